@@ -1,0 +1,14 @@
+from .backbones import Branch, BTAdapter, FrameMean
+from .heads import MBCAHead, MBTAHead, VTCHead, ZeroShotHead
+from .masks import TubeMask, gather_visible
+from .preprocessor import VideoTextDataPreprocessor
+from .structures import VideoEncoding
+from .text import TextTower
+from .trunks import OpenCLIPTrunk, Trunk
+from .video_text import VideoTextModel
+
+__all__ = [
+    'BTAdapter', 'Branch', 'FrameMean', 'MBCAHead', 'MBTAHead', 'OpenCLIPTrunk', 'TextTower',
+    'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding', 'VideoTextDataPreprocessor',
+    'VideoTextModel', 'ZeroShotHead', 'gather_visible'
+]

@@ -1,0 +1,48 @@
+"""Ways to combine what the trunk and the branch say (Eqs. 4 and 5; Table 11)."""
+from typing import Dict, Type
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightedSelection(nn.Module):
+    """``sigmoid(W_b) * branch + (1 - sigmoid(W_b)) * trunk``, Eqs. 4 and 5.
+
+    W_b is a vector of D weights that starts at zero: both sides count half.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(width))
+
+    def forward(self, branch: Tensor, trunk: Tensor) -> Tensor:
+        share = self.weight.sigmoid()
+        return share * branch + (1 - share) * trunk
+
+
+class Addition(nn.Module):
+    """``branch + trunk``, Table 11."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+
+    def forward(self, branch: Tensor, trunk: Tensor) -> Tensor:
+        return branch + trunk
+
+
+class Concatenation(nn.Module):
+    """A linear projection of ``[branch, trunk]``, Table 11."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(2 * width, width)
+
+    def forward(self, branch: Tensor, trunk: Tensor) -> Tensor:
+        return self.proj(torch.cat([branch, trunk], dim=-1))
+
+
+COMBINATIONS: Dict[str, Type[nn.Module]] = {
+    'weighted': WeightedSelection,
+    'add': Addition,
+    'concat': Concatenation,
+}

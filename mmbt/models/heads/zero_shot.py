@@ -1,0 +1,67 @@
+"""Recognition by the names of the classes."""
+import os
+from typing import List, Optional, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class ZeroShotHead(nn.Module):
+    """Score clips by their similarity to class names; the name itself is the query (App. A).
+
+    The names' features are computed once, by :class:`mmbt.engine.ClassPromptHook` before an
+    evaluation or by :meth:`VideoTextModel.set_classes`, and are not saved with the weights.
+
+    Args:
+        class_file: File with one class name a line.
+        classes: The names themselves, instead of a file.
+        arch: Architecture whose tokenizer the text tower needs.
+        context_length: Token ids of a name at most. Defaults to 12 (App. A).
+        temperature: tau, by which similarities are divided.
+
+    Raises:
+        FileNotFoundError: If ``class_file`` is missing.
+        ValueError: If it is empty, or neither or both of ``class_file`` and ``classes`` are given.
+    """
+
+    def __init__(self,
+                 class_file: Optional[str] = None,
+                 classes: Optional[Sequence[str]] = None,
+                 arch: str = 'ViT-L-14',
+                 context_length: int = 12,
+                 temperature: float = 0.01) -> None:
+        super().__init__()
+        if (class_file is None) == (classes is None):
+            raise ValueError('give either class_file or classes')
+        self.classes = list(classes) if classes is not None else read_class_file(class_file)
+        self.arch = arch
+        self.context_length = context_length
+        self.temperature = temperature
+        self.register_buffer('class_features', None, persistent=False)
+
+    def set_class_features(self, features: Tensor) -> None:
+        """Store the names' (C, E) text features."""
+        assert len(features) == len(self.classes)
+        self.class_features = F.normalize(features, dim=-1)
+
+    def forward(self, video: Tensor) -> Tensor:
+        """(B, E) video embeddings -> (B, C) probabilities of the classes."""
+        if self.class_features is None:
+            raise ValueError('the class names have no features yet; call model.set_classes(), or '
+                             "add dict(type='ClassPromptHook') to custom_hooks")
+        similarity = F.normalize(video, dim=-1) @ self.class_features.T
+        return torch.softmax(similarity / self.temperature, dim=-1)
+
+
+def read_class_file(path: str) -> List[str]:
+    """The class names of a file with one a line; blank lines are passed over."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'class file {path} is missing: it holds one class name a line')
+    with open(path, encoding='utf-8') as file:
+        names = [line.strip() for line in file if line.strip()]
+    if not names:
+        raise ValueError(f'class file {path} is empty')
+    return names

@@ -1,0 +1,5 @@
+from .gather import gather_rows, global_mean
+from .info_nce import info_nce, symmetric_info_nce
+from .token_alignment import token_alignment
+
+__all__ = ['gather_rows', 'global_mean', 'info_nce', 'symmetric_info_nce', 'token_alignment']

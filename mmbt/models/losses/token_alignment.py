@@ -1,0 +1,20 @@
+"""The token loss of Eq. 7."""
+from torch import Tensor
+
+from .gather import global_mean
+
+
+def token_alignment(student: Tensor, teacher: Tensor) -> Tensor:
+    """Mean squared error between tokens of the branch and of CLIP, Eq. 7.
+
+    **Mean** over clips, frames, visible positions and channels. The teacher gets no gradient.
+
+    Args:
+        student: (B, T, N_vis, E).
+        teacher: (B, T, N_vis, E), the same tokens in the same order.
+
+    Returns:
+        Scalar. Under several processes it is this process's share, see :func:`global_mean`.
+    """
+    assert student.shape == teacher.shape, (student.shape, teacher.shape)
+    return global_mean((student - teacher.detach()).square().flatten(1).mean(dim=1))

@@ -1,0 +1,25 @@
+"""What every video backbone returns."""
+from dataclasses import dataclass
+from typing import Optional
+
+from torch import Tensor
+
+
+@dataclass
+class VideoEncoding:
+    """A batch of encoded clips, in the one layout (B, T, N, D): clip, frame, patch, channel.
+
+    Attributes:
+        video: (B, E) embedding in the joint space of image and text (Eq. 5), not normalised.
+        clip_tokens: (B, T, N_vis, D) patch tokens of the frozen CLIP's last layer, before its
+            final norm, at the visible positions (at all N positions where nothing is masked).
+        branch_tokens: (B, T, N_vis, D) patch tokens of the branch's last layer; None where the
+            backbone has no branch.
+        visible: (B, N_vis) int64, the sorted patch positions that a tube mask left, the same for
+            every frame; None where nothing is masked.
+    """
+
+    video: Tensor
+    clip_tokens: Tensor
+    branch_tokens: Optional[Tensor] = None
+    visible: Optional[Tensor] = None

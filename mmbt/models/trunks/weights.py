@@ -1,0 +1,121 @@
+"""Finding and loading the weights of an open_clip model, without running code in a file."""
+import copy
+import difflib
+import os
+import socket
+import urllib.request
+from typing import Dict, Optional, Union
+from urllib.parse import urlparse
+
+import huggingface_hub.constants
+import open_clip
+import torch
+from open_clip.factory import load_checkpoint
+from torch import nn
+
+# A whole model saved by this project holds its trunk under this name.
+TRUNK_PREFIX = 'backbone.trunk.'
+
+
+def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Dict:
+    """Arguments of open_clip's ``CustomTextCLIP`` for an architecture.
+
+    Args:
+        arch: open_clip's name of it, or its dict.
+        pretrained: A tag may ask for quick-GELU, which the name alone does not tell.
+
+    Raises:
+        ValueError: If the name is unknown or the dict lacks a key.
+    """
+    if isinstance(arch, str):
+        config = open_clip.get_model_config(arch.replace('/', '-'))
+        if config is None:
+            close = difflib.get_close_matches(arch, open_clip.list_models(), n=3)
+            hint = f"; did you mean {' or '.join(close)}?" if close else \
+                '; see open_clip.list_models()'
+            raise ValueError(f'unknown arch {arch!r}{hint}')
+        tag = open_clip.get_pretrained_cfg(arch, pretrained) if pretrained else None
+        if tag and tag.get('quick_gelu', False):
+            config['quick_gelu'] = True
+    else:
+        config = copy.deepcopy(dict(arch))
+        missing = [key for key in ('embed_dim', 'vision_cfg', 'text_cfg') if key not in config]
+        if missing:
+            raise ValueError(f"the arch dict lacks {', '.join(missing)}")
+    for key in ('custom_text', 'multimodal_cfg'):
+        config.pop(key, None)
+    for part in ('vision_cfg', 'text_cfg'):
+        config[part] = dict(config[part])
+    return config
+
+
+def load_weights(model: nn.Module, arch: Union[str, Dict], pretrained: str) -> None:
+    """Load a tag or a local file into an open_clip model with custom text.
+
+    Raises:
+        FileNotFoundError: If there is no such file or tag, or the tag's weights cannot be fetched.
+        ValueError: If the weights belong to another architecture.
+    """
+    path = find_weights(arch, pretrained)
+    own = own_trunk_weights(path)
+    try:
+        if own is not None:
+            model.load_state_dict(own, strict=True)
+        else:
+            load_checkpoint(model, path, strict=True, weights_only=True)
+    except (RuntimeError, KeyError) as error:
+        first = str(error).strip().splitlines()[:2]
+        raise ValueError(f"{path} does not hold the weights of arch {arch!r}: "
+                         f"{' '.join(line.strip() for line in first)}") from error
+
+
+def find_weights(arch: Union[str, Dict], pretrained: str) -> str:
+    """Path of a local file or of a tag's weights in open_clip's cache, fetched if need be."""
+    if os.path.isfile(pretrained):
+        return pretrained
+    tag = open_clip.get_pretrained_cfg(arch, pretrained) if isinstance(arch, str) else None
+    if not tag:
+        known = open_clip.list_pretrained_tags_by_model(arch) if isinstance(arch, str) else []
+        tags = f"nor one of the tags {', '.join(known)}" if known else 'and arch has no tags'
+        raise FileNotFoundError(f'pretrained={pretrained!r} is neither a file here {tags}')
+    offline = huggingface_hub.constants.HF_HUB_OFFLINE
+    huggingface_hub.constants.HF_HUB_OFFLINE = offline or hub_is_out_of_reach()
+    try:
+        return open_clip.download_pretrained(tag)
+    except Exception as error:
+        raise FileNotFoundError(
+            f'the weights {pretrained!r} of {arch} are not in the cache '
+            f'({huggingface_hub.constants.HF_HUB_CACHE}) and cannot be fetched; fetch them on a '
+            'machine with a network, or set model.trunk.pretrained to a local file') from error
+    finally:
+        huggingface_hub.constants.HF_HUB_OFFLINE = offline
+
+
+def hub_is_out_of_reach() -> bool:
+    """Whether the hub's name does not even resolve, so that retrying for a minute is idle."""
+    if urllib.request.getproxies():
+        return False
+    try:
+        socket.getaddrinfo(urlparse(huggingface_hub.constants.ENDPOINT).hostname, 443)
+    except OSError:
+        return True
+    return False
+
+
+def own_trunk_weights(path: str) -> Optional[Dict[str, torch.Tensor]]:
+    """The trunk inside a checkpoint of this project under open_clip's names, None elsewhere."""
+    if not path.endswith(('.pth', '.pt')):
+        return None
+    try:
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception:  # open_clip's own reader knows more formats, and refuses code as well
+        return None
+    state = checkpoint.get('state_dict', {}) if isinstance(checkpoint, dict) else {}
+    trunk = {
+        key[len(TRUNK_PREFIX):].replace('text.transformer.', 'text.', 1): value
+        for key, value in state.items() if key.startswith(TRUNK_PREFIX)
+    }
+    if not trunk:
+        return None
+    trunk['logit_scale'] = torch.zeros(())
+    return trunk

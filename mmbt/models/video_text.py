@@ -1,0 +1,134 @@
+"""The model that MMEngine's Runner runs."""
+from typing import Dict, List, Optional, Sequence, Union
+
+import torch
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ..tokenizer import tokenize
+from .checkpoint import check_state_dict
+from .structures import VideoEncoding
+from .text import TextTower
+from .trunks import Trunk
+
+
+@MODELS.register_module()
+class VideoTextModel(BaseModel):
+    """A video backbone beside a text tower, with training objectives and zero-shot prediction.
+
+    Args:
+        trunk: Config of the image-text model.
+        backbone: Config of the temporal modelling; it is built with the trunk.
+        mask: Config of the mask generator, used in training alone. None masks nothing.
+        heads: Configs of the training objectives.
+        cls_head: Config of zero-shot recognition.
+        data_preprocessor: Config of the preprocessor.
+        init_cfg: As in MMEngine.
+    """
+
+    def __init__(self,
+                 trunk: Dict,
+                 backbone: Dict,
+                 mask: Optional[Dict] = None,
+                 heads: Sequence[Dict] = (),
+                 cls_head: Optional[Dict] = None,
+                 data_preprocessor: Optional[Dict] = None,
+                 init_cfg: Optional[Dict] = None) -> None:
+        preprocessor = data_preprocessor or dict(type='VideoTextDataPreprocessor')
+        super().__init__(MODELS.build(preprocessor), init_cfg)
+        self.backbone = MODELS.build(backbone, default_args=dict(trunk=MODELS.build(trunk)))
+        self.mask = MODELS.build(mask) if mask else None
+        self.heads = nn.ModuleList(self._build_head(head) for head in heads)
+        self.cls_head = MODELS.build(cls_head) if cls_head else None
+        self._register_load_state_dict_pre_hook(check_state_dict, with_module=True)
+
+    def _build_head(self, config: Dict) -> nn.Module:
+        sizes = {}
+        if config['type'] == 'MBTAHead':
+            sizes = dict(width=self.trunk.width, embed_dim=self.trunk.embed_dim)
+        return MODELS.build(config, default_args=sizes)
+
+    @property
+    def trunk(self) -> Trunk:
+        """The image-text model."""
+        return self.backbone.trunk
+
+    @property
+    def text(self) -> TextTower:
+        """The text tower."""
+        return self.trunk.text
+
+    def encode(self, imgs: Tensor) -> VideoEncoding:
+        """Encode (B, T, 3, H, W) normalised frames, nothing masked."""
+        return self.backbone(imgs)
+
+    def encode_video(self, imgs: Tensor) -> Tensor:
+        """(B, T, 3, H, W) normalised frames -> (B, E) embeddings, not normalised."""
+        return self.encode(imgs).video
+
+    def encode_text(self, tokens: Tensor) -> Tensor:
+        """(B, L) token ids -> (B, E) embeddings, not normalised."""
+        return self.text(tokens)
+
+    def set_classes(self) -> None:
+        """Compute the features of the class names that ``cls_head`` scores by."""
+        if self.cls_head is None:
+            raise ValueError('the model has no cls_head; set model.cls_head in the config')
+        head = self.cls_head
+        tokens = tokenize(head.classes, head.context_length, head.arch)
+        with torch.no_grad():
+            head.set_class_features(self.encode_text(tokens.to(self.data_preprocessor.device)))
+
+    def forward(self,
+                inputs: Dict[str, Tensor],
+                data_samples: Optional[List[ActionDataSample]] = None,
+                mode: str = 'tensor') -> Union[Dict[str, Tensor], List, VideoEncoding]:
+        """Run a batch of the preprocessor.
+
+        Args:
+            inputs: ``imgs`` (B, T, 3, H, W), and ``tokens`` (sum of M, L) with the M captions of
+                each clip; training takes one caption a clip.
+            data_samples: B samples.
+            mode: ``'loss'`` for a dict of losses, ``'predict'`` for samples with features and
+                scores, ``'tensor'`` for the encoding.
+        """
+        if mode == 'loss':
+            return self.loss(inputs)
+        if mode == 'predict':
+            return self.predict(inputs, data_samples or [])
+        if mode == 'tensor':
+            return self.encode(inputs['imgs'])
+        raise ValueError(f"mode is 'loss', 'predict' or 'tensor', got {mode!r}")
+
+    def loss(self, inputs: Dict[str, Tensor]) -> Dict[str, Tensor]:
+        """The weighted loss of each objective, by its name."""
+        imgs, tokens = inputs['imgs'], inputs['tokens']
+        if len(tokens) != len(imgs):
+            raise ValueError(f'training takes one caption a clip, got {len(tokens)} captions for '
+                             f"{len(imgs)} clips; set caption='random' in TokenizeText")
+        visible = None
+        if self.mask is not None:
+            visible = self.mask(len(imgs), self.trunk.num_patches, imgs.device)
+        encoding = self.backbone(imgs, visible)
+        text = self.encode_text(tokens)
+        return {head.name: head(encoding, text, self.trunk) for head in self.heads}
+
+    @torch.no_grad()
+    def predict(self, inputs: Dict[str, Tensor],
+                data_samples: List[ActionDataSample]) -> List[ActionDataSample]:
+        """Fill ``video_feature`` (E,), ``text_features`` (M, E) and ``pred_score`` (C,)."""
+        video = self.encode_video(inputs['imgs'])
+        assert len(data_samples) == len(video)
+        for sample, feature in zip(data_samples, video):
+            sample.video_feature = feature
+        if 'tokens' in inputs:
+            text = self.encode_text(inputs['tokens'])
+            counts = [sample.num_captions for sample in data_samples]
+            for sample, features in zip(data_samples, text.split(counts)):
+                sample.text_features = features
+        if self.cls_head is not None:
+            for sample, score in zip(data_samples, self.cls_head(video)):
+                sample.set_pred_score(score)
+        return data_samples
