@@ -1,0 +1,63 @@
+"""Videos with class labels: zero-shot recognition."""
+import os.path as osp
+from typing import Optional
+
+from mmaction.datasets import BaseActionDataset
+from mmaction.registry import DATASETS
+
+from .annotations import read_classes, read_labels
+from .broken_videos import BrokenVideoPolicy
+from .video_files import check_folder
+
+
+@DATASETS.register_module()
+class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
+    """One sample a video, with its class label; ``metainfo['classes']`` holds the class names.
+
+    A sample enters the pipeline as ``dict(filename=..., video_id=..., label=int)``.
+
+    Broken videos: see :class:`~mmbt.datasets.broken_videos.BrokenVideoPolicy`.
+
+    Args:
+        ann_file (str): A list of videos, a line each: path, delimiter, label.
+        pipeline (list): Transforms.
+        class_file (str): Class names, one a line, in label order.
+        data_prefix (dict): ``video``, the folder of the videos. Defaults to dict(video='').
+        delimiter (str): Between path and label. Defaults to ' '.
+        label_base (int): The first class's label in the list, 0 or 1. Defaults to 0.
+        num_classes (int, optional): Checked against the class file where given.
+        test_mode (bool): Evaluation: a broken video is an error. Defaults to False.
+        **kwargs: Arguments of ``BaseActionDataset``.
+
+    Raises:
+        FileNotFoundError: If the list, the class file or the video folder is missing.
+        ValueError: If the list is malformed or does not fit the class file.
+    """
+
+    def __init__(self, ann_file: str, pipeline: list, class_file: str,
+                 data_prefix: Optional[dict] = None, delimiter: str = ' ', label_base: int = 0,
+                 num_classes: Optional[int] = None, test_mode: bool = False, **kwargs) -> None:
+        self.class_file = class_file
+        self.delimiter = delimiter
+        self.label_base = label_base
+        super().__init__(ann_file=ann_file, pipeline=pipeline,
+                         data_prefix=data_prefix or dict(video=''), num_classes=num_classes,
+                         test_mode=test_mode, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Return ``dict(filename, video_id, label)`` for every listed video."""
+        classes = read_classes(self.class_file)
+        if self.num_classes is not None and self.num_classes != len(classes):
+            raise ValueError(f'{self.class_file} names {len(classes)} classes but num_classes is '
+                             f'{self.num_classes}')
+        self._metainfo['classes'] = classes
+        items = read_labels(self.ann_file, self.delimiter, self.label_base)
+        folder = self.data_prefix.get('video', '')
+        check_folder(folder)
+        for item in items:
+            if item['label'] >= len(classes):
+                raise ValueError(f"{self.ann_file} line {item['line']}: label "
+                                 f"{item['label'] + self.label_base} has no class among the "
+                                 f'{len(classes)} of {self.class_file}; check label_base')
+        return [dict(filename=osp.join(folder, item['video']), video_id=item['video'],
+                     label=item['label']) for item in items]

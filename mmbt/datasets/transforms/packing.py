@@ -1,0 +1,43 @@
+"""Pack a clip and its captions for the model."""
+import numpy as np
+import torch
+from mmaction.registry import TRANSFORMS
+from mmaction.structures import ActionDataSample
+from mmcv.transforms import BaseTransform
+
+
+@TRANSFORMS.register_module()
+class PackVideoText(BaseTransform):
+    """Pack frames and tokens as inputs, everything else as a data sample.
+
+    Required keys: ``imgs`` (T, 3, H, W) uint8, as ``FormatShape(input_format='NCHW')`` leaves it.
+    Optional keys: ``tokens`` (M, L) int64, ``label`` (int), ``captions`` (list of M str).
+
+    Returns ``dict(inputs=dict(imgs=..., tokens=...), data_samples=ActionDataSample)``; the data
+    sample holds ``gt_label`` (1,) and, as metainfo, ``captions``, ``num_captions`` (M) and
+    ``meta_keys``, each if it is present.
+
+    Args:
+        meta_keys (Sequence[str]): Keys copied to the data sample's metainfo. Defaults to
+            ('video_id', 'filename', 'img_shape').
+    """
+
+    def __init__(self, meta_keys: tuple[str, ...] = ('video_id', 'filename', 'img_shape')) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        """Return the packed sample; see the class."""
+        inputs = dict(imgs=torch.from_numpy(np.ascontiguousarray(results['imgs'])))
+        if 'tokens' in results:
+            inputs['tokens'] = results['tokens']
+        sample = ActionDataSample()
+        if 'label' in results:
+            sample.set_gt_label(results['label'])
+        sample.set_metainfo({key: results[key] for key in self.meta_keys if key in results})
+        if 'captions' in results:
+            captions = list(results['captions'])
+            sample.set_metainfo(dict(captions=captions, num_captions=len(captions)))
+        return dict(inputs=inputs, data_samples=sample)
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(meta_keys={self.meta_keys})'

@@ -1,0 +1,157 @@
+"""Read the frames of a video file or of a still image."""
+import os
+import os.path as osp
+import struct
+from typing import Optional
+
+import mmcv
+import numpy as np
+from mmaction.datasets.transforms import DecordDecode, DecordInit, UniformSample
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from ..broken_videos import VideoReadError
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp')
+
+
+class _OpenByPath(DecordInit):
+    """MMAction2's ``DecordInit``, opening the path instead of the file's bytes.
+
+    decord 0.6.0 kills the process on the bytes of a truncated AVI; by its path, it raises.
+    """
+
+    def _get_video_reader(self, filename: str) -> object:
+        import decord
+        return decord.VideoReader(filename, num_threads=self.num_threads)
+
+
+class _EveryFrame:
+    """Samples all frames of a video."""
+
+    def transform(self, results: dict) -> dict:
+        results['frame_inds'] = np.arange(results['total_frames'])
+        results.update(clip_len=results['total_frames'], num_clips=1, frame_interval=None)
+        return results
+
+
+@TRANSFORMS.register_module()
+class ReadFrames(BaseTransform):
+    """Sample ``num_frames`` frames evenly over a video with MMAction2's decord transforms.
+
+    In training one random frame is taken from each of ``num_frames`` equal segments. In testing
+    frame ``i`` is ``round(seg * i) + int(seg / 2)``, ``seg = (total - 1) / num_frames``. A still
+    image is a video of one frame, which is then repeated.
+
+    Required keys: ``filename``.
+
+    Added keys: ``imgs`` (list of ``num_frames`` RGB uint8 arrays (H, W, 3)), ``img_shape`` and
+    ``original_shape`` (H, W), ``total_frames``, ``frame_inds`` (num_frames,), ``clip_len``,
+    ``num_clips``, ``modality``.
+
+    Args:
+        num_frames (int): Frames to return.
+        test_mode (bool): Take fixed frames. Defaults to False.
+        num_threads (int): Threads decord may use for one video. Defaults to 1.
+        cache (bool): Keep every frame of every file in memory once it is decoded, in each
+            data-loading process: for sets of a few thousand tiny clips that are read many times.
+            Defaults to False.
+
+    Raises:
+        VideoReadError: If the file is missing, empty, cut short or cannot be decoded.
+    """
+
+    def __init__(self, num_frames: int, test_mode: bool = False, num_threads: int = 1,
+                 cache: bool = False) -> None:
+        if num_frames < 1:
+            raise ValueError(f'ReadFrames: num_frames must be at least 1, got {num_frames}')
+        self.num_frames = num_frames
+        self.test_mode = test_mode
+        self.open_video = _OpenByPath(num_threads=num_threads)
+        self.sample = UniformSample(clip_len=num_frames, test_mode=test_mode)
+        self.decode = DecordDecode()
+        self.cache: Optional[dict[str, np.ndarray]] = {} if cache else None
+
+    def transform(self, results: dict) -> dict:
+        """Add the frames to ``results``; see the class."""
+        filename = results['filename']
+        if self.cache is not None:
+            return self._read_cached(results)
+        return self._read(results)
+
+    def _read(self, results: dict) -> dict:
+        filename = results['filename']
+        check_file(filename)
+        results.setdefault('start_index', 0)
+        results.setdefault('modality', 'RGB')
+        if filename.lower().endswith(IMAGE_SUFFIXES):
+            return self._read_image(results)
+        return self._read_video(results)
+
+    def _read_cached(self, results: dict) -> dict:
+        filename = results['filename']
+        if filename not in self.cache:
+            self.cache[filename] = self._whole_file(filename)
+        frames = self.cache[filename]
+        results.update(total_frames=len(frames), start_index=0, modality='RGB')
+        results = self.sample.transform(results)
+        results['imgs'] = [frames[index] for index in results['frame_inds']]
+        results['original_shape'] = results['img_shape'] = frames.shape[1:3]
+        return results
+
+    def _whole_file(self, filename: str) -> np.ndarray:
+        """Decode every frame, (total, H, W, 3) uint8, by the same way as without the cache."""
+        reader = ReadFrames(1, test_mode=True, num_threads=self.open_video.num_threads)
+        reader.sample = _EveryFrame()
+        return np.stack(reader.transform(dict(filename=filename))['imgs'])
+
+    def _read_image(self, results: dict) -> dict:
+        filename = results['filename']
+        image = mmcv.imread(filename)
+        if image is None:
+            raise VideoReadError(f'{filename} cannot be decoded: damaged or not an image')
+        image = mmcv.bgr2rgb(image)
+        results['total_frames'] = 1
+        results = self.sample.transform(results)
+        results['imgs'] = [image] * self.num_frames
+        results['original_shape'] = results['img_shape'] = image.shape[:2]
+        return results
+
+    def _read_video(self, results: dict) -> dict:
+        from decord import DECORDError
+        filename = results['filename']
+        try:
+            results = self.open_video.transform(results)
+            if results['total_frames'] < 1:
+                raise VideoReadError(f'{filename} holds no frames')
+            results = self.sample.transform(results)
+            return self.decode.transform(results)
+        except (DECORDError, RuntimeError, OSError) as error:
+            raise VideoReadError(f'{filename} {_reason(error)}') from error
+        finally:
+            results.pop('video_reader', None)
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(num_frames={self.num_frames}, '
+                f'test_mode={self.test_mode}, num_threads={self.open_video.num_threads})')
+
+
+def check_file(filename: str) -> None:
+    """Raise :class:`VideoReadError` for a file that is missing, empty or visibly cut short."""
+    if not osp.isfile(filename):
+        raise VideoReadError(f'{filename} is missing')
+    size = os.stat(filename).st_size
+    if size == 0:
+        raise VideoReadError(f'{filename} is empty (0 bytes)')
+    with open(filename, 'rb') as file:
+        head = file.read(12)
+    if len(head) == 12 and head[:4] == b'RIFF' and head[8:] == b'AVI ':
+        declared = struct.unpack('<I', head[4:8])[0] + 8
+        if 0 < size < declared < np.iinfo(np.uint32).max:
+            raise VideoReadError(f'{filename} is truncated: {size} of {declared} bytes')
+
+
+def _reason(error: Exception) -> str:
+    if 'cannot find video stream' in str(error):
+        return 'cannot be decoded: it holds no video stream (audio only, or damaged)'
+    return 'cannot be decoded: truncated, damaged or not a video'

@@ -1,0 +1,64 @@
+"""Videos with captions: pretraining and retrieval."""
+import os.path as osp
+from typing import Optional
+
+from mmaction.datasets import BaseActionDataset
+from mmaction.registry import DATASETS
+
+from .annotations import read_captions
+from .broken_videos import BrokenVideoPolicy
+from .video_files import StemIndex, check_folder
+
+
+@DATASETS.register_module()
+class CaptionedVideos(BrokenVideoPolicy, BaseActionDataset):
+    """One sample a video, with all its captions; ``TokenizeText`` chooses among them.
+
+    A sample enters the pipeline as ``dict(filename=..., video_id=..., captions=[...])``, the video
+    id being the annotation's own name of the video.
+
+    Broken videos: see :class:`~mmbt.datasets.broken_videos.BrokenVideoPolicy`.
+
+    Args:
+        ann_file (str): The annotation file.
+        pipeline (list): Transforms.
+        data_prefix (dict): ``video``, the folder of the videos. Defaults to dict(video='').
+        form (str): The annotation's form: 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or
+            'lsmdc'; see :mod:`mmbt.datasets.annotations`. Defaults to 'dict'.
+        join_captions (bool): Join a video's captions with spaces into one paragraph (DiDeMo,
+            ActivityNet). Defaults to False.
+        match (str): 'path' takes the annotation's path below the folder; 'stem' finds the file by
+            its name without folder and suffix. Defaults to 'path'.
+        test_mode (bool): Evaluation: a broken video is an error. Defaults to False.
+        **kwargs: Arguments of ``BaseActionDataset``.
+
+    Raises:
+        FileNotFoundError: If the annotation file or the video folder is missing.
+        ValueError: If the annotation file is malformed.
+    """
+
+    def __init__(self, ann_file: str, pipeline: list, data_prefix: Optional[dict] = None,
+                 form: str = 'dict', join_captions: bool = False, match: str = 'path',
+                 test_mode: bool = False, **kwargs) -> None:
+        if match not in ('path', 'stem'):
+            raise ValueError(f"CaptionedVideos: match must be 'path' or 'stem', got {match!r}")
+        self.form = form
+        self.join_captions = join_captions
+        self.match = match
+        super().__init__(ann_file=ann_file, pipeline=pipeline,
+                         data_prefix=data_prefix or dict(video=''), test_mode=test_mode, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Return ``dict(filename, video_id, captions)`` for every annotated video."""
+        entries = read_captions(self.ann_file, self.form)
+        folder = self.data_prefix.get('video', '')
+        check_folder(folder)
+        index = StemIndex(folder) if self.match == 'stem' else None
+        data_list = []
+        for entry in entries:
+            video, captions = entry['video'], entry['captions']
+            filename = index.find(video) if index else osp.join(folder, video)
+            if self.join_captions:
+                captions = [' '.join(caption.strip() for caption in captions)]
+            data_list.append(dict(filename=filename, video_id=video, captions=captions))
+        return data_list

@@ -1,0 +1,205 @@
+"""Write the moving-shapes world to disk."""
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from .cues import render_still
+from .motions import NUM_FRAMES
+from .render import render_clip
+from .scenes import MOTIONS, Scene, plan_clips, split_scenes
+
+VERSION = 3
+"""Of what is drawn: a world written by another version is generated anew."""
+
+FPS = 8
+CUED_SHARE = 0.7
+"""Share of the stills that tell a motion."""
+
+_TRAIN, _TEST, _STILLS = 1, 2, 3
+_PLAN = 1 << 31
+
+Progress = Callable[[int, int], None]
+
+
+def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, test: int = 240,
+                   stills: int = 8000, size: int = 64, workers: int = 2,
+                   progress: Progress | None = None) -> bool:
+    """Write the videos, stills and annotations of a world, unless they are there already.
+
+    ======================  ====================================================================
+    ``videos/*.mp4``        17 frames each, 8 a second, H.264, every one a key frame
+    ``stills/*.png``        pictures that tell motions by drawn cues, or tell none
+    ``train.json``          ``{file: [caption]}``, MSR-VTT's prepared form; also ``test.json``
+    ``stills.json``         the same for the pictures
+    ``train_list.txt``      ``file label`` lines, Kinetics' list form; also ``test_list.txt``
+    ``classes.txt``         the motions in the order of their labels
+    ``test_pairs.json``     ``[[file_a, file_b], ...]``: b's frames are a's backwards
+    ``world.json``          the request; written last
+    ======================  ====================================================================
+
+    No (object, background, motion) combination of the test is in the training videos or stills.
+
+    Args:
+        root: Folder to write to; made if missing.
+        seed: Seed of everything random. Equal requests give equal pictures and annotations.
+        train: Number of training videos.
+        test: Number of test videos, a multiple of the number of motions.
+        stills: Number of still pictures.
+        size: Side of all pictures in pixels, a multiple of 32: decord cannot decode batches of
+            some others, 48 among them.
+        workers: Number of threads.
+        progress: Called with the number of items done and the number of all items.
+
+    Returns:
+        Whether anything was written: False if ``root`` holds just this world.
+
+    Raises:
+        ValueError: a count is negative, ``test`` is not a multiple of the number of motions or
+            leaves no scene to train on, or ``size`` is no multiple of 32.
+        OSError: a file cannot be written.
+    """
+    request = {'name': 'moving_shapes', 'version': VERSION, 'seed': seed, 'train': train,
+               'test': test, 'stills': stills, 'size': size, 'frames': NUM_FRAMES, 'fps': FPS}
+    _check(request)
+    root = Path(root)
+    if _is_complete(root, request):
+        return False
+    train_scenes, test_scenes = split_scenes(seed, test // len(MOTIONS))
+    _clear(root)
+    train_plan = plan_clips(train_scenes, train, _rng(seed, _TRAIN))
+    test_plan = [(scene, label) for first in range(0, len(MOTIONS), 2)
+                 for scene in test_scenes[first] for label in (first, first + 1)]
+    still_plan = _plan_stills(train_scenes, stills, _rng(seed, _STILLS))
+
+    tasks = [(write, index, item)
+             for write, plan in ((_write_train, train_plan), (_write_pair, test_plan[::2]),
+                                 (_write_still, still_plan))
+             for index, item in enumerate(plan)]
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        written = pool.map(lambda task: task[0](root, seed, *task[1:], size), tasks)
+        for done, _ in enumerate(written, start=1):
+            if progress is not None:
+                progress(done, len(tasks))
+
+    _write_clip_annotations(root, 'train', train_plan)
+    _write_clip_annotations(root, 'test', test_plan)
+    _write_json(root / 'stills.json', {_still_name(i): [scene.caption(motion)]
+                                       for i, (scene, motion) in enumerate(still_plan)})
+    _write_json(root / 'test_pairs.json', [[_clip_name('test', i), _clip_name('test', i + 1)]
+                                           for i in range(0, test, 2)])
+    (root / 'classes.txt').write_text('\n'.join(MOTIONS) + '\n')
+    _write_json(root / 'world.json', request)
+    return True
+
+
+def write_video(path: Path, frames: np.ndarray) -> None:
+    """Encode frames as H.264, each by itself and with one constant quantizer.
+
+    Reversed frames therefore decode to exactly the reversed video, and no residue of earlier
+    frames betrays the direction of time.
+
+    Args:
+        path: An ``.mp4`` file.
+        frames: (T, H, W, 3) uint8 RGB.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    height, width = frames.shape[1:3]
+    options = {'qp': '12', 'g': '1', 'bf': '0', 'preset': 'veryfast', 'threads': '1'}
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=FPS, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, 'yuv444p'
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format='rgb24')
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+
+
+def _check(request: dict) -> None:
+    for name in ('seed', 'train', 'test', 'stills'):
+        if request[name] < 0:
+            raise ValueError(f'{name} must not be negative, got {request[name]}')
+    if request['test'] % len(MOTIONS):
+        raise ValueError(f"test must be a multiple of {len(MOTIONS)}, got {request['test']}")
+    if request['size'] <= 0 or request['size'] % 32:
+        raise ValueError(f"size must be a multiple of 32, got {request['size']}")
+
+
+def _is_complete(root: Path, request: dict) -> bool:
+    try:
+        return json.loads((root / 'world.json').read_text()) == request
+    except (FileNotFoundError, json.JSONDecodeError):
+        return False
+
+
+def _clear(root: Path) -> None:
+    """Make the folders, and remove the pictures of an earlier world."""
+    (root / 'world.json').unlink(missing_ok=True)
+    for folder in ('videos', 'stills'):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    for pattern in ('videos/train_*.mp4', 'videos/test_*.mp4', 'stills/still_*.png'):
+        for path in root.glob(pattern):
+            path.unlink()
+
+
+def _rng(seed: int, split: int, index: int = _PLAN) -> np.random.Generator:
+    return np.random.default_rng([seed, split, index])
+
+
+def _clip_name(split: str, index: int) -> str:
+    return f'{split}_{index:05d}.mp4'
+
+
+def _still_name(index: int) -> str:
+    return f'still_{index:05d}.png'
+
+
+def _plan_stills(scenes: list[Scene], count: int,
+                 rng: np.random.Generator) -> list[tuple[Scene, str | None]]:
+    cued = round(count * CUED_SHARE)
+    plan = [(scene, MOTIONS[label]) for scene, label in plan_clips(scenes, cued, rng)]
+    plan += [(scene, None) for scene, _ in plan_clips(scenes, count - cued, rng)]
+    return [plan[index] for index in rng.permutation(count)]
+
+
+def _write_train(root: Path, seed: int, index: int, item: tuple[Scene, int], size: int) -> None:
+    frames = render_clip(*item, size, _rng(seed, _TRAIN, index))
+    write_video(root / 'videos' / _clip_name('train', index), frames)
+
+
+def _write_pair(root: Path, seed: int, index: int, item: tuple[Scene, int], size: int) -> None:
+    frames = render_clip(*item, size, _rng(seed, _TEST, index))
+    write_video(root / 'videos' / _clip_name('test', 2 * index), frames)
+    write_video(root / 'videos' / _clip_name('test', 2 * index + 1), frames[::-1])
+
+
+def _write_still(root: Path, seed: int, index: int, item: tuple[Scene, str | None],
+                 size: int) -> None:
+    picture = render_still(*item, size, _rng(seed, _STILLS, index))
+    path = root / 'stills' / _still_name(index)
+    if not cv2.imwrite(str(path), picture[..., ::-1]):
+        raise OSError(f'cannot write picture {path}')
+
+
+def _write_clip_annotations(root: Path, split: str, plan: list[tuple[Scene, int]]) -> None:
+    names = [_clip_name(split, index) for index in range(len(plan))]
+    _write_json(root / f'{split}.json', {name: [scene.caption(MOTIONS[label])]
+                                         for name, (scene, label) in zip(names, plan)})
+    lines = [f'{name} {label}\n' for name, (_, label) in zip(names, plan)]
+    (root / f'{split}_list.txt').write_text(''.join(lines))
+
+
+def _write_json(path: Path, content: object) -> None:
+    """Write a file that is either complete or absent."""
+    partial = path.with_name(path.name + '.partial')
+    partial.write_text(json.dumps(content, indent=1) + '\n')
+    os.replace(partial, path)

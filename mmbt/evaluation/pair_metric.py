@@ -1,0 +1,80 @@
+"""Pairs of videos that differ in one thing, such as the order of events."""
+import torch
+from mmaction.registry import METRICS
+from torch import Tensor
+
+from ..datasets.annotations import load_json
+from .features import FeatureMetric
+from .retrieval import similarity
+
+
+@METRICS.register_module()
+class PairOrderMetric(FeatureMetric):
+    """Accuracy of telling the two videos of a pair apart, in percent; a guess scores 50.
+
+    ``t2v_acc``: share of texts closer to their own video than to the pair's other one.
+    ``v2t_acc``: share of videos closer to their own text than to the other's.
+    ``acc``: the mean of both. A tie counts one half. Each pair weighs the same; where videos have
+    several texts, all of them (and all combinations for ``v2t_acc``) are averaged.
+
+    Args:
+        pairs_file (str): JSON ``[[id_a, id_b], ...]`` of video ids.
+        **kwargs: Arguments of ``BaseMetric``.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is malformed, or names a video that was not evaluated.
+    """
+
+    default_prefix = 'pairs'
+
+    def __init__(self, pairs_file: str, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.pairs_file = pairs_file
+        self.pairs = read_pairs(pairs_file)
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Return ``t2v_acc``, ``v2t_acc`` and ``acc``."""
+        by_id = {result['video_id']: result for result in results}
+        for video in {video for pair in self.pairs for video in pair}:
+            if video not in by_id:
+                raise ValueError(f'{self.pairs_file} names video {video!r}, which was not '
+                                 'evaluated: pairs and annotation must be of one set')
+        scores = torch.tensor([pair_accuracy(by_id[a], by_id[b]) for a, b in self.pairs])
+        t2v, v2t = (100 * scores.double().mean(dim=0)).tolist()
+        return dict(t2v_acc=t2v, v2t_acc=v2t, acc=(t2v + v2t) / 2)
+
+
+def pair_accuracy(a: dict, b: dict) -> tuple[float, float]:
+    """Return the text-to-video and video-to-text accuracy (0 to 1) of one pair.
+
+    Args:
+        a (dict): ``video_feature`` (E,) and ``text_features`` (M_a, E).
+        b (dict): The same of the other video.
+    """
+    videos = torch.stack([a['video_feature'], b['video_feature']])
+    sims_a = similarity(a['text_features'], videos)
+    sims_b = similarity(b['text_features'], videos)
+    t2v = torch.cat([_wins(sims_a[:, 0], sims_a[:, 1]), _wins(sims_b[:, 1], sims_b[:, 0])])
+    v2t = torch.stack([_wins(sims_a[:, None, 0], sims_b[None, :, 0]).mean(),
+                       _wins(sims_b[:, None, 1], sims_a[None, :, 1]).mean()])
+    return t2v.mean().item(), v2t.mean().item()
+
+
+def read_pairs(path: str) -> list[tuple[str, str]]:
+    """Read ``[[id_a, id_b], ...]``.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If it is malformed.
+    """
+    pairs = load_json(path, list)
+    for index, pair in enumerate(pairs):
+        if not (isinstance(pair, list) and len(pair) == 2 and pair[0] != pair[1]
+                and all(isinstance(video, str) for video in pair)):
+            raise ValueError(f'{path} entry {index} must be two different video ids, got {pair!r}')
+    return [(a, b) for a, b in pairs]
+
+
+def _wins(own: Tensor, other: Tensor) -> Tensor:
+    return (own > other).float() + 0.5 * (own == other).float()

@@ -1,0 +1,55 @@
+"""Video-text retrieval for ``mim test``."""
+import os
+from typing import Optional
+
+import numpy as np
+from mmaction.registry import METRICS
+
+from .features import FeatureMetric, stack_features
+from .retrieval import retrieval_metrics, top_candidates
+
+TOP_K = 10
+
+
+@METRICS.register_module()
+class VideoTextRetrieval(FeatureMetric):
+    """Recall@1, 5, 10, median and mean rank, text to video and video to text.
+
+    MMAction2's own ``RetrievalMetric`` has one direction, one caption a video, and counts tied
+    queries several times. What is computed here, and how ties count: see
+    :func:`mmbt.evaluation.retrieval.retrieval_metrics`.
+
+    Args:
+        dump (str, optional): An ``.npz`` file to write for later reports: ``video_ids`` (N,),
+            ``captions`` (M,), ``video_features`` (N, E), ``text_features`` (M, E),
+            ``text_to_video`` (M,) and ``top_videos`` (M, 10), the best videos of each text.
+        block_size (int): Queries compared at once. Defaults to 1024.
+        **kwargs: Arguments of ``BaseMetric``.
+
+    Raises:
+        ValueError: If ``dump`` is not an ``.npz`` path.
+    """
+
+    default_prefix = 'retrieval'
+
+    def __init__(self, dump: Optional[str] = None, block_size: int = 1024, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if dump is not None and not dump.endswith('.npz'):
+            raise ValueError(f'VideoTextRetrieval: dump must end in .npz, got {dump!r}')
+        self.dump = dump
+        self.block_size = block_size
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Return the metrics of all collected videos, and write ``dump`` where it is set."""
+        text, video, text_to_video = stack_features(results)
+        metrics = retrieval_metrics(text, video, text_to_video, self.block_size)
+        if self.dump is not None:
+            os.makedirs(os.path.dirname(self.dump) or '.', exist_ok=True)
+            np.savez_compressed(
+                self.dump,
+                video_ids=np.array([str(result['video_id']) for result in results]),
+                captions=np.array([text for result in results for text in result['captions']]),
+                video_features=video.numpy(), text_features=text.numpy(),
+                text_to_video=text_to_video.numpy(),
+                top_videos=top_candidates(text, video, TOP_K, self.block_size).numpy())
+        return metrics

@@ -1,0 +1,43 @@
+"""Generate the moving-shapes world, a small video-text data set that needs no download."""
+import argparse
+import time
+
+from tqdm import tqdm
+
+from mmbt.datasets.world import generate_world
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('out', help='folder to write to')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--train', type=int, default=2000, help='number of training videos')
+    parser.add_argument('--test', type=int, default=240,
+                        help='number of test videos, a multiple of 12')
+    parser.add_argument('--stills', type=int, default=8000, help='number of still pictures')
+    parser.add_argument('--size', type=int, default=64,
+                        help='side of the pictures in pixels, a multiple of 32')
+    parser.add_argument('--workers', type=int, default=2)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    start = time.perf_counter()
+    with tqdm(desc='moving shapes', unit='item') as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        written = generate_world(args.out, seed=args.seed, train=args.train, test=args.test,
+                                 stills=args.stills, size=args.size, workers=args.workers,
+                                 progress=show)
+    if written:
+        print(f'wrote {args.out} in {time.perf_counter() - start:.1f} s')
+    else:
+        print(f'{args.out} already holds this world')
+
+
+if __name__ == '__main__':
+    main()
