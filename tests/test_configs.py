@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mmaction.registry import DATASETS, METRICS
+import torch
+from mmaction.registry import DATASETS, METRICS, MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
@@ -86,6 +87,54 @@ def build_dataset(config):
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_config_parses(path):
     Config.fromfile(path)
+
+
+RUNNABLE = [path for path in CONFIGS if '_base_' not in path.parts]
+
+
+@pytest.mark.parametrize('path', RUNNABLE, ids=lambda path: path.stem)
+def test_model_builds(path, tmp_path, monkeypatch):
+    """On torch's meta device, which knows shapes and holds no numbers: no weights are needed."""
+    monkeypatch.chdir(tmp_path)
+    config = Config.fromfile(path).model.to_dict()
+    config['trunk']['pretrained'] = None
+    if 'cls_head' in config:
+        class_file = tmp_path / config['cls_head']['class_file']
+        class_file.parent.mkdir(parents=True)
+        class_file.write_text('one\ntwo\n')
+    with DefaultScope.overwrite_default_scope('mmaction'), torch.device('meta'):
+        model = MODELS.build(config)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    if config['backbone']['type'] == 'FrameMean':
+        assert (trained == 0) == config['trunk'].get('frozen', True)
+    elif config['trunk']['arch'] == 'ViT-L-14-quickgelu':
+        width, embed_dim, frames, layers = 1024, 768, 8, 4
+        temporal, spatial = 5 * (width**2 + width) + 2 * width, 12 * width**2 + 13 * width
+        branch = layers * (temporal + spatial) + (frames + 1) * width + layers * width
+        assert trained == branch + (width * embed_dim if config.get('heads') else 0)
+    assert model.trunk.text is not None
+
+
+@pytest.mark.parametrize('path', RUNNABLE, ids=lambda path: path.stem)
+def test_head_says_command_cost_and_result(path):
+    lines = path.read_text().splitlines()
+    comment = '\n'.join(line for line in lines[:12] if line.startswith('#'))
+    assert lines[0].startswith(('# mim train mmbt configs/', '# mim test mmbt configs/'))
+    assert path.name in lines[0] and '# Cost:' in comment and '# Result' in comment
+
+
+def test_frame_mean_configs_change_the_backbone_alone():
+    """Beside the folder they write to."""
+    for name in ('demo_retrieval', 'demo_recognition'):
+        ours, mean = load(f'demo/{name}').to_dict(), load(f'demo/{name}_frame_mean').to_dict()
+        assert mean['model'].pop('backbone') == dict(type='FrameMean')
+        del ours['model']['backbone']
+        for config in (ours, mean):
+            del config['work_dir']
+            evaluators = config['test_evaluator']
+            for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
+                evaluator.pop('dump', None)
+        assert ours == mean
 
 
 def test_basenames_are_unique():

@@ -1,5 +1,6 @@
 """Generate the moving-shapes world, a small video-text data set that needs no download."""
 import argparse
+import sys
 import time
 
 from tqdm import tqdm
@@ -24,7 +25,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     start = time.perf_counter()
-    with tqdm(desc='moving shapes', unit='item') as bar:
+    # On a terminal the bar moves smoothly; in a log it adds a line every few seconds.
+    with tqdm(desc='moving shapes', unit='item',
+              mininterval=0.1 if sys.stderr.isatty() else 5) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

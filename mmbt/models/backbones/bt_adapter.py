@@ -22,6 +22,19 @@ from ..structures import VideoEncoding
 from ..trunks import FrameTokens, Trunk
 
 
+def sinusoids(num_frames: int, width: int) -> Tensor:
+    """(T, D) sines and cosines of the frame's time, from a quarter wave to T / 4 waves a clip.
+
+    Neighbouring frames start out alike, so that rows in between, interpolated for longer clips,
+    mean what they say.
+    """
+    time = (torch.arange(num_frames) + 0.5) / num_frames
+    half = (width + 1) // 2
+    waves = 0.25 * max(num_frames, 1)**(torch.arange(half) / max(half - 1, 1))
+    phase = 2 * torch.pi * time[:, None] * waves
+    return torch.cat([phase.sin(), phase.cos()], dim=1)[:, :width]
+
+
 class Branch(nn.Module):
     """All that is trained: K layers of divided space-time attention, and what joins them to CLIP.
 
@@ -29,15 +42,14 @@ class Branch(nn.Module):
     """
 
     def __init__(self, trunk: Trunk, num_layers: int, num_frames: int, temporal_proj: str,
-                 combination: str, interaction: bool, drop_path: float, init_std: float) -> None:
+                 combination: str, interaction: bool, drop_path: float, time_scale: float) -> None:
         super().__init__()
         width, first = trunk.width, trunk.num_layers - num_layers
         self.interaction = interaction
         self.cls_token = nn.Parameter(torch.empty(width))
-        self.time_embedding = nn.Parameter(torch.empty(num_frames, width))
-        nn.init.trunc_normal_(self.cls_token, std=init_std)
-        nn.init.trunc_normal_(self.time_embedding, std=init_std)
-        rates = torch.linspace(0, drop_path, num_layers).tolist()
+        self.time_embedding = nn.Parameter(time_scale * 2**0.5 * sinusoids(num_frames, width))
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
+        rates = [drop_path * i / max(num_layers - 1, 1) for i in range(num_layers)]
         self.temporal = nn.ModuleList(
             TemporalBlock(width, trunk.num_heads, temporal_proj, trunk.eps, rate) for rate in rates)
         self.spatial = nn.ModuleList(
@@ -93,7 +105,8 @@ class BTAdapter(nn.Module):
         combination: ``'weighted'``, ``'add'`` or ``'concat'`` (Table 11).
         interaction: Whether layers 2 to K read CLIP's layers too (Table 6).
         drop_path: Stochastic depth of the last branch layer, linear from 0 at the first.
-        init_std: Standard deviation of the new CLS and time embedding at the start.
+        time_scale: Root mean square of the sinusoids that the time embedding starts from. The
+            paper is silent; the authors' code starts from normal noise of 1.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -107,7 +120,7 @@ class BTAdapter(nn.Module):
                  combination: str = 'weighted',
                  interaction: bool = True,
                  drop_path: float = 0.,
-                 init_std: float = 0.02) -> None:
+                 time_scale: float = 1.0) -> None:
         super().__init__()
         if not 1 <= num_layers <= trunk.num_layers:
             raise ValueError(f'num_layers of the branch must lie in 1..{trunk.num_layers}, the '
@@ -119,7 +132,7 @@ class BTAdapter(nn.Module):
         self.trunk = trunk
         self.num_layers = num_layers
         self.branch = Branch(trunk, num_layers, num_frames, temporal_proj, combination,
-                             interaction, drop_path, init_std)
+                             interaction, drop_path, time_scale)
 
     def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
         """Encode clips.

@@ -2,6 +2,7 @@
 import copy
 import difflib
 import os
+import pickle
 import socket
 import urllib.request
 from typing import Dict, Optional, Union
@@ -12,6 +13,8 @@ import open_clip
 import torch
 from open_clip.factory import load_checkpoint
 from torch import nn
+
+from mmbt.safe_load import refusal, weights_only
 
 # A whole model saved by this project holds its trunk under this name.
 TRUNK_PREFIX = 'backbone.trunk.'
@@ -57,12 +60,15 @@ def load_weights(model: nn.Module, arch: Union[str, Dict], pretrained: str) -> N
         ValueError: If the weights belong to another architecture.
     """
     path = find_weights(arch, pretrained)
-    own = own_trunk_weights(path)
     try:
-        if own is not None:
-            model.load_state_dict(own, strict=True)
-        else:
-            load_checkpoint(model, path, strict=True, weights_only=True)
+        with weights_only():
+            own = own_trunk_weights(path)
+            if own is not None:
+                model.load_state_dict(own, strict=True)
+            else:
+                load_checkpoint(model, path, strict=True, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(refusal(path, str(error))) from error
     except (RuntimeError, KeyError) as error:
         first = str(error).strip().splitlines()[:2]
         raise ValueError(f"{path} does not hold the weights of arch {arch!r}: "
@@ -104,12 +110,9 @@ def hub_is_out_of_reach() -> bool:
 
 def own_trunk_weights(path: str) -> Optional[Dict[str, torch.Tensor]]:
     """The trunk inside a checkpoint of this project under open_clip's names, None elsewhere."""
-    if not path.endswith(('.pth', '.pt')):
+    if not path.endswith('.pth'):
         return None
-    try:
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception:  # open_clip's own reader knows more formats, and refuses code as well
-        return None
+    checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     state = checkpoint.get('state_dict', {}) if isinstance(checkpoint, dict) else {}
     trunk = {
         key[len(TRUNK_PREFIX):].replace('text.transformer.', 'text.', 1): value

@@ -1,0 +1,51 @@
+# make setup | test | lint | demo | clean. Each sets up what it needs, on a fresh machine too.
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+VENV ?= .venv
+SEED ?= 0
+PY := $(VENV)/bin/python
+
+REQUIREMENTS := requirements.txt requirements-dev.txt
+HASH := $(firstword $(shell cat $(REQUIREMENTS) | sha256sum))
+READY := $(VENV)/.ready-$(HASH)
+CHECKOUT := $(CURDIR) $(firstword $(shell cat setup.py mmbt/version.py | sha256sum))
+
+# An environment may serve several checkouts; what runs here uses this one.
+export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+.PHONY: setup test lint demo clean
+
+setup: $(READY)
+	@if [ "$$(cat $(VENV)/.checkout 2> /dev/null)" != "$(CHECKOUT)" ] || [ ! -e mmbt/.mim/tools ]; \
+	then \
+	    $(PY) -m pip install --quiet --no-deps --no-build-isolation --editable . && \
+	    echo "$(CHECKOUT)" > $(VENV)/.checkout; \
+	fi
+
+$(READY):
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --requirement requirements-dev.txt
+	$(PY) -c 'import cv2' 2> /dev/null || $(MAKE) opencv-without-display
+	rm -f $(VENV)/.ready-*
+	touch $@
+
+# Both OpenCVs that mmcv and mmaction2 ask for need the system's libGL; where there is none, the
+# headless build of the same version takes their place.
+.PHONY: opencv-without-display
+opencv-without-display:
+	$(PY) -m pip install --quiet --no-deps --force-reinstall \
+	    $$(sed -n 's/^opencv-python==/opencv-python-headless==/p' requirements.txt)
+	$(PY) -c 'import cv2'
+
+test: setup
+	$(PY) -m pytest
+
+lint: setup
+	$(PY) -m ruff check . && $(PY) -m mypy
+
+demo: setup
+	$(PY) tools/demo.py --seed $(SEED)
+
+clean:
+	rm -rf .venv build dist mmbt.egg-info mmbt/.mim work_dirs
+	rm -rf .pytest_cache .ruff_cache .mypy_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,41 @@
+# mim train mmbt configs/demo/demo_clip.py
+# Cost: about 2 minutes on two cores.
+# Result: an image-text model of the moving-shapes world's still pictures, where drawn cues (trails,
+# arrows, sparkles) tell the motions. It has not seen a video.
+#
+# Data: python tools/data/make_world.py work_dirs/demo/world
+_base_ = ['../_base_/default_runtime.py', '../_base_/models/tiny_arch.py']
+
+model = dict(
+    type='VideoTextModel',
+    trunk=dict(type='OpenCLIPTrunk', arch={{_base_.tiny_arch}}, frozen=False),
+    backbone=dict(type='FrameMean'),
+    heads=[dict(type='VTCHead', temperature=0.07)])
+
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='CaptionedVideos',
+        data_root='work_dirs/demo/world',
+        ann_file='stills.json',
+        data_prefix=dict(video='stills'),
+        pipeline=[
+            dict(type='ReadFrames', num_frames=1, cache=True),
+            dict(type='TokenizeText', context_length=18),
+            dict(type='FormatShape', input_format='NCHW'),
+            dict(type='PackVideoText'),
+        ]))
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=16)
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.05, fused=True),
+    clip_grad=dict(max_norm=1.0))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
+    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, convert_to_iter_based=True),
+]
+default_hooks = dict(checkpoint=dict(save_optimizer=False, interval=16))
+work_dir = 'work_dirs/demo/clip'

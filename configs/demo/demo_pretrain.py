@@ -1,0 +1,50 @@
+# mim train mmbt configs/demo/demo_pretrain.py
+# Cost: about 4 minutes on two cores.
+# Result: see demo_retrieval.py and demo_recognition.py.
+#
+# What differs from pretraining on WebVid: the data and their size; the tiny CLIP, at its own
+# temperature and with three of its four layers read; half of its 16 positions masked, since a
+# shape covers about four of them; a stronger time embedding, and a
+# learning rate for a thousand small steps.
+#
+# Data: python tools/data/make_world.py work_dirs/demo/world
+# Weights: mim train mmbt configs/demo/demo_clip.py
+_base_ = ['../pretrain_webvid.py', '../_base_/models/tiny_arch.py']
+
+model = dict(
+    trunk=dict(
+        _delete_=True,
+        type='OpenCLIPTrunk',
+        arch={{_base_.tiny_arch}},
+        pretrained='work_dirs/demo/clip/epoch_16.pth'),
+    backbone=dict(num_layers=3, time_scale=1.4),
+    mask=dict(ratio=0.5),
+    heads=[
+        dict(type='VTCHead', temperature=0.05),
+        dict(type='MBTAHead'),
+        dict(type='MBCAHead', temperature=0.05),
+    ])
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(
+        form='dict',
+        data_root='work_dirs/demo/world',
+        ann_file='train.json',
+        pipeline=[
+            dict(type='ReadFrames', num_frames=8, cache=True),
+            dict(type='TokenizeText', context_length=18),
+            dict(type='FormatShape', input_format='NCHW'),
+            dict(type='PackVideoText'),
+        ]))
+train_cfg = dict(max_epochs=20)
+
+optim_wrapper = dict(optimizer=dict(lr=2e-3, fused=True), clip_grad=dict(max_norm=5.0))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
+    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, convert_to_iter_based=True),
+]
+default_hooks = dict(checkpoint=dict(interval=20))
+work_dir = 'work_dirs/demo/branch'

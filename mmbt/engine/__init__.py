@@ -1,0 +1,3 @@
+from .hooks import BrokenVideoHook, ClassPromptHook
+
+__all__ = ['BrokenVideoHook', 'ClassPromptHook']

@@ -1,0 +1,90 @@
+"""Run a tool: one line for what its user can put right, a traceback for anything else."""
+import os
+import os.path as osp
+import re
+import sys
+from argparse import Namespace
+from typing import Callable, Optional
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+TRACEBACK = 'MMBT_TRACEBACK'
+
+# What bad input raises: a path that is not there, a value that is not allowed, a broken config.
+BAD_INPUT = (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError,
+             SyntaxError)
+
+# Older mmengine puts the class and file it was building in front of an error's own words.
+REGISTRY_PREFIX = re.compile(r'^(class `[^`]*` in \S+: )+')
+
+# torch puts the worker's whole traceback in front.
+WORKER_ERROR = re.compile(r'^Caught \w+ in .*\n[\w.]+(?:Error|Exception): (?P<message>.*)', re.S)
+
+
+def run_tool(work: Callable[[], object]) -> None:
+    """Do a tool's work; exit with status 1 and one line on stderr where its input is bad.
+
+    With ``MMBT_TRACEBACK=1`` in the environment every error keeps its traceback.
+
+    Args:
+        work (Callable): What the tool does once its arguments are parsed.
+    """
+    try:
+        work()
+    except Exception as error:
+        message = describe(error)
+        if message is None or os.environ.get(TRACEBACK) == '1':
+            raise
+        sys.exit(f'error: {message} ({TRACEBACK}=1 shows where)')
+
+
+def describe(error: Exception) -> Optional[str]:
+    """The one line that tells a user what was wrong with their input.
+
+    Args:
+        error (Exception): What was raised.
+
+    Returns:
+        Optional[str]: The line; None where the error is not about the input.
+    """
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        message = f'{error.filename}: {error.strerror}'
+    elif isinstance(error, KeyError):
+        message = str(error.args[0]) if error.args else ''
+        if ' registry. ' not in message:  # a name that no registry knows
+            return None
+    else:
+        message = str(error)
+    if not isinstance(error, BAD_INPUT + (KeyError,)):
+        return None
+    worker = WORKER_ERROR.match(message)
+    message = worker['message'] if worker else message
+    return ' '.join(REGISTRY_PREFIX.sub('', message).split()) or type(error).__name__
+
+
+def set_work_dir(cfg: Config, args: Namespace) -> None:
+    """Take the folder for logs and weights from the flag, else the config, else the config's name.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        args (Namespace): The tool's ``config`` and ``work_dir``.
+    """
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner that a config describes.
+
+    Args:
+        cfg (Config): A whole config.
+
+    Returns:
+        Runner: mmengine's, or the one that ``runner_type`` names.
+    """
+    from mmaction.registry import RUNNERS
+
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

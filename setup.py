@@ -1,0 +1,113 @@
+"""Install mmbt, with its tools and configs where mim looks for them."""
+import os
+import re
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).resolve().parent
+FOR_MIM = ('tools', 'configs')
+
+
+class BuildForMim(build_py):
+    """Build the package with ``mmbt/.mim/{tools,configs}``, where mim looks.
+
+    ``pip install .`` copies the two folders; ``pip install -e .`` links them, and tells mim where
+    they are.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            offer_folders(Path(self.build_lib, 'mmbt', '.mim'), link=False)
+            return
+        offer_folders(ROOT / 'mmbt' / '.mim', link=True)
+        lead_mim_here(Path(self.get_finalized_command('install').install_lib))
+
+
+def lead_mim_here(wheel: Path) -> None:
+    """Name this checkout's folder in the metadata of an editable install.
+
+    mim joins the folder of the metadata, site-packages, with the first line of top_level.txt to
+    find the package. An editable install has nothing there; an absolute path survives the join.
+
+    Args:
+        wheel (Path): The wheel while it is a folder; its metadata is in there already.
+    """
+    for top_level in wheel.glob('mmbt-*.dist-info/top_level.txt'):
+        top_level.write_text(f'{ROOT / "mmbt"}\nmmbt\n', encoding='utf-8')
+
+
+def offer_folders(target: Path, link: bool) -> None:
+    """Put tools and configs under ``target``, in place of what was there."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FOR_MIM:
+        place = target / name
+        if place.is_symlink() or place.is_file():
+            place.unlink()
+        elif place.is_dir():
+            shutil.rmtree(place)
+        if link:
+            place.symlink_to(os.path.relpath(ROOT / name, target), target_is_directory=True)
+        else:
+            shutil.copytree(ROOT / name, place, ignore=shutil.ignore_patterns('__pycache__'))
+
+
+def version() -> str:
+    """Read the version without importing the package."""
+    text = (ROOT / 'mmbt' / 'version.py').read_text(encoding='utf-8')
+    return re.search(r"__version__ = '(.+)'", text).group(1)
+
+
+def long_description() -> str:
+    """The README, where there is one."""
+    readme = ROOT / 'README.md'
+    return readme.read_text(encoding='utf-8') if readme.is_file() else ''
+
+
+setup(
+    name='mmbt',
+    version=version(),
+    description='Branching Temporal Adapter (BT-Adapter) for MMAction2: video-text retrieval, '
+    'recognition and conversation on a frozen image-text model',
+    long_description=long_description(),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    keywords='computer vision, video understanding, video-text retrieval, CLIP, BT-Adapter',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+    python_requires='>=3.9',
+    packages=find_packages(include=['mmbt', 'mmbt.*']),
+    package_dir={'': '.'},  # editable installs become a plain path, not a finder that hides it
+    include_package_data=True,
+    cmdclass={'build_py': BuildForMim},
+    # mmcv or mmcv-lite is needed too; pip cannot say "either", so `import mmbt` asks for one.
+    install_requires=[
+        'av>=12.0',
+        'decord>=0.6.0',
+        'importlib_metadata',
+        'mmaction2>=1.2.0,<2.0.0',
+        'mmengine>=0.10.0,<1.0.0',
+        'mmpretrain>=1.0.0,<2.0.0',
+        'numpy',
+        'open_clip_torch>=2.24.0',
+        'openmim>=0.3.9',
+        'packaging',
+        'setuptools>=61,<81',
+        'timm>=0.9.16',
+        'torch>=2.1',
+        'torchvision>=0.16',
+        'transformers>=4.49',
+    ],
+    extras_require={
+        'lite': ['mmcv-lite>=2.0.0rc4,<2.2.0'],
+        'test': ['pytest>=7.0'],
+    },
+    zip_safe=False,
+)

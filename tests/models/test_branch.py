@@ -1,0 +1,215 @@
+"""How the branch starts, what it sees, and what it leaves alone."""
+import copy
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+
+from mmbt.models import BTAdapter, FrameMean, OpenCLIPTrunk
+from mmbt.models.blocks import SpatialBlock, TemporalBlock
+from mmbt.models.trunks import FrameTokens
+
+from .tiny import CLIPS, FRAMES, PATCHES, TINY, build_model, stir
+
+
+def test_zero_initialised_temporal_projection_is_the_identity():
+    block = TemporalBlock(16, 2)
+    tokens = torch.randn(2, FRAMES, PATCHES, 16)
+    assert torch.equal(block(tokens), tokens)
+    assert not torch.equal(TemporalBlock(16, 2, temporal_proj='random')(tokens), tokens)
+    assert not torch.equal(TemporalBlock(16, 2, temporal_proj='none')(tokens), tokens)
+
+
+def test_spatial_blocks_start_as_copies_of_the_last_layers_of_clip():
+    """One frame: the video's CLS is a frame's CLS, so a block must be the CLIP layer itself."""
+    torch.manual_seed(0)
+    trunk = OpenCLIPTrunk(TINY).double()
+    adapter = BTAdapter(trunk, num_layers=3, num_frames=1).double()
+    tokens = torch.randn(2, 1 + PATCHES, 16, dtype=torch.float64)
+    for i, block in enumerate(adapter.branch.spatial):
+        cls, patches = block(tokens[:, 0], tokens[:, None, 1:])
+        expected = trunk.block(trunk.num_layers - 3 + i, tokens)
+        torch.testing.assert_close(cls, expected[:, 0])
+        torch.testing.assert_close(patches[:, 0], expected[:, 1:])
+
+
+def test_gates_start_at_one_half():
+    branch = build_model().backbone.branch
+    ours, theirs = torch.tensor([2.0] * 16), torch.tensor([4.0] * 16)
+    for gate in [*branch.gates, branch.output_gate]:
+        assert torch.equal(gate(ours, theirs), torch.full((16, ), 3.0))
+
+
+class Spy(torch.nn.Module):
+    """Stands in for an attention: hands its input on and remembers it."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, tokens):
+        self.seen.append(tokens)
+        return torch.zeros_like(tokens)
+
+
+def tokens_that_carry_their_place():
+    """(B, T, N, D) whose first two channels are the frame and the patch position."""
+    tokens = torch.zeros(CLIPS, FRAMES, PATCHES, 16)
+    tokens[..., 0] = torch.arange(FRAMES)[None, :, None]
+    tokens[..., 1] = torch.arange(PATCHES)[None, None]
+    return tokens
+
+
+def test_a_tube_holds_one_position_and_a_spatial_group_one_frame():
+    temporal, spatial = TemporalBlock(16, 2), SpatialBlock(16, 2, 32)
+    for block in (temporal, spatial):
+        block.attn = Spy()
+    temporal.norm, spatial.norm1 = torch.nn.Identity(), torch.nn.Identity()
+    tokens = tokens_that_carry_their_place()
+    temporal(tokens)
+    tubes = temporal.attn.seen[0]
+    assert tubes.shape == (CLIPS, PATCHES, FRAMES, 16)
+    for j in range(PATCHES):
+        assert (tubes[:, j, :, 1] == j).all()
+        assert torch.equal(tubes[0, j, :, 0], torch.arange(FRAMES).float())
+    spatial(torch.full((CLIPS, 16), -1.0), tokens)
+    groups = spatial.attn.seen[0]
+    assert groups.shape == (CLIPS, FRAMES, 1 + PATCHES, 16)
+    assert (groups[:, :, 0] == -1).all()
+    for i in range(FRAMES):
+        assert (groups[:, i, 1:, 0] == i).all()
+        assert torch.equal(groups[0, i, 1:, 1], torch.arange(PATCHES).float())
+
+
+def test_every_aligned_pair_is_the_same_token():
+    """With hidden states that carry their place, both sides of MBTA are of the same place."""
+    model = build_model(mask=0.5)
+    place = tokens_that_carry_their_place().double()
+    cls = torch.zeros(CLIPS, FRAMES, 16, dtype=torch.float64)
+    model.trunk.hidden_states = lambda imgs, layers: [
+        FrameTokens(cls, place) for _ in layers]
+    branch = model.backbone.branch
+    for block in branch.spatial:  # a branch that does nothing but pass tokens on
+        block.forward = lambda c, t: (c, t)
+    branch.time_embedding.data.zero_()
+    model.trunk.visual.positional_embedding.data.zero_()
+    visible = model.mask(CLIPS, PATCHES, torch.device('cpu'))
+    encoding = model.backbone(torch.zeros(CLIPS, FRAMES, 3, 12, 12).double(), visible)
+    assert encoding.clip_tokens.shape == (CLIPS, FRAMES, 5, 16)
+    assert torch.equal(encoding.branch_tokens, encoding.clip_tokens)
+    expected = visible[:, None].expand(-1, FRAMES, -1).double()
+    assert torch.equal(encoding.branch_tokens[..., 1], expected)
+
+
+def test_masked_forward_is_a_forward_in_which_only_those_positions_exist(batch):
+    model = build_model()
+    stir(model.backbone.branch)
+    positions = [0, 3, 4, 8]
+    visible = torch.tensor([positions] * CLIPS)
+    masked = model.backbone(batch['imgs'], visible)
+    depth = model.trunk.num_layers
+    states = model.trunk.hidden_states(batch['imgs'], range(depth - 3, depth + 1))
+    only = [FrameTokens(s.cls, s.patches[:, :, positions]) for s in states]
+    space = model.trunk.position_embedding[None, None, 1:][:, :, positions]
+    fused, tokens = model.backbone.branch(only, space)
+    torch.testing.assert_close(masked.branch_tokens, tokens)
+    torch.testing.assert_close(masked.video, model.trunk.proj(model.trunk.norm(fused)))
+
+
+def test_masking_nothing_equals_no_mask(batch):
+    model = build_model()
+    stir(model.backbone.branch)
+    everything = torch.arange(PATCHES).expand(CLIPS, -1)
+    masked, plain = model.backbone(batch['imgs'], everything), model.encode(batch['imgs'])
+    torch.testing.assert_close(masked.video, plain.video)
+    torch.testing.assert_close(masked.branch_tokens, plain.branch_tokens)
+
+
+def test_clips_of_a_batch_do_not_touch(batch):
+    model = build_model()
+    stir(model.backbone.branch)
+    together = model.encode_video(batch['imgs'])
+    alone = torch.cat([model.encode_video(clip[None]) for clip in batch['imgs']])
+    torch.testing.assert_close(together, alone)
+
+
+def test_time_order_matters_to_the_branch_and_not_to_frame_mean(batch):
+    model = build_model()
+    stir(model.backbone.branch)
+    mean = FrameMean(model.trunk)
+    backwards = batch['imgs'].flip(1)
+    assert (model.encode_video(backwards) - model.encode_video(batch['imgs'])).abs().max() > 1e-3
+    torch.testing.assert_close(mean(backwards).video, mean(batch['imgs']).video)
+
+
+def test_frame_mean_is_the_mean_of_open_clips_own_embeddings(batch):
+    trunk = build_model(dict(type='FrameMean'), mask=None, heads=False).trunk
+    expected = torch.stack([trunk.visual(clip).mean(dim=0) for clip in batch['imgs']])
+    torch.testing.assert_close(FrameMean(trunk)(batch['imgs']).video, expected)
+
+
+def test_time_embedding_reads_trained_rows_as_they_are_and_interpolates_between():
+    """Four rows 0, 1, 2, 3 read at eight frames: -1/4 and 3/4 beside each, kept inside 0..3."""
+    branch = build_model().backbone.branch
+    branch.time_embedding.data.copy_(torch.arange(4.0)[:, None].expand(4, 16))
+    assert torch.equal(branch.time(4)[0, :, 0], branch.time_embedding)
+    expected = torch.tensor([0, .25, .75, 1.25, 1.75, 2.25, 2.75, 3], dtype=torch.float64)
+    torch.testing.assert_close(branch.time(8)[0, :, 0, 5], expected)
+
+
+def test_frozen_clip_is_bit_identical_after_training_steps(batch):
+    model = build_model()
+    before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.5)
+    for _ in range(3):
+        model.train()
+        assert not any(module.training for module in model.trunk.modules())
+        optimizer.zero_grad()
+        sum(model(batch, mode='loss').values()).backward()
+        optimizer.step()
+    after = model.state_dict()
+    frozen = [key for key in before if key.startswith('backbone.trunk.')]
+    assert len(frozen) > 60
+    for key in frozen:
+        assert torch.equal(before[key], after[key]), key
+    for key in set(before) - set(frozen):
+        assert not torch.equal(before[key], after[key]), key
+
+
+def test_an_open_trunk_trains(batch):
+    model = build_model(
+        dict(type='FrameMean'), mask=None, heads=False, trunk=dict(frozen=False)).train()
+    model.heads.append(MODELS.build(dict(type='VTCHead', temperature=0.07)))
+    sum(model(batch, mode='loss').values()).backward()
+    assert all(p.grad is not None for p in model.trunk.visual.parameters())
+    assert all(p.grad is not None for p in model.text.parameters())
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(num_layers=5), r'num_layers .* 1\.\.4'),
+    (dict(num_layers=0), 'num_layers'),
+    (dict(num_frames=0), 'num_frames'),
+    (dict(combination='max'), 'combination'),
+    (dict(temporal_proj='one'), 'temporal_proj'),
+])
+def test_arguments_out_of_range_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        BTAdapter(OpenCLIPTrunk(TINY), **change)
+
+
+def test_ablations_change_what_they_say(batch):
+    kinds = [dict(), dict(combination='add'), dict(combination='concat'), dict(interaction=False)]
+    videos = []
+    for change in kinds:
+        model = build_model(dict(type='BTAdapter', num_layers=3, num_frames=FRAMES, **change))
+        videos.append(model.encode_video(batch['imgs']))
+        sum(model(batch, mode='loss').values()).backward()
+        assert all(p.grad is not None for p in model.backbone.branch.parameters())
+    for i, video in enumerate(videos):
+        for other in videos[:i]:
+            assert (video - other).abs().max() > 1e-4
+
+
+def test_frames_of_another_size_are_refused(batch):
+    with pytest.raises(ValueError, match=r'\(B, T, 3, 12, 12\), got \(1, 2, 3, 16, 16\)'):
+        build_model().encode(torch.zeros(1, 2, 3, 16, 16))

@@ -1,0 +1,54 @@
+"""The model against a loop over single tokens written from the paper (slow_paper.py)."""
+import torch
+
+from . import slow_paper
+from .tiny import CLIPS, FRAMES, PATCHES, build_model, stir
+
+
+def stirred_model():
+    model = build_model()
+    stir(model.backbone.branch)
+    stir(model.heads)
+    return model
+
+
+def test_encoding_agrees_with_the_paper_token_by_token(batch):
+    model = stirred_model()
+    visible = torch.tensor([[0, 2, 5], [1, 2, 8], [3, 4, 6]])
+    encoding = model.backbone(batch['imgs'], visible)
+    for b in range(CLIPS):
+        video, branch, clip = slow_paper.encode_clip(model, batch['imgs'][b], visible[b].tolist())
+        torch.testing.assert_close(encoding.video[b], video, rtol=0, atol=1e-9)
+        for i in range(FRAMES):
+            torch.testing.assert_close(encoding.branch_tokens[b, i], torch.stack(branch[i]))
+            torch.testing.assert_close(encoding.clip_tokens[b, i], torch.stack(clip[i]))
+
+
+def test_losses_and_gradients_agree_with_the_paper(batch):
+    model = stirred_model()
+    torch.manual_seed(5)
+    fast = model(batch, mode='loss')
+    torch.manual_seed(5)
+    visible = model.mask(CLIPS, PATCHES, batch['imgs'].device)
+    slow = slow_paper.losses(model, batch['imgs'], batch['tokens'], visible)
+    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
+    for name in ('loss_vtc', 'loss_mbta', 'loss_mbca'):
+        torch.testing.assert_close(fast[name], slow[name], rtol=1e-8, atol=1e-8)
+        options = dict(retain_graph=True, allow_unused=True)
+        ours = torch.autograd.grad(fast[name], trained.values(), **options)
+        theirs = torch.autograd.grad(slow[name], trained.values(), **options)
+        reached = 0
+        for key, a, b in zip(trained, ours, theirs):
+            if b is None:  # a part that this loss does not reach
+                assert a is None or not a.any(), key
+                continue
+            reached += 1
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7, msg=lambda m, k=key: f'{k}: {m}')
+        assert reached > 30
+
+
+def test_every_trainable_parameter_gets_a_gradient(batch):
+    model = build_model()
+    sum(model(batch, mode='loss').values()).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.requires_grad == (parameter.grad is not None), name

@@ -1,0 +1,37 @@
+"""Tube masks."""
+import pytest
+import torch
+
+from mmbt.models import TubeMask, gather_visible
+
+
+@pytest.mark.parametrize('ratio, patches, kept', [(0.7, 256, 77), (0.7, 196, 59), (0.5, 9, 5),
+                                                  (0.0, 9, 9), (0.99, 16, 1)])
+def test_number_of_visible_positions(ratio, patches, kept):
+    """N - int(ratio N): 256 - 179 = 77, 196 - 137 = 59, 9 - 4 = 5, 16 - 15 = 1."""
+    visible = TubeMask(ratio)(3, patches, torch.device('cpu'))
+    assert visible.shape == (3, kept) and visible.dtype == torch.int64
+
+
+def test_positions_are_sorted_distinct_and_uniform():
+    torch.manual_seed(0)
+    visible = TubeMask(0.7)(4000, 10, torch.device('cpu'))
+    assert (visible.diff(dim=1) > 0).all() and visible.min() == 0 and visible.max() == 9
+    share = visible.flatten().bincount(minlength=10) / 4000
+    assert (share - 0.3).abs().max() < 0.03
+    assert len({tuple(row) for row in visible[:50].tolist()}) > 30
+
+
+@pytest.mark.parametrize('ratio', [-0.1, 1, 1.5])
+def test_ratio_outside_the_unit_interval_is_refused(ratio):
+    with pytest.raises(ValueError, match=r'\[0, 1\)'):
+        TubeMask(ratio)
+
+
+def test_gather_takes_the_same_positions_of_every_frame():
+    tokens = torch.arange(2 * 3 * 4 * 1).view(2, 3, 4, 1)
+    visible = torch.tensor([[0, 2], [1, 3]])
+    expected = torch.tensor([[[0, 2], [4, 6], [8, 10]], [[13, 15], [17, 19], [21, 23]]])
+    assert torch.equal(gather_visible(tokens, visible)[..., 0], expected)
+    shared = gather_visible(tokens[:1, :1], visible)
+    assert torch.equal(shared[..., 0], torch.tensor([[[0, 2]], [[1, 3]]]))

@@ -1,0 +1,105 @@
+"""A user's day: train through mim, lose the machine, resume, and test, on a handful of clips."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmbt.datasets.world import generate_world
+from mmbt.safe_load import weights_only
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+MIM = Path(sys.executable).with_name('mim')
+EPOCHS = 6
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with a small world and two configs that inherit the demo's."""
+    generate_world(tmp_path / 'work_dirs/demo/world', train=24, test=12, stills=0)
+    for name, extra in (('demo_pretrain', train_changes()), ('demo_retrieval', test_changes())):
+        base = CONFIGS / 'demo' / f'{name}.py'
+        (tmp_path / f'small_{name}.py').write_text(f'_base_ = [{str(base)!r}]\n{extra}')
+    return tmp_path
+
+
+def train_changes():
+    return ('model = dict(trunk=dict(pretrained=None))\n'
+            'train_dataloader = dict(batch_size=4)\n'
+            f'train_cfg = dict(max_epochs={EPOCHS})\n'
+            'default_hooks = dict(checkpoint=dict(interval=1), logger=dict(interval=2))\n'
+            "work_dir = 'run'\n")
+
+
+def test_changes():
+    return ''
+
+
+def mim(*arguments, cwd):
+    """Start mim in a process group of its own."""
+    return subprocess.Popen([str(MIM), *map(str, arguments)], cwd=cwd, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            start_new_session=True)
+
+
+def finish(process, minutes=5):
+    output, _ = process.communicate(timeout=60 * minutes)
+    assert process.returncode == 0, output[-3000:]
+    return output
+
+
+def kill_once_there(process, path):
+    """Kill the whole group with SIGKILL as soon as a file is there."""
+    deadline = time.time() + 300
+    while not path.exists():
+        assert process.poll() is None, process.communicate()[0][-3000:]
+        assert time.time() < deadline, f'{path} never came'
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def read(path):
+    with weights_only():
+        return torch.load(path, map_location='cpu')
+
+
+@pytest.mark.skipif(not MIM.exists(), reason='openmim is not installed beside this Python')
+def test_train_kill_resume_test(project):
+    run = project / 'run'
+    kill_once_there(mim('train', 'mmbt', 'small_demo_pretrain.py', cwd=project),
+                    run / 'last_checkpoint')
+    assert not (run / f'epoch_{EPOCHS}.pth').exists()
+    stopped_at = int((run / 'last_checkpoint').read_text().split('epoch_')[1].split('.')[0])
+
+    output = finish(mim('train', 'mmbt', 'small_demo_pretrain.py', '--resume', cwd=project))
+    assert f'resumed epoch: {stopped_at}' in output
+    assert f'Epoch(train)  [{stopped_at}]' not in output  # none is trained twice
+    last = read(run / f'epoch_{EPOCHS}.pth')
+    assert last['meta']['epoch'] == EPOCHS and last['meta']['iter'] == EPOCHS * 24 // 4
+    first = read(run / f'epoch_{stopped_at}.pth')['state_dict']
+    for key, value in last['state_dict'].items():
+        frozen = key.startswith('backbone.trunk.')
+        assert torch.equal(value, first[key]) == frozen, key
+
+    finish(mim('test', 'mmbt', 'small_demo_retrieval.py', '--checkpoint', f'run/epoch_{EPOCHS}.pth',
+               '--work-dir', 'tested', cwd=project))
+    log, = (project / 'tested').glob('*/*.json')
+    metrics = json.loads(log.read_text())
+    assert 1 <= metrics['retrieval/t2v_MnR'] <= 12 and 0 <= metrics['pairs/acc'] <= 100
+    assert metrics['retrieval/t2v_R10'] >= metrics['retrieval/t2v_R1']
+
+
+@pytest.mark.skipif(not MIM.exists(), reason='openmim is not installed beside this Python')
+def test_a_config_is_found_by_its_name_from_another_folder(project):
+    shutil.rmtree(project / 'work_dirs')
+    process = mim('train', 'mmbt', 'demo_clip.py', cwd=project)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert 'error: ' in output and 'stills.json' in output.split('error: ')[-1].splitlines()[0]
