@@ -71,14 +71,14 @@ setup(
     name='mmbt',
     version=version(),
     description='Branching Temporal Adapter (BT-Adapter) for MMAction2: video-text retrieval, '
-    'recognition and conversation on a frozen image-text model',
+    'recognition on a frozen image-text model',
     long_description=long_description(),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     keywords='computer vision, video understanding, video-text retrieval, CLIP, BT-Adapter',
     classifiers=[
         'Development Status :: 4 - Beta',
-        'Operating System :: OS Independent',
+        'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],

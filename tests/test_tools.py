@@ -35,6 +35,7 @@ def config(tmp_path, monkeypatch):
     monkeypatch.delenv('MMBT_TRACEBACK', raising=False)
     path = tmp_path / f'{tmp_path.name}.py'
     path.write_text(toys.CONFIG)
+    (tmp_path / 'broken.py').write_text('model = (\n')
     return path
 
 
@@ -61,6 +62,7 @@ def test_training_and_testing_write_to_the_folder_named_after_the_config(config,
     ('train', ['{config}', '--cfg-options', 'dataset.path=a.csv',
                'train_dataloader.dataset.path=a.csv'], 'a.csv: line 3 has no caption'),
     ('train', ['{config}', '--cfg-options', 'model.type=Nope'], 'Nope is not in the .* registry'),
+    ('train', ['broken.py'], 'broken.py: line [0-9]+: '),
     ('train', ['{config}', '--auto-scale-lr'], '--auto-scale-lr: .*add auto_scale_lr='),
     ('test', ['{config}', 'nope.pth'], 'nope.pth can not be found'),
     ('test', ['{config}', '{config}'], 'cannot be read as a checkpoint'),

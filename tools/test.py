@@ -71,12 +71,20 @@ def dump_predictions(cfg: Config, path: str) -> None:
 def main() -> None:
     """Evaluate."""
     args = parse_args()
-    from mmbt.engine.launch import build_runner, run_tool, set_work_dir
+    from mmbt.engine.launch import (
+        build_runner,
+        load_config,
+        run_tool,
+        set_work_dir,
+        skip_idle_weights,
+    )
 
     def work() -> None:
-        cfg = Config.fromfile(args.config)
+        cfg = load_config(args.config)
         set_work_dir(cfg, args)
-        build_runner(merge_args(cfg, args)).test()
+        cfg = merge_args(cfg, args)
+        skip_idle_weights(cfg)
+        build_runner(cfg).test()
 
     run_tool(work)
 

@@ -83,10 +83,10 @@ def set_seed(cfg: Config, args: argparse.Namespace) -> None:
 def main() -> None:
     """Train."""
     args = parse_args()
-    from mmbt.engine.launch import build_runner, run_tool, set_work_dir
+    from mmbt.engine.launch import build_runner, load_config, run_tool, set_work_dir
 
     def work() -> None:
-        cfg = Config.fromfile(args.config)
+        cfg = load_config(args.config)
         set_work_dir(cfg, args)
         build_runner(merge_args(cfg, args)).train()
 

@@ -4,8 +4,8 @@
 #
 # What differs from pretraining on WebVid: the data and their size; the tiny CLIP, at its own
 # temperature and with three of its four layers read; half of its 16 positions masked, since a
-# shape covers about four of them; a stronger time embedding, and a
-# learning rate for a thousand small steps.
+# shape covers about four of them; a stronger time embedding; and a learning rate for a thousand
+# small steps.
 #
 # Data: python tools/data/make_world.py work_dirs/demo/world
 # Weights: mim train mmbt configs/demo/demo_clip.py

@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
 
 from mmbt.models import VideoTextModel
-from mmbt.models.trunks.weights import TRUNK_PREFIX
+from mmbt.models.checkpoint import holds_trunk
 
 
 def init_model(config: Union[str, Path, Config],
@@ -41,7 +41,7 @@ def init_model(config: Union[str, Path, Config],
         if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
             raise FileNotFoundError(f'checkpoint {checkpoint} is missing')
         weights = _load_checkpoint(str(checkpoint), map_location='cpu')
-        if any(key.startswith(TRUNK_PREFIX) for key in weights.get('state_dict', weights)):
+        if holds_trunk(weights):
             model_config['trunk']['pretrained'] = None
     model = MODELS.build(model_config)
     if weights is not None:

@@ -9,7 +9,7 @@ import json
 import os.path as osp
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Union
+from typing import Any, Union
 
 _LSMDC_TIMES = re.compile(r'_\d\d\.\d\d\.\d\d\.\d+-\d\d\.\d\d\.\d\d\.\d+$')
 _LSMDC_COLUMNS = 6
@@ -34,7 +34,7 @@ def read_text(path: str) -> str:
     return text
 
 
-def load_json(path: str, kind: Union[type, tuple[type, ...]]) -> Union[dict, list]:
+def load_json(path: str, kind: Union[type, tuple[type, ...]]) -> Any:
     """Return the content of a JSON file whose top level must be ``kind``: dict, list or both.
 
     Raises:
@@ -150,24 +150,6 @@ def read_labels(path: str, delimiter: str = ' ', label_base: int = 0) -> list[di
                              f'{label_base}')
         items.append(dict(video=video.strip(), label=int(label) - label_base, line=number))
     return items
-
-
-def read_classes(path: str) -> list[str]:
-    """Read class names, one a line, in label order.
-
-    Raises:
-        FileNotFoundError: If the file is missing.
-        ValueError: If it is empty, or a name occurs twice.
-    """
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'class file {path} is missing: put it there or set class_file')
-    seen: dict[str, int] = {}
-    for number, line in _lines(path):
-        name = line.strip()
-        if name in seen:
-            raise ValueError(f'{path} line {number} repeats class {name!r} of line {seen[name]}')
-        seen[name] = number
-    return list(seen)
 
 
 def _lines(path: str) -> Iterator[tuple[int, str]]:

@@ -5,7 +5,9 @@ from typing import Optional
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 
-from .annotations import read_classes, read_labels
+from mmbt.class_names import read_classes
+
+from .annotations import read_labels
 from .broken_videos import BrokenVideoPolicy
 from .video_files import check_folder
 

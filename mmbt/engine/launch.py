@@ -11,9 +11,8 @@ from mmengine.runner import Runner
 
 TRACEBACK = 'MMBT_TRACEBACK'
 
-# What bad input raises: a path that is not there, a value that is not allowed, a broken config.
-BAD_INPUT = (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError,
-             SyntaxError)
+# What bad input raises: a value that is not allowed, a path that cannot be read.
+BAD_INPUT = (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 
 # Older mmengine puts the class and file it was building in front of an error's own words.
 REGISTRY_PREFIX = re.compile(r'^(class `[^`]*` in \S+: )+')
@@ -63,6 +62,24 @@ def describe(error: Exception) -> Optional[str]:
     return ' '.join(REGISTRY_PREFIX.sub('', message).split()) or type(error).__name__
 
 
+def load_config(path: str) -> Config:
+    """Read a config, and run the imports that it asks for.
+
+    Args:
+        path (str): The file.
+
+    Returns:
+        Config: The config with everything it inherits.
+
+    Raises:
+        ValueError: It is no Python.
+    """
+    try:
+        return Config.fromfile(path)
+    except SyntaxError as error:
+        raise ValueError(f'{path}: line {error.lineno}: {error.msg}') from error
+
+
 def set_work_dir(cfg: Config, args: Namespace) -> None:
     """Take the folder for logs and weights from the flag, else the config, else the config's name.
 
@@ -74,6 +91,21 @@ def set_work_dir(cfg: Config, args: Namespace) -> None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = osp.join('work_dirs', osp.splitext(osp.basename(args.config))[0])
+
+
+def skip_idle_weights(cfg: Config) -> None:
+    """Fetch no CLIP weights where the checkpoint to be tested holds them already.
+
+    Args:
+        cfg (Config): The config, with ``load_from``; changed in place.
+    """
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    from mmbt.models.checkpoint import holds_trunk
+    trunk = cfg.model.get('trunk')
+    if trunk and trunk.get('pretrained') and osp.isfile(cfg.load_from) and holds_trunk(
+            CheckpointLoader.load_checkpoint(cfg.load_from, map_location='cpu')):
+        trunk.pretrained = None
 
 
 def build_runner(cfg: Config) -> Runner:

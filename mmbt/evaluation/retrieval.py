@@ -15,12 +15,12 @@ RECALLS = (1, 5, 10)
 
 
 def similarity(queries: Tensor, candidates: Tensor) -> Tensor:
-    """Return float64 cosine similarities (Q, C) of features (Q, E) and (C, E), to nine decimals.
+    """Return float64 cosine similarities (Q, C) of features (Q, E) and (C, E), to six decimals.
 
-    The rounding takes away what the order of summation adds, so that equal features give equal
-    values however the rows are split into blocks.
+    Six is what single-precision features are good for. The rounding takes away what the order of
+    summation adds, over frames or over blocks of rows, so that equal contents give equal values.
     """
-    return torch.round(_normalised(queries) @ _normalised(candidates).T, decimals=9)
+    return torch.round(_normalised(queries) @ _normalised(candidates).T, decimals=6)
 
 
 def retrieval_metrics(text_features: Tensor, video_features: Tensor, text_to_video: Tensor,

@@ -1,11 +1,16 @@
 """Which checkpoints a model takes."""
-from typing import Any, Dict
+from typing import Any, Dict, Mapping
 
 from torch import Tensor, nn
 
 # Parts that a checkpoint may hold or lack freely: objectives are of no use after training.
 OPTIONAL = ('heads.', )
 TRUNK = 'backbone.trunk.'
+
+
+def holds_trunk(checkpoint: Mapping[str, Any]) -> bool:
+    """Whether a loaded checkpoint holds CLIP's weights too, so that none need be fetched."""
+    return any(key.startswith(TRUNK) for key in checkpoint.get('state_dict', checkpoint))
 
 
 def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: str,

@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from ..datasets.world.scenes import MOTIONS, parse_caption
 from .filmstrips import Filmstrips
@@ -130,9 +131,10 @@ def _headline_bars(axes: Axes, metrics: dict, videos: int) -> None:
     for offset, (model, name) in zip((-0.2, 0.2), MODELS.items()):
         values = [score.shown(metrics[model]) for score in HEADLINES]
         axes.bar(columns + offset, values, 0.37, color=COLORS[model], label=name)
-        for column, value in zip(columns, values):
-            axes.text(column + offset, value + 1.5, f'{value:.1f}', ha='center', fontsize=9.5,
-                      color=INK)
+        for bar, value in enumerate(values):
+            label = axes.text(bar + offset, value + 1.5, f'{value:.1f}', ha='center',
+                              fontsize=9.5, color=INK, zorder=3)
+            label.set_path_effects([withStroke(linewidth=3, foreground='white')])
     for column, score in enumerate(HEADLINES):
         chance = score.chance(videos, len(MOTIONS))
         axes.plot((column - 0.44, column + 0.44), (chance, chance), color=INK, linewidth=1.2,

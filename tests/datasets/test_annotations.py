@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from mmbt.datasets.annotations import read_captions, read_classes, read_labels
+from mmbt.class_names import read_classes
+from mmbt.datasets.annotations import read_captions, read_labels
 
 
 def write(path, content):

@@ -74,7 +74,6 @@ class ReadFrames(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add the frames to ``results``; see the class."""
-        filename = results['filename']
         if self.cache is not None:
             return self._read_cached(results)
         return self._read(results)

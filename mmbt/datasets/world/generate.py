@@ -163,7 +163,7 @@ def _still_name(index: int) -> str:
     return f'still_{index:05d}.png'
 
 
-def _plan_stills(scenes: list[Scene], count: int,
+def _plan_stills(scenes: list[list[Scene]], count: int,
                  rng: np.random.Generator) -> list[tuple[Scene, str | None]]:
     cued = round(count * CUED_SHARE)
     plan = [(scene, MOTIONS[label]) for scene, label in plan_clips(scenes, cued, rng)]

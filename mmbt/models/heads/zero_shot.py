@@ -1,11 +1,12 @@
 """Recognition by the names of the classes."""
-import os
-from typing import List, Optional, Sequence
+from typing import Optional, Sequence
 
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from torch import Tensor, nn
+
+from mmbt.class_names import read_classes
 
 
 @MODELS.register_module()
@@ -24,7 +25,8 @@ class ZeroShotHead(nn.Module):
 
     Raises:
         FileNotFoundError: If ``class_file`` is missing.
-        ValueError: If it is empty, or neither or both of ``class_file`` and ``classes`` are given.
+        ValueError: If it is empty or repeats a name, or if not just one of ``class_file`` and
+            ``classes`` is given.
     """
 
     def __init__(self,
@@ -36,7 +38,7 @@ class ZeroShotHead(nn.Module):
         super().__init__()
         if (class_file is None) == (classes is None):
             raise ValueError('give either class_file or classes')
-        self.classes = list(classes) if classes is not None else read_class_file(class_file)
+        self.classes = list(classes) if classes is not None else read_classes(class_file)
         self.arch = arch
         self.context_length = context_length
         self.temperature = temperature
@@ -54,14 +56,3 @@ class ZeroShotHead(nn.Module):
                              "add dict(type='ClassPromptHook') to custom_hooks")
         similarity = F.normalize(video, dim=-1) @ self.class_features.T
         return torch.softmax(similarity / self.temperature, dim=-1)
-
-
-def read_class_file(path: str) -> List[str]:
-    """The class names of a file with one a line; blank lines are passed over."""
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'class file {path} is missing: it holds one class name a line')
-    with open(path, encoding='utf-8') as file:
-        names = [line.strip() for line in file if line.strip()]
-    if not names:
-        raise ValueError(f'class file {path} is empty')
-    return names

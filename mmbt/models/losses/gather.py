@@ -41,6 +41,6 @@ def global_mean(values: Tensor) -> Tensor:
     """
     if not is_distributed() or get_world_size() == 1:
         return values.mean()
-    count = torch.tensor([len(values)], device=values.device, dtype=values.dtype)
+    count = torch.tensor([len(values)], device=values.device, dtype=torch.float32)
     torch_dist.all_reduce(count)
     return values.sum() * get_world_size() / count[0]

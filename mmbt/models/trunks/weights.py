@@ -16,8 +16,7 @@ from torch import nn
 
 from mmbt.safe_load import refusal, weights_only
 
-# A whole model saved by this project holds its trunk under this name.
-TRUNK_PREFIX = 'backbone.trunk.'
+from ..checkpoint import TRUNK
 
 
 def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Dict:
@@ -70,6 +69,10 @@ def load_weights(model: nn.Module, arch: Union[str, Dict], pretrained: str) -> N
     except pickle.UnpicklingError as error:
         raise ValueError(refusal(path, str(error))) from error
     except (RuntimeError, KeyError) as error:
+        if 'TorchScript' in str(error):
+            raise ValueError(
+                f'{path} is a TorchScript archive, which may hold code and is not read; take '
+                'open_clip_model.safetensors of the same weights') from error
         first = str(error).strip().splitlines()[:2]
         raise ValueError(f"{path} does not hold the weights of arch {arch!r}: "
                          f"{' '.join(line.strip() for line in first)}") from error
@@ -115,8 +118,8 @@ def own_trunk_weights(path: str) -> Optional[Dict[str, torch.Tensor]]:
     checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     state = checkpoint.get('state_dict', {}) if isinstance(checkpoint, dict) else {}
     trunk = {
-        key[len(TRUNK_PREFIX):].replace('text.transformer.', 'text.', 1): value
-        for key, value in state.items() if key.startswith(TRUNK_PREFIX)
+        key[len(TRUNK):].replace('text.transformer.', 'text.', 1): value
+        for key, value in state.items() if key.startswith(TRUNK)
     }
     if not trunk:
         return None
