@@ -18,12 +18,12 @@ class ClassPromptHook(Hook):
 
 @HOOKS.register_module()
 class BrokenVideoHook(Hook):
-    """Report at the end of each training epoch how many videos could not be read."""
+    """Report at the end of each training epoch how many videos could not be read, if any."""
 
     priority = 'VERY_LOW'
 
     def after_train_epoch(self, runner: Runner) -> None:
         dataset = runner.train_dataloader.dataset
         count = getattr(dataset, 'num_broken', None)
-        if count is not None:
-            runner.logger.info(f'{count} broken videos skipped so far; each is named above')
+        if count:
+            runner.logger.warning(f'{count} broken videos skipped so far; each is named above')
