@@ -44,4 +44,9 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=640)
 
-custom_hooks = [dict(type='BrokenVideoHook')]
+custom_hooks = [
+    dict(type='BrokenVideoHook'),
+    # The epoch is the whole run: save on the way too, so that a kill costs 200 iterations at most.
+    # A run resumed from there keeps weights, optimizer and schedule, and begins the data anew.
+    dict(type='CheckpointHook', by_epoch=False, interval=200, max_keep_ckpts=2, save_last=False),
+]

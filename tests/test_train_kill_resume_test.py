@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmbt.datasets.world import generate_world
 from mmbt.safe_load import weights_only
@@ -94,6 +95,25 @@ def test_train_kill_resume_test(project):
     metrics = json.loads(log.read_text())
     assert 1 <= metrics['retrieval/t2v_MnR'] <= 12 and 0 <= metrics['pairs/acc'] <= 100
     assert metrics['retrieval/t2v_R10'] >= metrics['retrieval/t2v_R1']
+
+
+@pytest.mark.skipif(not MIM.exists(), reason='openmim is not installed beside this Python')
+def test_a_kill_within_an_epoch_costs_no_more_than_since_the_last_checkpoint(project):
+    """With the hook of pretrain_webvid.py, here at every second iteration of 24."""
+    hooks = Config.fromfile(CONFIGS / 'pretrain_webvid.py').custom_hooks
+    hooks[1].interval = 2
+    config = project / 'small_demo_pretrain.py'
+    config.write_text(config.read_text() + 'train_cfg = dict(max_epochs=1)\n'
+                      f'custom_hooks = {[dict(hook) for hook in hooks]}\n'
+                      'train_dataloader = dict(batch_size=1)\n')
+    run = project / 'run'
+    kill_once_there(mim('train', 'mmbt', config.name, cwd=project), run / 'iter_4.pth')
+    assert not (run / 'epoch_1.pth').exists()
+    reached = int((run / 'last_checkpoint').read_text().split('iter_')[1].split('.')[0])
+    finish(mim('train', 'mmbt', config.name, '--resume', cwd=project))
+    last = read(run / 'epoch_1.pth')
+    assert last['meta']['iter'] == reached + 24
+    assert last['param_schedulers'][-1]['last_step'] == reached + 24
 
 
 @pytest.mark.skipif(not MIM.exists(), reason='openmim is not installed beside this Python')

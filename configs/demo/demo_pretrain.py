@@ -47,4 +47,5 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(checkpoint=dict(interval=20))
+custom_hooks = [dict(type='BrokenVideoHook')]
 work_dir = 'work_dirs/demo/branch'
