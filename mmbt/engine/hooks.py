@@ -3,17 +3,33 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 
 @HOOKS.register_module()
 class ClassPromptHook(Hook):
-    """Compute the class names' text features before each evaluation of zero-shot recognition."""
+    """Compute the class names' text features before each evaluation of zero-shot recognition.
+
+    Raises:
+        ValueError: If the data's labels count other class names than the model's head scores.
+    """
 
     def before_val(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        model.set_classes()
+        self.set_classes(runner, runner.val_dataloader)
 
-    before_test = before_val
+    def before_test(self, runner: Runner) -> None:
+        self.set_classes(runner, runner.test_dataloader)
+
+    def set_classes(self, runner: Runner, loader: DataLoader) -> None:
+        """Compute the features, after a check that the labels mean these classes."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        labelled = getattr(loader.dataset, 'metainfo', {}).get('classes')
+        scored = model.cls_head.classes
+        if labelled is not None and list(labelled) != list(scored):
+            raise ValueError(f'the dataset names {len(labelled)} classes and cls_head '
+                             f'{len(scored)}, and they are not the same; set class_file of the '
+                             'dataset and of model.cls_head to one file')
+        model.set_classes()
 
 
 @HOOKS.register_module()

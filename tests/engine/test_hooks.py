@@ -12,16 +12,33 @@ class Model(nn.Module):
     """Counts how often its classes were set."""
 
     calls = 0
+    cls_head = SimpleNamespace(classes=['run', 'sit'])
 
     def set_classes(self):
         self.calls += 1
 
 
+def labelled(*classes):
+    """A data loader whose labels count these classes."""
+    return SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=list(classes))))
+
+
 def test_class_names_are_encoded_before_each_evaluation():
-    runner, hook = SimpleNamespace(model=Model()), ClassPromptHook()
+    hook = ClassPromptHook()
+    runner = SimpleNamespace(
+        model=Model(), val_dataloader=labelled('run', 'sit'),
+        test_dataloader=SimpleNamespace(dataset=[]))
     hook.before_val(runner)
     hook.before_test(runner)
     assert runner.model.calls == 2
+
+
+@pytest.mark.parametrize('classes', [('run', ), ('sit', 'run')])
+def test_labels_of_other_classes_are_refused(classes):
+    runner = SimpleNamespace(model=Model(), test_dataloader=labelled(*classes))
+    with pytest.raises(ValueError, match='not the same; set class_file'):
+        ClassPromptHook().before_test(runner)
+    assert runner.model.calls == 0
 
 
 @pytest.mark.parametrize('count, expected', [(3, ['3 broken videos skipped so far']), (0, [])])

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import load_state_dict
 
 from mmbt.apis import init_model
+from mmbt.engine.launch import skip_idle_weights
 from mmbt.models import OpenCLIPTrunk, VideoTextDataPreprocessor
 from mmbt.models.preprocessor import CLIP_MEAN, CLIP_STD
 from mmbt.models.trunks import weights as trunk_weights
@@ -234,3 +235,21 @@ def test_openai_tag_means_quick_gelu():
     assert not trunk_weights.architecture('ViT-B-32').get('quick_gelu', False)
     assert trunk_weights.architecture('ViT-B-32', 'openai')['quick_gelu']
     assert trunk_weights.architecture('ViT-B-32-quickgelu')['quick_gelu']
+
+
+def test_a_torchscript_archive_is_refused_with_what_to_take_instead(tmp_path):
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(1, 1), torch.ones(1)), tmp_path / 'clip.pt')
+    with pytest.raises(ValueError, match='TorchScript archive.*safetensors'):
+        OpenCLIPTrunk(TINY, pretrained=str(tmp_path / 'clip.pt'))
+
+
+@pytest.mark.parametrize('whole', [True, False])
+def test_a_test_fetches_clip_only_where_the_checkpoint_lacks_it(tmp_path, whole):
+    state = build_model(BACKBONE).state_dict()
+    if not whole:
+        state = {k: v for k, v in state.items() if not k.startswith('backbone.trunk.')}
+    torch.save(dict(state_dict=state), tmp_path / 'weights.pth')
+    config = Config(dict(model=dict(trunk=dict(pretrained='openai')),
+                         load_from=str(tmp_path / 'weights.pth')))
+    skip_idle_weights(config)
+    assert config.model.trunk.pretrained == (None if whole else 'openai')

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..blocks import SpatialBlock
 from ..text import TextTower
 from .base import Trunk
-from .weights import architecture, load_weights
+from .weights import architecture, find_weights, load_weights
 
 
 @MODELS.register_module()
@@ -38,9 +38,10 @@ class OpenCLIPTrunk(Trunk):
                  frozen: bool = True) -> None:
         super().__init__()
         config = architecture(arch, pretrained)
+        path = None if pretrained is None else find_weights(arch, pretrained)
         model = CustomTextCLIP(**config)
-        if pretrained is not None:
-            load_weights(model, arch, pretrained)
+        if path is not None:
+            load_weights(model, arch, path)
         check_vision_tower(model.visual, arch)
         self.visual: VisionTransformer = model.visual
         self.text = TextTower(model.text, frozen)

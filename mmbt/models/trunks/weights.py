@@ -51,14 +51,12 @@ def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Di
     return config
 
 
-def load_weights(model: nn.Module, arch: Union[str, Dict], pretrained: str) -> None:
-    """Load a tag or a local file into an open_clip model with custom text.
+def load_weights(model: nn.Module, arch: Union[str, Dict], path: str) -> None:
+    """Load a local file into an open_clip model with custom text.
 
     Raises:
-        FileNotFoundError: If there is no such file or tag, or the tag's weights cannot be fetched.
         ValueError: If the weights belong to another architecture.
     """
-    path = find_weights(arch, pretrained)
     try:
         with weights_only():
             own = own_trunk_weights(path)
@@ -74,18 +72,23 @@ def load_weights(model: nn.Module, arch: Union[str, Dict], pretrained: str) -> N
                 f'{path} is a TorchScript archive, which may hold code and is not read; take '
                 'open_clip_model.safetensors of the same weights') from error
         first = str(error).strip().splitlines()[:2]
-        raise ValueError(f"{path} does not hold the weights of arch {arch!r}: "
+        name = f'arch {arch!r}' if isinstance(arch, str) else 'the arch dict'
+        raise ValueError(f"{path} does not hold the weights of {name}: "
                          f"{' '.join(line.strip() for line in first)}") from error
 
 
 def find_weights(arch: Union[str, Dict], pretrained: str) -> str:
-    """Path of a local file or of a tag's weights in open_clip's cache, fetched if need be."""
+    """Path of a local file or of a tag's weights in open_clip's cache, fetched if need be.
+
+    Raises:
+        FileNotFoundError: If there is no such file or tag, or the tag's weights cannot be fetched.
+    """
     if os.path.isfile(pretrained):
         return pretrained
     tag = open_clip.get_pretrained_cfg(arch, pretrained) if isinstance(arch, str) else None
     if not tag:
         known = open_clip.list_pretrained_tags_by_model(arch) if isinstance(arch, str) else []
-        tags = f"nor one of the tags {', '.join(known)}" if known else 'and arch has no tags'
+        tags = f"nor one of the tags {', '.join(known)}" if known else 'nor a tag: arch has none'
         raise FileNotFoundError(f'pretrained={pretrained!r} is neither a file here {tags}')
     offline = huggingface_hub.constants.HF_HUB_OFFLINE
     huggingface_hub.constants.HF_HUB_OFFLINE = offline or hub_is_out_of_reach()
