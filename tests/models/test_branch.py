@@ -157,6 +157,15 @@ def test_time_embedding_reads_trained_rows_as_they_are_and_interpolates_between(
     torch.testing.assert_close(branch.time(8)[0, :, 0, 5], expected)
 
 
+def test_time_embedding_starts_at_its_scale_in_every_frame():
+    """Each sine has its cosine, sin^2 + cos^2 = 1: every row's mean square is the scale's."""
+    torch.manual_seed(0)
+    rows = BTAdapter(OpenCLIPTrunk(TINY), num_frames=8, time_scale=1.5).branch.time_embedding
+    torch.testing.assert_close(rows.square().mean(dim=1), torch.full((8, ), 2.25))
+    neighbours = (rows[1:] - rows[:-1]).norm(dim=1)
+    assert neighbours.max() < (rows[-1] - rows[0]).norm()
+
+
 def test_frozen_clip_is_bit_identical_after_training_steps(batch):
     model = build_model()
     before = copy.deepcopy(model.state_dict())
