@@ -153,3 +153,11 @@ def test_bad_input_ends_a_script_with_status_1_and_no_traceback(config):
     assert done.stderr.strip().splitlines()[-1].startswith(
         'error: stranger.pth holds code (GLOBAL print), refused: ')
     assert 'Traceback' not in done.stderr
+
+
+def test_a_misspelt_key_is_named_and_other_type_errors_keep_their_traceback():
+    from mmaction.registry import MODELS
+    with pytest.raises(TypeError) as caught:
+        MODELS.build(dict(type='TubeMask', ration=0.5))
+    assert describe(caught.value) == "TubeMask takes no 'ration'; check the key in the config"
+    assert describe(TypeError('unsupported operand')) is None

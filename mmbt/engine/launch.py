@@ -17,6 +17,10 @@ BAD_INPUT = (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryErro
 # Older mmengine puts the class and file it was building in front of an error's own words.
 REGISTRY_PREFIX = re.compile(r'^(class `[^`]*` in \S+: )+')
 
+# A misspelt key of a config reaches the class that it configures.
+UNKNOWN_KEY = re.compile(
+    r'(?P<name>\w+)\.__init__\(\) got an unexpected keyword argument (?P<key>.*)')
+
 # torch puts the worker's whole traceback in front.
 WORKER_ERROR = re.compile(r'^Caught \w+ in .*\n[\w.]+(?:Error|Exception): (?P<message>.*)', re.S)
 
@@ -55,6 +59,9 @@ def describe(error: Exception) -> Optional[str]:
             return None
     else:
         message = str(error)
+    unknown = UNKNOWN_KEY.search(message) if isinstance(error, TypeError) else None
+    if unknown:
+        return f"{unknown['name']} takes no {unknown['key'].strip()}; check the key in the config"
     if not isinstance(error, BAD_INPUT + (KeyError,)):
         return None
     worker = WORKER_ERROR.match(message)
