@@ -71,7 +71,6 @@ def read(path):
         return torch.load(path, map_location='cpu')
 
 
-@pytest.mark.skipif(not MIM.exists(), reason='openmim is not installed beside this Python')
 def test_train_kill_resume_test(project):
     run = project / 'run'
     kill_once_there(mim('train', 'mmbt', 'small_demo_pretrain.py', cwd=project),
@@ -97,7 +96,6 @@ def test_train_kill_resume_test(project):
     assert metrics['retrieval/t2v_R10'] >= metrics['retrieval/t2v_R1']
 
 
-@pytest.mark.skipif(not MIM.exists(), reason='openmim is not installed beside this Python')
 def test_a_kill_within_an_epoch_costs_no_more_than_since_the_last_checkpoint(project):
     """With the hook of pretrain_webvid.py, here at every second iteration of 24."""
     hooks = Config.fromfile(CONFIGS / 'pretrain_webvid.py').custom_hooks
@@ -117,7 +115,6 @@ def test_a_kill_within_an_epoch_costs_no_more_than_since_the_last_checkpoint(pro
     assert last['param_schedulers'][-1]['last_step'] == 23
 
 
-@pytest.mark.skipif(not MIM.exists(), reason='openmim is not installed beside this Python')
 def test_a_config_is_found_by_its_name_from_another_folder(project):
     shutil.rmtree(project / 'work_dirs')
     process = mim('train', 'mmbt', 'demo_clip.py', cwd=project)
