@@ -10,16 +10,21 @@ class VideoEncoding:
     """A batch of encoded clips, in the one layout (B, T, N, D): clip, frame, patch, channel.
 
     Attributes:
-        video: (B, E) embedding in the joint space of image and text (Eq. 5), not normalised.
+        video: (B, E) embedding in the joint space of image and text (Eq. 5), not normalised; None
+            where the trunk has no joint space, as in dialogue models.
         clip_tokens: (B, T, N_vis, D) patch tokens of the frozen CLIP's last layer, before its
             final norm, at the visible positions (at all N positions where nothing is masked).
         branch_tokens: (B, T, N_vis, D) patch tokens of the branch's last layer; None where the
             backbone has no branch.
         visible: (B, N_vis) int64, the sorted patch positions that a tube mask left, the same for
             every frame; None where nothing is masked.
+        clip_cls: (B, T, D) CLS tokens of the same layer as ``clip_tokens``.
+        branch_cls: (B, D) the branch's CLS of the same layer as ``branch_tokens``.
     """
 
-    video: Tensor
+    video: Optional[Tensor]
     clip_tokens: Tensor
     branch_tokens: Optional[Tensor] = None
     visible: Optional[Tensor] = None
+    clip_cls: Optional[Tensor] = None
+    branch_cls: Optional[Tensor] = None

@@ -110,10 +110,12 @@ def test_masked_forward_is_a_forward_in_which_only_those_positions_exist(batch):
     depth = model.trunk.num_layers
     states = model.trunk.hidden_states(batch['imgs'], range(depth - 3, depth + 1))
     only = [FrameTokens(s.cls, s.patches[:, :, positions]) for s in states]
-    space = model.trunk.position_embedding[None, None, 1:][:, :, positions]
-    fused, tokens = model.backbone.branch(only, space)
+    space = model.trunk.position_embedding[None, None]
+    space = FrameTokens(space[:, :, 0], space[:, :, 1:][:, :, positions])
+    cls, tokens = model.backbone.branch(only, space)
     torch.testing.assert_close(masked.branch_tokens, tokens)
-    torch.testing.assert_close(masked.video, model.trunk.proj(model.trunk.norm(fused)))
+    video = model.backbone.branch.embedding(cls, states[-1].cls, model.trunk)
+    torch.testing.assert_close(masked.video, video)
 
 
 def test_masking_nothing_equals_no_mask(batch):

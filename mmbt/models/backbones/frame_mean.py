@@ -24,5 +24,7 @@ class FrameMean(nn.Module):
         """Encode (B, T, 3, H, W) normalised frames; there is no branch to mask."""
         assert visible is None, 'frame-mean CLIP has no branch, so nothing to mask'
         last, = self.trunk.hidden_states(imgs, [self.trunk.num_layers])
-        video = self.trunk.proj(self.trunk.norm(last.cls)).mean(dim=1)
-        return VideoEncoding(video=video, clip_tokens=last.patches)
+        video = None
+        if self.trunk.embed_dim is not None:
+            video = self.trunk.proj(self.trunk.norm(last.cls)).mean(dim=1)
+        return VideoEncoding(video=video, clip_tokens=last.patches, clip_cls=last.cls)

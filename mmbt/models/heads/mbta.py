@@ -2,7 +2,7 @@
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from ..losses import token_alignment
+from ..losses import cosine_alignment, token_alignment
 from ..structures import VideoEncoding
 from ..trunks import Trunk
 from .base import ObjectiveHead, require_branch
@@ -19,14 +19,29 @@ class MBTAHead(ObjectiveHead):
         width: Channels D of a token; the model fills it in.
         embed_dim: Channels E of the joint space; the model fills it in.
         loss_weight: Factor of the loss.
+        variant: ``'paper'``, or ``'released'`` for the authors' code: CLIP's tokens go through its
+            layer norm too, W' has a bias and a layer norm of its own, and the error is
+            ``2 - 2 cos``.
+
+    Raises:
+        ValueError: If there is no such variant.
     """
 
     name = 'loss_mbta'
 
-    def __init__(self, width: int, embed_dim: int, loss_weight: float = 1.0) -> None:
+    def __init__(self, width: int, embed_dim: int, loss_weight: float = 1.0,
+                 variant: str = 'paper') -> None:
         super().__init__(loss_weight)
-        self.proj = nn.Linear(width, embed_dim, bias=False)
+        if variant not in ('paper', 'released'):
+            raise ValueError(f"variant is 'paper' or 'released', got {variant!r}")
+        self.variant = variant
+        self.proj: nn.Module = nn.Linear(width, embed_dim, bias=False)
+        if variant == 'released':
+            self.proj = nn.Sequential(nn.Linear(width, embed_dim), nn.LayerNorm(embed_dim))
 
     def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
         student = self.proj(require_branch(encoding, 'MBTA'))
+        if self.variant == 'released':
+            teacher = trunk.proj(trunk.norm(encoding.clip_tokens))
+            return self.loss_weight * cosine_alignment(student, teacher)
         return self.loss_weight * token_alignment(student, trunk.proj(encoding.clip_tokens))

@@ -1,5 +1,8 @@
 from .gather import gather_rows, global_mean
 from .info_nce import info_nce, symmetric_info_nce
-from .token_alignment import token_alignment
+from .token_alignment import cosine_alignment, token_alignment
 
-__all__ = ['gather_rows', 'global_mean', 'info_nce', 'symmetric_info_nce', 'token_alignment']
+__all__ = [
+    'cosine_alignment', 'gather_rows', 'global_mean', 'info_nce', 'symmetric_info_nce',
+    'token_alignment'
+]

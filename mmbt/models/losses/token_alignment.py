@@ -1,4 +1,5 @@
-"""The token loss of Eq. 7."""
+"""The token loss of Eq. 7, and the released code's."""
+import torch.nn.functional as F
 from torch import Tensor
 
 from .gather import global_mean
@@ -18,3 +19,14 @@ def token_alignment(student: Tensor, teacher: Tensor) -> Tensor:
     """
     assert student.shape == teacher.shape, (student.shape, teacher.shape)
     return global_mean((student - teacher.detach()).square().flatten(1).mean(dim=1))
+
+
+def cosine_alignment(student: Tensor, teacher: Tensor) -> Tensor:
+    """``2 - 2 cos`` between tokens of the branch and of CLIP, as in the authors' released code.
+
+    It is the squared distance of the normalised tokens: the **sum** over channels, the **mean**
+    over clips, frames and visible positions. Arguments and result as in :func:`token_alignment`.
+    """
+    assert student.shape == teacher.shape, (student.shape, teacher.shape)
+    cosine = F.cosine_similarity(student, teacher.detach(), dim=-1)
+    return global_mean((2 - 2 * cosine).flatten(1).mean(dim=1))

@@ -1,14 +1,14 @@
 """The frozen image-text model, seen one way: embed -> blocks -> norm -> proj."""
 import contextlib
-from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass
-from typing import Iterable, List, Optional
+from typing import Dict, Iterable, List, Optional
 
 import torch
 from torch import Tensor, nn
 
 from ..blocks import SpatialBlock
 from ..text import TextTower
+from .towers import Tower
 
 
 @dataclass
@@ -24,59 +24,111 @@ class FrameTokens:
     patches: Tensor
 
 
-class Trunk(nn.Module, metaclass=ABCMeta):
+class Trunk(nn.Module):
     """The vision tower of an image-text model, with its text tower where there is one.
 
     A frozen trunk asks for no gradient, runs under ``no_grad`` and stays in eval mode whatever
     ``train()`` is called with. ``norm`` and ``proj`` let gradients pass to their input, since the
     branch's output goes through them (Eq. 5).
 
+    Dialogue models read CLIP before its last layer, or have no last layer at all. ``drop_last``
+    then tells how many layers of the whole CLIP are not run. What is left has no joint space.
+
+    Args:
+        visual: The library's vision tower.
+        tower: How to read it.
+        text: The text tower.
+        frozen: Whether the towers are frozen.
+        depth: Layers of the whole CLIP that the tower is from. None: those that it has.
+        drop_last: How many of these, at the end, are not run.
+
     Attributes:
-        frozen (bool): Whether the towers are frozen.
         width (int): Channels D of a token.
-        embed_dim (int): Channels E of the joint space.
-        num_layers (int): Number of layers L.
+        embed_dim (int | None): Channels E of the joint space; None where there is none.
+        num_layers (int): Number of layers L that are run.
         num_patches (int): Patch positions N of a frame.
         num_heads (int): Attention heads of a layer.
         image_size (tuple): Height and width of a frame in pixels.
         eps (float): Epsilon of the layer norms.
-        text (TextTower | None): The text tower.
+
+    Raises:
+        ValueError: If layers are to be run that the tower lacks, or none at all.
     """
 
-    frozen: bool
-    width: int
-    embed_dim: int
-    num_layers: int
-    num_patches: int
-    num_heads: int
-    image_size: tuple
-    eps: float
-    text: Optional[TextTower]
+    def __init__(self,
+                 visual: nn.Module,
+                 tower: Tower,
+                 text: Optional[TextTower] = None,
+                 frozen: bool = True,
+                 depth: Optional[int] = None,
+                 drop_last: int = 0) -> None:
+        super().__init__()
+        self.visual = visual
+        self.tower = tower
+        self.text = text
+        self.drop_last = drop_last
+        self.num_layers: int = (depth or tower.num_layers) - drop_last
+        if drop_last < 0 or not 1 <= self.num_layers <= tower.num_layers:
+            raise ValueError(f'of {depth or tower.num_layers} layers without the last {drop_last} '
+                             f'the vision tower has {tower.num_layers}; check depth and drop_last')
+        self.width = tower.width
+        self.embed_dim = None if drop_last else tower.embed_dim
+        self.num_patches = tower.num_patches
+        self.num_heads = tower.num_heads
+        self.image_size = tower.image_size
+        self.eps = tower.eps
+        self.freeze(frozen)
 
-    @abstractmethod
     def embed(self, images: Tensor) -> Tensor:
         """(M, 3, H, W) normalised images -> (M, 1 + N, D), V(0), the input of the first layer."""
+        return self.tower.embed(images)
 
-    @abstractmethod
     def block(self, index: int, tokens: Tensor) -> Tensor:
         """Run layer ``index`` (0-based) on (M, 1 + N, D)."""
+        return self.tower.block(index, tokens)
 
-    @abstractmethod
     def norm(self, tokens: Tensor) -> Tensor:
         """The layer norm before the projection, (..., D) -> (..., D)."""
+        return self.tower.norm(tokens)
 
-    @abstractmethod
     def proj(self, tokens: Tensor) -> Tensor:
         """W_v-proj into the joint space, (..., D) -> (..., E)."""
+        return self.tower.proj(tokens)
 
     @property
-    @abstractmethod
     def position_embedding(self) -> Tensor:
         """(1 + N, D), CLIP's spatial position embedding P^s, the CLS's first."""
+        return self.tower.position_embedding
 
-    @abstractmethod
-    def spatial_block(self, index: int, drop_path: float = 0.) -> SpatialBlock:
-        """A trainable copy of layer ``index`` (0-based) as a block of the branch."""
+    def spatial_block(self, index: int, drop_path: float = 0.,
+                      eps: Optional[float] = None) -> SpatialBlock:
+        """A trainable copy of layer ``index`` (0-based) as a block of the branch.
+
+        Args:
+            index: The layer.
+            drop_path: Stochastic depth of the copy.
+            eps: Epsilon of its layer norms. None: the layer's own.
+        """
+        state = self.tower.block_state(index)
+        copy = SpatialBlock(
+            self.width,
+            self.num_heads,
+            mlp_width=len(state['fc1.bias']),
+            activation=self.tower.activation,
+            eps=self.eps if eps is None else eps,
+            drop_path=drop_path)
+        copy.load_state_dict(state)
+        return copy
+
+    def canonical_state(self) -> Dict[str, Tensor]:
+        """The weights of what is run, under names that are the same for every library."""
+        state = dict(self.tower.stem_state())
+        for index in range(self.num_layers):
+            for name, value in self.tower.block_state(index).items():
+                state[f'blocks.{index}.{name}'] = value
+        if self.embed_dim is not None:
+            state.update(self.tower.head_state())
+        return state
 
     def freeze(self, frozen: bool) -> None:
         """Freeze both towers, or open them to training."""
