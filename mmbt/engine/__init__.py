@@ -1,3 +1,3 @@
-from .hooks import BrokenVideoHook, ClassPromptHook
+from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
 
-__all__ = ['BrokenVideoHook', 'ClassPromptHook']
+__all__ = ['BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook']

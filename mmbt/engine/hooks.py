@@ -1,9 +1,14 @@
 """Hooks of training and evaluation."""
+from pathlib import Path
+
 from mmaction.registry import HOOKS
+from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
+
+from mmbt.models.branch_file import save_branch
 
 
 @HOOKS.register_module()
@@ -43,3 +48,20 @@ class BrokenVideoHook(Hook):
         count = getattr(dataset, 'num_broken', None)
         if count:
             runner.logger.warning(f'{count} broken videos skipped so far; each is named above')
+
+
+@HOOKS.register_module()
+class BranchFileHook(Hook):
+    """Write what was trained, without CLIP, as ``branch_epoch_{n}.pth`` after each epoch.
+
+    See :func:`mmbt.models.branch_file.save_branch`.
+    """
+
+    priority = 'VERY_LOW'
+
+    @master_only
+    def after_train_epoch(self, runner: Runner) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        path = Path(runner.work_dir, f'branch_epoch_{runner.epoch + 1}.pth')
+        save_branch(model, path)
+        runner.logger.info(f'the branch without CLIP is in {path}')

@@ -1,11 +1,18 @@
 """Which checkpoints a model takes."""
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, List, Mapping
 
+from mmengine.logging import print_log
 from torch import Tensor, nn
+
+from .fingerprint import first_difference
 
 # Parts that a checkpoint may hold or lack freely: objectives are of no use after training.
 OPTIONAL = ('heads.', )
 TRUNK = 'backbone.trunk.'
+FINGERPRINT = 'fingerprint.'
+
+# Names that only one variant of the branch has.
+VARIANT_NAMES = {'branch.cls_token': 'paper', 'branch.cls_shift': 'released'}
 
 
 def holds_trunk(checkpoint: Mapping[str, Any]) -> bool:
@@ -18,18 +25,37 @@ def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: st
     """Refuse weights that are not this model's, before any is copied.
 
     MMEngine only logs keys that do not fit, and would evaluate random weights. A checkpoint may
-    lack the whole trunk (weights of the branch alone), and may hold or lack objectives.
+    lack the whole trunk (weights of the branch alone) if the model's CLIP is the one that they
+    were trained beside; it may hold or lack objectives, and hold layers beside those of CLIP that
+    the model's trunk drops.
 
     Raises:
-        ValueError: If a key is missing or unknown, or a shape differs.
+        ValueError: If a key is missing or unknown, a shape differs, or CLIP does.
     """
-    own = {prefix + key: value for key, value in model.state_dict().items()}
+    recorded = {
+        key[len(prefix + FINGERPRINT):]: state_dict.pop(key) for key in list(state_dict)
+        if key.startswith(prefix + FINGERPRINT)
+    }
     given = {key for key in state_dict if key.startswith(prefix)}
+    whole = any(key.startswith(prefix + TRUNK) for key in given)
+    check_names(model, state_dict, prefix, given, whole)
+    if recorded and not whole:
+        check_clip(model, recorded)
+    elif not whole and any(key.startswith(f'{prefix}backbone.') for key in given):
+        print_log('the branch file does not say which CLIP it was trained beside; not checked',
+                  'current')
+
+
+def check_names(model: nn.Module, state_dict: Dict[str, Tensor], prefix: str, given: set,
+                whole: bool) -> None:
+    """Refuse weights of other names and shapes than the model's."""
+    own = {prefix + key: value for key, value in model.state_dict().items()}
+    idle = getattr(getattr(model, 'backbone', None), 'idle_weights', ())
     optional = tuple(prefix + part for part in OPTIONAL)
-    if not any(key.startswith(prefix + TRUNK) for key in given):
-        optional += (prefix + TRUNK, )
-    missing = [k for k in own if k not in given and not k.startswith(optional)]
-    unknown = [k for k in given if k not in own and not k.startswith(optional)]
+    spare = optional + tuple(f'{prefix}backbone.{part}' for part in idle)
+    lacking = optional + (() if whole else (prefix + TRUNK, ))
+    missing = sorted(k for k in own if k not in given and not k.startswith(lacking))
+    unknown = sorted(k for k in given if k not in own and not k.startswith(spare))
     resized = [
         f'{k} is {tuple(state_dict[k].shape)} there, {tuple(own[k].shape)} here' for k in own
         if k in given and state_dict[k].shape != own[k].shape
@@ -38,4 +64,29 @@ def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: st
         if keys:
             more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
             raise ValueError('the checkpoint is of another architecture than the config '
-                             f'({title}: {sorted(keys)[0]}{more})')
+                             f'({title}: {keys[0]}{more}){variant_hint(unknown)}')
+
+
+def variant_hint(unknown: List[str]) -> str:
+    """What to set where the weights are of the branch's other variant."""
+    for name, variant in VARIANT_NAMES.items():
+        if any(key.endswith(name) for key in unknown):
+            return f"; its branch is of variant {variant!r}: set model.backbone.variant to it"
+    return ''
+
+
+def check_clip(model: nn.Module, recorded: Mapping[str, Tensor]) -> None:
+    """Refuse a branch that was trained beside another CLIP than the model's."""
+    difference = first_difference(model.backbone.trunk, recorded)
+    if difference is not None:
+        raise ValueError('the branch was trained beside another CLIP than the one at hand: they '
+                         f'differ in {difference}; take the CLIP of its training (model.trunk)')
+
+
+def settle_keys(model: nn.Module, keys: Any) -> None:
+    """Forget what is missing or unexpected: :func:`check_state_dict` has allowed it.
+
+    Else MMEngine would list CLIP's every weight as missing where a branch file is loaded.
+    """
+    keys.missing_keys.clear()
+    keys.unexpected_keys.clear()

@@ -8,7 +8,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ..tokenizer import tokenize
-from .checkpoint import check_state_dict
+from .checkpoint import check_state_dict, settle_keys
 from .structures import VideoEncoding
 from .text import TextTower
 from .trunks import Trunk
@@ -39,10 +39,14 @@ class VideoTextModel(BaseModel):
         preprocessor = data_preprocessor or dict(type='VideoTextDataPreprocessor')
         super().__init__(MODELS.build(preprocessor), init_cfg)
         self.backbone = MODELS.build(backbone, default_args=dict(trunk=MODELS.build(trunk)))
+        if self.trunk.embed_dim is None and (heads or cls_head):
+            raise ValueError('a trunk without its last layers, or without a projection, has no '
+                             'joint space of video and text; remove heads and cls_head')
         self.mask = MODELS.build(mask) if mask else None
         self.heads = nn.ModuleList(self._build_head(head) for head in heads)
         self.cls_head = MODELS.build(cls_head) if cls_head else None
         self._register_load_state_dict_pre_hook(check_state_dict, with_module=True)
+        self.register_load_state_dict_post_hook(settle_keys)
 
     def _build_head(self, config: Dict) -> nn.Module:
         sizes = {}
@@ -57,7 +61,13 @@ class VideoTextModel(BaseModel):
 
     @property
     def text(self) -> TextTower:
-        """The text tower."""
+        """The text tower.
+
+        Raises:
+            ValueError: If the trunk has none.
+        """
+        if self.trunk.text is None:
+            raise ValueError('this trunk has no text tower')
         return self.trunk.text
 
     def encode(self, imgs: Tensor) -> VideoEncoding:
@@ -65,8 +75,16 @@ class VideoTextModel(BaseModel):
         return self.backbone(imgs)
 
     def encode_video(self, imgs: Tensor) -> Tensor:
-        """(B, T, 3, H, W) normalised frames -> (B, E) embeddings, not normalised."""
-        return self.encode(imgs).video
+        """(B, T, 3, H, W) normalised frames -> (B, E) embeddings, not normalised.
+
+        Raises:
+            ValueError: If the trunk has no joint space of video and text.
+        """
+        video = self.encode(imgs).video
+        if video is None:
+            raise ValueError('this trunk has no joint space of video and text (it lacks its last '
+                             'layers or a projection); encode() gives the tokens')
+        return video
 
     def encode_text(self, tokens: Tensor) -> Tensor:
         """(B, L) token ids -> (B, E) embeddings, not normalised."""

@@ -3,9 +3,11 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch import nn
 
-from mmbt.engine import BrokenVideoHook, ClassPromptHook
+from mmbt.engine import BranchFileHook, BrokenVideoHook, ClassPromptHook
+from mmbt.models.branch_file import load_branch
 
 
 class Model(nn.Module):
@@ -54,3 +56,16 @@ def test_broken_videos_are_reported_where_there_are_any(count, expected, caplog)
 def test_other_data_sets_need_no_count():
     runner = SimpleNamespace(train_dataloader=SimpleNamespace(dataset=[]), logger=None)
     BrokenVideoHook().after_train_epoch(runner)
+
+
+def test_the_branch_is_written_apart_after_each_epoch(tmp_path):
+    from ..models.tiny import build_model, stir
+    model = build_model()
+    stir(model.backbone.branch)
+    logger = logging.getLogger('test_hooks')
+    BranchFileHook().after_train_epoch(
+        SimpleNamespace(model=model, work_dir=tmp_path, epoch=2, logger=logger))
+    other = build_model()
+    load_branch(other, tmp_path / 'branch_epoch_3.pth')
+    for ours, theirs in zip(other.parameters(), model.parameters()):
+        assert torch.equal(ours, theirs)

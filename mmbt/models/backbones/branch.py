@@ -1,5 +1,5 @@
 """All that is trained of BT-Adapter, in the paper's form and in the authors' released one."""
-from typing import Dict, List, Tuple, Type
+from typing import Dict, List, Optional, Tuple, Type
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,7 @@ class Branch(nn.Module):
         taps (range): The layers of CLIP that the branch reads, V(L-K) .. V(L).
     """
 
-    spatial_eps = None  # the trunk's
+    spatial_eps: Optional[float] = None  # the trunk's
 
     def __init__(self, trunk: Trunk, num_layers: int, num_frames: int, temporal_proj: str,
                  combination: str, interaction: bool, drop_path: float, time_scale: float) -> None:

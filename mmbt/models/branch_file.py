@@ -1,0 +1,80 @@
+"""Files of a trained branch without the CLIP that it stands beside."""
+import os
+from pathlib import Path
+from typing import Dict, Union
+
+import torch
+from mmengine.runner.checkpoint import _load_checkpoint
+from torch import Tensor, nn
+
+from mmbt.version import __version__
+
+from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk
+from .fingerprint import fingerprint
+
+
+def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
+    """Write what was trained, and a fingerprint of the CLIP that it was trained beside.
+
+    The names do not depend on the library that CLIP is from. The file loads wherever a checkpoint
+    does, and with :func:`load_branch` into a backbone beside any trunk of the same CLIP. The file
+    is whole or not there.
+
+    Args:
+        model: A :class:`VideoTextModel`, or a backbone such as :class:`BTAdapter`.
+        path: The file, ``.pth``.
+
+    Raises:
+        ValueError: If CLIP was trained too, or nothing was.
+    """
+    root = as_model(model)
+    trunk = root.backbone.trunk
+    if not trunk.frozen:
+        raise ValueError('CLIP is trained too, so there is no branch to save apart from it; save '
+                         'the whole model')
+    state: Dict[str, Tensor] = {
+        name: value.detach().cpu().clone() for name, value in root.named_parameters()
+        if value.requires_grad
+    }
+    if not any(name.startswith('backbone.') for name in state):
+        raise ValueError(f'a {type(root.backbone).__name__} has nothing that is trained')
+    state.update({FINGERPRINT + name: value for name, value in fingerprint(trunk).items()})
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f'.{path.name}.{os.getpid()}')
+    torch.save(dict(meta=dict(mmbt_version=__version__), state_dict=state), draft)
+    os.replace(draft, path)
+
+
+def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
+    """Load a branch file beside the CLIP at hand, in place.
+
+    Args:
+        model: A :class:`VideoTextModel`, or a backbone whose trunk may be of another library, or
+            lack its last layers, as in dialogue models.
+        path: A file of :func:`save_branch`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the branch is of another architecture, was trained beside another CLIP, or
+            the file holds CLIP too, or code.
+    """
+    root = as_model(model)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'branch file {path} is missing')
+    checkpoint = _load_checkpoint(str(path), map_location='cpu')
+    if holds_trunk(checkpoint):
+        raise ValueError(f'{path} holds CLIP too; write its branch apart with '
+                         "save_branch(init_model(config, checkpoint), 'branch.pth')")
+    state = dict(checkpoint.get('state_dict', checkpoint))
+    check_state_dict(root, state, '')
+    root.load_state_dict(state, strict=False)
+
+
+def as_model(model: nn.Module) -> nn.Module:
+    """A model as it is, a backbone alone as the ``backbone`` of one."""
+    if hasattr(model, 'backbone'):
+        return model
+    if not hasattr(model, 'trunk'):
+        raise ValueError(f'a {type(model).__name__} is neither a VideoTextModel nor a backbone')
+    return nn.ModuleDict(dict(backbone=model))
