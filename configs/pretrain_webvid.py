@@ -21,7 +21,7 @@ train_dataloader = dict(
     batch_size=80,  # x 8 GPUs = 640 (Table 8)
     num_workers=8,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='ResumableSampler', shuffle=True),
     dataset=dict(
         type='CaptionedVideos',
         form='webvid',
@@ -29,7 +29,7 @@ train_dataloader = dict(
         ann_file='results_2M_train.csv',
         data_prefix=dict(video='videos'),
         pipeline=train_pipeline))
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=1)  # --resume goes on where it was killed
 
 # Table 8; single precision: the paper trains without fp16.
 optim_wrapper = dict(
@@ -46,7 +46,7 @@ auto_scale_lr = dict(enable=False, base_batch_size=640)
 
 custom_hooks = [
     dict(type='BrokenVideoHook'),
+    dict(type='BranchFileHook'),
     # The epoch is the whole run: save on the way too, so that a kill costs 200 iterations at most.
-    # A run resumed from there keeps weights, optimizer and schedule, and begins the data anew.
     dict(type='CheckpointHook', by_epoch=False, interval=200, max_keep_ckpts=2, save_last=False),
 ]

@@ -47,6 +47,8 @@ def apply() -> None:
     wrap_models_on_cpu()
     allow_amp_on_cpu()
     turn_hue_under_numpy_2()
+    write_checkpoints_whole()
+    find_checkpoints_that_are_there()
 
 
 def check_versions() -> None:
@@ -245,6 +247,46 @@ def turn_hue_under_numpy_2() -> None:
         return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.float32)
 
     _replace(ColorJitter, 'adjust_hue', original, adjust_hue)
+
+
+def write_checkpoints_whole() -> None:
+    """Let a checkpoint be whole or absent: mmengine writes over the file, and a kill cuts it short.
+
+    https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/fileio/backends/local_backend.py#L76
+    """
+    from mmengine.fileio.backends import LocalBackend
+
+    from .whole_file import whole_file
+    original = LocalBackend.put
+
+    @wraps(original)
+    def put(self: Any, obj: bytes, filepath: Any) -> None:
+        with whole_file(filepath) as draft:
+            draft.write_bytes(obj)
+
+    _replace(LocalBackend, 'put', original, put)
+
+
+def find_checkpoints_that_are_there() -> None:
+    """Let ``--resume`` find the newest checkpoint where its record was lost to a kill.
+
+    mmengine keeps the name in ``last_checkpoint``, which it empties before it writes.
+    https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/hooks/checkpoint_hook.py#L460
+    """
+    import mmengine.runner.runner as runner
+
+    original = runner.find_latest_checkpoint
+
+    @wraps(original)
+    def find_latest_checkpoint(path: str) -> Any:
+        recorded = original(path)
+        if recorded and Path(recorded).is_file():
+            return recorded
+        saved = [file for pattern in ('iter_*.pth', 'epoch_*.pth')
+                 for file in Path(path).glob(pattern)]
+        return str(max(saved, key=lambda file: file.stat().st_mtime_ns)) if saved else recorded
+
+    _replace(runner, 'find_latest_checkpoint', original, find_latest_checkpoint)
 
 
 def has_accelerator() -> bool:

@@ -29,6 +29,7 @@ train_dataloader = dict(
     batch_size=32,
     num_workers=0,
     persistent_workers=False,
+    sampler=dict(type='DefaultSampler'),
     dataset=dict(
         form='dict',
         data_root='work_dirs/demo/world',
@@ -39,7 +40,7 @@ train_dataloader = dict(
             dict(type='FormatShape', input_format='NCHW'),
             dict(type='PackVideoText'),
         ]))
-train_cfg = dict(max_epochs=20)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20)
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3, fused=True), clip_grad=dict(max_norm=5.0))
 param_scheduler = [

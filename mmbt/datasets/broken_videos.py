@@ -5,6 +5,8 @@ import torch
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
+from .sample_index import seed_sample
+
 MAX_WORKERS = 256
 
 
@@ -70,6 +72,7 @@ class BrokenVideoPolicy:
             VideoReadError: In evaluation, if the video cannot be read.
             ValueError: In training, if ``max_refetch`` replacements in a row cannot be read.
         """
+        seed_sample(idx)
         if self.test_mode:
             return super().__getitem__(idx)
         for _ in range(self.max_refetch + 1):

@@ -1,3 +1,7 @@
 from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
+from .resuming import ResumableSampler, ResumableTrainLoop
 
-__all__ = ['BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook']
+__all__ = [
+    'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'ResumableSampler',
+    'ResumableTrainLoop'
+]

@@ -1,5 +1,4 @@
 """Files of a trained branch without the CLIP that it stands beside."""
-import os
 from pathlib import Path
 from typing import Dict, Union
 
@@ -8,6 +7,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 from mmbt.version import __version__
+from mmbt.whole_file import whole_file
 
 from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk
 from .fingerprint import fingerprint
@@ -39,11 +39,8 @@ def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
     if not any(name.startswith('backbone.') for name in state):
         raise ValueError(f'a {type(root.backbone).__name__} has nothing that is trained')
     state.update({FINGERPRINT + name: value for name, value in fingerprint(trunk).items()})
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f'.{path.name}.{os.getpid()}')
-    torch.save(dict(meta=dict(mmbt_version=__version__), state_dict=state), draft)
-    os.replace(draft, path)
+    with whole_file(path) as draft:
+        torch.save(dict(meta=dict(mmbt_version=__version__), state_dict=state), draft)
 
 
 def load_branch(model: nn.Module, path: Union[str, Path]) -> None:

@@ -6,6 +6,7 @@ import os.path as osp
 from ..datasets.annotations import load_json
 from ..datasets.world.scenes import MOTIONS
 from ..evaluation.pair_metric import read_pairs
+from ..whole_file import whole_file
 from . import page
 from .figures import headline_chart, loss_chart, main_picture, motion_chart
 from .filmstrips import NUM_FRAMES, Filmstrips
@@ -251,7 +252,5 @@ def _pair_indices(root: str, videos: list[str]) -> list[tuple[int, int]]:
 
 def _write(path: str, data: bytes) -> None:
     """Write a file that is either complete or as it was before."""
-    partial = f'{path}.partial'
-    with open(partial, 'wb') as file:
-        file.write(data)
-    os.replace(partial, path)
+    with whole_file(path) as draft:
+        draft.write_bytes(data)

@@ -11,6 +11,7 @@ import av
 import cv2
 import numpy as np
 
+from ...whole_file import whole_file
 from .cues import render_still
 from .motions import NUM_FRAMES
 from .render import render_clip
@@ -200,6 +201,5 @@ def _write_clip_annotations(root: Path, split: str, plan: list[tuple[Scene, int]
 
 def _write_json(path: Path, content: object) -> None:
     """Write a file that is either complete or absent."""
-    partial = path.with_name(path.name + '.partial')
-    partial.write_text(json.dumps(content, indent=1) + '\n')
-    os.replace(partial, path)
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(content, indent=1) + '\n')

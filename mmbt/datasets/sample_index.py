@@ -1,0 +1,42 @@
+"""The index of a sample that also says what its random augmentation is."""
+import random
+from typing import Tuple
+
+import numpy as np
+import torch
+
+
+def mixed_seed(*numbers: int) -> int:
+    """One 32-bit seed from several numbers, unlike that of any other numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def seed_all(seed: int) -> None:
+    """Seed Python's, numpy's and torch's random numbers of this process."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+class SampleIndex(int):
+    """An index into a data set with the seed of what is random about the sample.
+
+    It is an ``int`` to every data set. One that calls :func:`seed_sample` draws the same crop and
+    caption whatever worker reads the sample, and after a resumption.
+    """
+
+    seed: int
+
+    def __new__(cls, index: int, seed: int) -> 'SampleIndex':
+        self = super().__new__(cls, index)
+        self.seed = seed
+        return self
+
+    def __reduce__(self) -> Tuple:
+        return SampleIndex, (int(self), self.seed)
+
+
+def seed_sample(index: int) -> None:
+    """Seed this process by a sample's index, if it carries a seed."""
+    if isinstance(index, SampleIndex):
+        seed_all(index.seed)
