@@ -4,11 +4,11 @@ from .masks import TubeMask, gather_visible
 from .preprocessor import VideoTextDataPreprocessor
 from .structures import VideoEncoding
 from .text import TextTower
-from .trunks import OpenCLIPTrunk, Trunk
+from .trunks import HuggingFaceTrunk, OpenCLIPTrunk, Trunk
 from .video_text import VideoTextModel
 
 __all__ = [
-    'BTAdapter', 'Branch', 'FrameMean', 'MBCAHead', 'MBTAHead', 'OpenCLIPTrunk', 'TextTower',
-    'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding', 'VideoTextDataPreprocessor',
-    'VideoTextModel', 'ZeroShotHead', 'gather_visible'
+    'BTAdapter', 'Branch', 'FrameMean', 'HuggingFaceTrunk', 'MBCAHead', 'MBTAHead',
+    'OpenCLIPTrunk', 'TextTower', 'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding',
+    'VideoTextDataPreprocessor', 'VideoTextModel', 'ZeroShotHead', 'gather_visible'
 ]

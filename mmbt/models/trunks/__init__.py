@@ -1,4 +1,5 @@
 from .base import FrameTokens, Trunk
+from .hugging_face import HuggingFaceTrunk
 from .open_clip import OpenCLIPTrunk
 
-__all__ = ['FrameTokens', 'OpenCLIPTrunk', 'Trunk']
+__all__ = ['FrameTokens', 'HuggingFaceTrunk', 'OpenCLIPTrunk', 'Trunk']

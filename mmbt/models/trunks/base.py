@@ -32,7 +32,8 @@ class Trunk(nn.Module):
     branch's output goes through them (Eq. 5).
 
     Dialogue models read CLIP before its last layer, or have no last layer at all. ``drop_last``
-    then tells how many layers of the whole CLIP are not run. What is left has no joint space.
+    then tells how many layers of the whole CLIP are not run. What is left has no joint space, and
+    neither has a tower without a projection.
 
     Args:
         visual: The library's vision tower.
@@ -52,7 +53,8 @@ class Trunk(nn.Module):
         eps (float): Epsilon of the layer norms.
 
     Raises:
-        ValueError: If layers are to be run that the tower lacks, or none at all.
+        ValueError: If layers are to be run that the tower lacks, or none at all, or the tower has
+            more than the whole CLIP.
     """
 
     def __init__(self,
@@ -67,10 +69,11 @@ class Trunk(nn.Module):
         self.tower = tower
         self.text = text
         self.drop_last = drop_last
-        self.num_layers: int = (depth or tower.num_layers) - drop_last
-        if drop_last < 0 or not 1 <= self.num_layers <= tower.num_layers:
-            raise ValueError(f'of {depth or tower.num_layers} layers without the last {drop_last} '
-                             f'the vision tower has {tower.num_layers}; check depth and drop_last')
+        whole = tower.num_layers if depth is None else depth
+        self.num_layers: int = whole - drop_last
+        if drop_last < 0 or not 1 <= self.num_layers <= tower.num_layers <= whole:
+            raise ValueError(f'of {whole} layers without the last {drop_last} the vision tower '
+                             f'has {tower.num_layers}; check depth and drop_last')
         self.width = tower.width
         self.embed_dim = None if drop_last else tower.embed_dim
         self.num_patches = tower.num_patches
@@ -92,7 +95,14 @@ class Trunk(nn.Module):
         return self.tower.norm(tokens)
 
     def proj(self, tokens: Tensor) -> Tensor:
-        """W_v-proj into the joint space, (..., D) -> (..., E)."""
+        """W_v-proj into the joint space, (..., D) -> (..., E).
+
+        Raises:
+            ValueError: If there is no joint space.
+        """
+        if self.embed_dim is None:
+            raise ValueError('this trunk has no joint space: it lacks its last layers or a '
+                             'projection')
         return self.tower.proj(tokens)
 
     @property
@@ -121,7 +131,10 @@ class Trunk(nn.Module):
         return copy
 
     def canonical_state(self) -> Dict[str, Tensor]:
-        """The weights of what is run, under names that are the same for every library."""
+        """The weights of what is run, under names that are the same for every library.
+
+        Without a joint space, ``norm.*`` and ``proj.*`` are left out.
+        """
         state = dict(self.tower.stem_state())
         for index in range(self.num_layers):
             for name, value in self.tower.block_state(index).items():

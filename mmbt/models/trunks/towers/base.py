@@ -50,9 +50,13 @@ class Tower(metaclass=ABCMeta):
     def norm(self, tokens: Tensor) -> Tensor:
         """The layer norm before the projection, (..., D) -> (..., D)."""
 
-    @abstractmethod
     def proj(self, tokens: Tensor) -> Tensor:
-        """W_v-proj into the joint space, (..., D) -> (..., E)."""
+        """W_v-proj into the joint space, (..., D) -> (..., E).
+
+        Raises:
+            ValueError: If the tower has none.
+        """
+        raise ValueError('the vision tower has no projection into a joint space')
 
     @property
     @abstractmethod
@@ -69,7 +73,7 @@ class Tower(metaclass=ABCMeta):
 
     @abstractmethod
     def head_state(self) -> Dict[str, Tensor]:
-        """``norm.*`` and ``proj.*``; ``proj.weight`` is (E, D)."""
+        """``norm.*`` and, where there is one, ``proj.*``; ``proj.weight`` is (E, D)."""
 
 
 def named(prefix: str, module: nn.Module) -> Dict[str, Tensor]:

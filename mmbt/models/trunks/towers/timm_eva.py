@@ -89,6 +89,7 @@ def is_plain(visual: TimmModel) -> bool:
     return isinstance(trunk, Eva) and isinstance(trunk.head, nn.Linear) and \
         len(visual.head) == 0 and trunk.global_pool == 'token' and trunk.rope is None and \
         trunk.pos_embed is not None and trunk.num_prefix_tokens == 1 and \
+        trunk.patch_drop is None and not getattr(trunk, 'no_embed_class', False) and \
         isinstance(trunk.norm_pre, nn.Identity) and isinstance(trunk.fc_norm, nn.Identity) and \
         all(is_plain_block(block) for block in trunk.blocks)
 
@@ -98,6 +99,8 @@ def is_plain_block(block: nn.Module) -> bool:
     return type(block) is EvaBlock and type(block.attn) is EvaAttention and \
         block.attn.qkv is not None and block.attn.q_bias is not None and \
         block.gamma_1 is None and isinstance(block.attn.norm, nn.Identity) and \
+        isinstance(getattr(block.attn, 'q_norm', nn.Identity()), nn.Identity) and \
+        getattr(block.attn, 'gate', None) is None and \
         isinstance(getattr(block.mlp, 'act', None), nn.GELU) and \
         isinstance(getattr(block.mlp, 'norm', nn.Identity()), nn.Identity) and \
         isinstance(block.mlp.fc1, nn.Linear)

@@ -1,0 +1,190 @@
+"""The vision tower of a Hugging Face folder, alone, and without running code in a file.
+
+``from_pretrained`` would read a language model of many gigabytes for it, and would start at random
+what it does not find, which happens with folders saved by another version of transformers.
+"""
+import json
+import os
+import pickle
+from typing import Any, Dict, Iterable, Optional
+
+import torch
+import transformers
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from mmbt.safe_load import refusal
+
+from .towers import HFVision
+from .weights import hub_is_out_of_reach
+
+# model_type of a folder, or of its vision_config -> how transformers' classes begin
+KINDS = {
+    'clip': 'CLIPVision',
+    'clip_vision_model': 'CLIPVision',
+    'llava': 'CLIPVision',
+    'blip-2': 'Blip2Vision',
+    'blip_2_vision_model': 'Blip2Vision',
+    'instructblip': 'InstructBlipVision',
+    'instructblip_vision_model': 'InstructBlipVision',
+}
+WEIGHTS = ('model.safetensors', 'pytorch_model.bin')  # in one file, or in several with an index
+MARK = 'embeddings.class_embedding'  # each tower has one, and no other part of a model
+PROJECTION = 'visual_projection.weight'
+
+
+def load_vision(name: str) -> HFVision:
+    """Read the vision tower of a local folder, or of a model on the hub, fetched if need be.
+
+    Args:
+        name: The folder, or the model's name.
+
+    Raises:
+        ValueError: If it is another kind of model, or its weights are not whole.
+        FileNotFoundError: If there is no such folder or model, or it lacks a file.
+    """
+    transformer = empty_tower(name)
+    state = vision_state(name)
+    weight = state.pop(PROJECTION, None)
+    try:
+        transformer.load_state_dict(state)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise ValueError(f'{name}: the weights of the vision tower do not fit its config.json: '
+                         f"{' '.join(lines[1:2])}") from error
+    return HFVision(transformer, None if weight is None else projection(weight))
+
+
+def projection(weight: Tensor) -> nn.Linear:
+    """The layer into the joint space with a weight of (E, D)."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    layer.load_state_dict(dict(weight=weight))
+    return layer
+
+
+def empty_tower(name: str) -> nn.Module:
+    """The vision transformer that the folder's config.json tells of.
+
+    transformers' AutoConfig does not know vision models alone of BLIP-2 before version 5.
+    """
+    settings = read_json(name, 'config.json')
+    whole = settings.get('model_type')
+    vision = settings.get('vision_config', settings)
+    kind = KINDS.get(vision.get('model_type', whole))
+    if kind is None or (whole in ('llava', 'blip-2', 'instructblip') and vision is settings):
+        raise ValueError(f"{name}: no vision tower of CLIP, BLIP-2 or InstructBLIP in Hugging "
+                         f"Face's form (model_type {whole!r})")
+    config = getattr(transformers, kind + 'Config').from_dict(vision)
+    model = getattr(transformers, kind + 'Model')(config)
+    return getattr(model, 'vision_model', model)
+
+
+def vision_state(name: str) -> Dict[str, Tensor]:
+    """The vision tower's weights under its own names, and :data:`PROJECTION` if there is one."""
+    files = weight_files(name)
+    renamed = vision_names(name, files)
+    state: Dict[str, Tensor] = {}
+    for path in {files[key] for key in renamed}:
+        wanted = [key for key in renamed if files[key] == path]
+        found = read(must_locate(name, path), wanted)
+        state.update((renamed[key], value) for key, value in found.items())
+    return state
+
+
+def vision_names(name: str, keys: Iterable[str]) -> Dict[str, str]:
+    """Which weights belong to the vision tower, and their names inside it.
+
+    Before these names stands what a version of transformers puts there, such as
+    ``vision_tower.vision_model.``.
+    """
+    marks = [key for key in keys if key.endswith(MARK)]
+    if len(marks) != 1:
+        raise ValueError(f'{name} holds the weights of {len(marks) or "no"} vision towers, not of '
+                         'one')
+    prefix = marks[0][:-len(MARK)]
+    names = {key: key[len(prefix):] for key in keys if key.startswith(prefix)}
+    names.update({key: key for key in keys if key == PROJECTION})
+    return {key: inner for key, inner in names.items() if not inner.endswith('position_ids')}
+
+
+def weight_files(name: str) -> Dict[str, str]:
+    """The name of every weight -> the file that it is in. Safetensors come first.
+
+    Raises:
+        FileNotFoundError: If there is none.
+    """
+    for file in WEIGHTS:
+        path = locate(name, file)
+        if path is not None:
+            return dict.fromkeys(read(path, None), file)
+        if locate(name, file + '.index.json') is not None:
+            return read_json(name, file + '.index.json')['weight_map']
+    raise missing(name, ' or '.join(WEIGHTS))
+
+
+def read(path: str, keys: Optional[Iterable[str]]) -> Dict[str, Any]:
+    """Read some weights of a file; with None for ``keys``, the names alone of all.
+
+    Raises:
+        ValueError: If the file cannot be read, or holds code.
+    """
+    try:
+        if path.endswith('.safetensors'):
+            with safe_open(path, 'pt') as file:
+                if keys is None:
+                    return dict.fromkeys(file.keys())
+                return {key: file.get_tensor(key) for key in keys}
+        place = 'meta' if keys is None else 'cpu'
+        state = torch.load(path, map_location=place, weights_only=True)
+        return {key: state[key] for key in (state if keys is None else keys)}
+    except pickle.UnpicklingError as error:
+        raise ValueError(refusal(path, str(error))) from error
+    except (RuntimeError, EOFError, SafetensorError) as error:
+        first = (str(error).splitlines() or [''])[0]
+        raise ValueError(f'{path} cannot be read ({first}): is it whole?') from error
+
+
+def read_json(name: str, file: str) -> Dict[str, Any]:
+    """A JSON file of a folder or of a model on the hub."""
+    path = must_locate(name, file)
+    try:
+        with open(path, encoding='utf-8') as stream:
+            return json.load(stream)
+    except ValueError as error:
+        raise ValueError(f'{path} cannot be read ({error}): is it whole?') from error
+
+
+def must_locate(name: str, file: str) -> str:
+    """Path of a file that there must be.
+
+    Raises:
+        FileNotFoundError: If it is not to be had.
+    """
+    path = locate(name, file)
+    if path is None:
+        raise missing(name, file)
+    return path
+
+
+def locate(name: str, file: str) -> Optional[str]:
+    """Path of a file of a local folder or of a model on the hub, None where it has none such."""
+    if os.path.isdir(name):
+        path = os.path.join(name, file)
+        return path if os.path.isfile(path) else None
+    try:
+        return hf_hub_download(name, file, local_files_only=hub_is_out_of_reach())
+    except EntryNotFoundError:
+        return None
+    except Exception as error:
+        raise missing(name, file) from error
+
+
+def missing(name: str, file: str) -> FileNotFoundError:
+    """What to say of a file that is not to be had."""
+    if os.path.isdir(name):
+        return FileNotFoundError(f'{name} has no {file}: is it the folder of a Hugging Face '
+                                 'model?')
+    return FileNotFoundError(f'model={name!r} is no folder here, and its {file} is neither in the '
+                             'cache of the Hugging Face hub nor to be had from it')
