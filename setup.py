@@ -91,6 +91,7 @@ setup(
     install_requires=[
         'av>=12.0',
         'decord>=0.6.0',
+        'huggingface_hub',
         'importlib_metadata',
         'mmaction2>=1.2.0,<2.0.0',
         'mmengine>=0.10.0,<1.0.0',
@@ -99,6 +100,7 @@ setup(
         'open_clip_torch>=2.24.0',
         'openmim>=0.3.9',
         'packaging',
+        'safetensors',
         'setuptools>=61,<81',
         'timm>=0.9.16',
         'torch>=2.1',
