@@ -102,6 +102,7 @@ setup(
         'packaging',
         'safetensors',
         'setuptools>=61,<81',
+        'tensorboard',
         'timm>=0.9.16',
         'torch>=2.1',
         'torchvision>=0.16',

@@ -6,9 +6,15 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mmbt.models.branch_file import save_branch
+
+
+def model_of(runner: Runner) -> nn.Module:
+    """The runner's model, out of what distributes it."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 @HOOKS.register_module()
@@ -27,7 +33,7 @@ class ClassPromptHook(Hook):
 
     def set_classes(self, runner: Runner, loader: DataLoader) -> None:
         """Compute the features, after a check that the labels mean these classes."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         labelled = getattr(loader.dataset, 'metainfo', {}).get('classes')
         scored = model.cls_head.classes
         if labelled is not None and list(labelled) != list(scored):
@@ -61,7 +67,7 @@ class BranchFileHook(Hook):
 
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         path = Path(runner.work_dir, f'branch_epoch_{runner.epoch + 1}.pth')
         save_branch(model, path)
         runner.logger.info(f'the branch without CLIP is in {path}')

@@ -45,7 +45,7 @@ class NoisyClips(BrokenVideoPolicy, BaseDataset):
         imgs = ((imgs + 50 * noise) % 255).to(torch.uint8)
         tokens = torch.tensor([[58, 1 + number, 1 + int(20 * noise) % 30, 59]])
         sample = ActionDataSample()
-        sample.set_metainfo(dict(num_captions=1))
+        sample.set_metainfo(dict(num_captions=1, video_id=f'clip_{number}'))
         return dict(inputs=dict(imgs=imgs, tokens=tokens), data_samples=sample)
 
 
@@ -58,6 +58,16 @@ class TellIteration(Hook):
 
     def after_train_iter(self, runner, **kwargs):
         os.write(self.pipe, b'.')
+
+
+@HOOKS.register_module()
+class RememberClips(Hook):
+    """Keep the names of every batch's clips in a list."""
+
+    kept = None
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.kept.append([sample.video_id for sample in data_batch['data_samples']])
 
 
 def config(work_dir, resume):

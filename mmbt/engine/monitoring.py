@@ -1,0 +1,147 @@
+"""What a training run tells about itself, and when it stops by itself."""
+from collections import deque
+from pathlib import Path
+from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple
+
+import torch
+from mmaction.registry import HOOKS
+from mmengine.dist import get_world_size, master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from mmbt.models.combine import WeightedSelection
+from mmbt.visualization.training import training_picture
+from mmbt.whole_file import whole_file
+
+from .hooks import model_of
+
+# Parts of a model whose learning rates may differ, by the beginning of a parameter's name.
+PARTS = {
+    'temporal': 'backbone.branch.temporal.',
+    'spatial': 'backbone.branch.spatial.',
+    'gates': 'backbone.branch.gates.',
+    'output_gate': 'backbone.branch.output_gate.',
+    'heads': 'heads.',
+}
+
+
+@HOOKS.register_module()
+class TrainingMonitorHook(Hook):
+    """Log the branch's share at each gate, the rate of each part, and speed; draw all at the end.
+
+    Adds to MMEngine's log, and so to TensorBoard, every ``interval`` iterations:
+
+    - ``gate/1`` .. ``gate/K-1`` and ``gate/output``: the mean over channels of sigmoid(W_b);
+    - ``lr/temporal``, ``lr/spatial``, ...: learning rates, where they differ from ``lr``;
+    - ``clips_per_second`` of all processes, and ``data_wait``, the share of the time that was spent
+      on waiting for data.
+
+    After the training the whole log is drawn to ``training.png`` in the work folder.
+
+    Args:
+        interval: Iterations between two entries.
+    """
+
+    priority = 'BELOW_NORMAL'  # after the timer, before the logger
+
+    def __init__(self, interval: int = 20) -> None:
+        self.interval = interval
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                         outputs: Optional[Dict] = None) -> None:
+        if not self.every_n_train_iters(runner, self.interval):
+            return
+        hub = runner.message_hub
+        for name, value in {**gate_shares(model_of(runner)), **part_rates(runner)}.items():
+            hub.update_scalar(f'train/{name}', value)
+        seconds = hub.get_scalar('train/time').mean(self.interval)
+        waited = hub.get_scalar('train/data_time').mean(self.interval)
+        clips = runner.train_dataloader.batch_size * get_world_size()
+        hub.update_scalar('train/clips_per_second', clips / seconds)
+        hub.update_scalar('train/data_wait', waited / seconds)
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        curves = {name[len('train/'):]: history.data for name, history
+                  in runner.message_hub.log_scalars.items() if name.startswith('train/')}
+        if not curves:
+            return
+        path = Path(runner.work_dir, 'training.png')
+        with whole_file(path) as draft:
+            draft.write_bytes(training_picture({k: (h[0], h[1]) for k, h in curves.items()}))
+        runner.logger.info(f'the run is drawn in {path}')
+
+
+@HOOKS.register_module()
+class NonFiniteHook(Hook):
+    """Stop a run whose loss or gradient is no longer finite, and name the clips that led to it.
+
+    The losses stay on the device until ``interval`` iterations have passed or a checkpoint is due,
+    so that no step waits for them. A checkpoint is not written once a loss has gone wrong: the last
+    good one stays.
+
+    Args:
+        interval: Iterations between two looks.
+
+    Raises:
+        ValueError: At the first loss or gradient norm that is not finite.
+    """
+
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(self, interval: int = 20) -> None:
+        self.interval = interval
+        self.recent: Deque[Tuple[int, Dict[str, Tensor], List[str]]] = deque()
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                         outputs: Optional[Dict] = None) -> None:
+        losses = {k: v.detach() for k, v in (outputs or {}).items() if torch.is_tensor(v)}
+        self.recent.append((runner.iter + 1, losses, clip_ids(data_batch)))
+        if self.every_n_train_iters(runner, self.interval):
+            self.look(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        self.look(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
+        self.look(runner)
+
+    def look(self, runner: Runner) -> None:
+        """Look at the losses since the last look."""
+        while self.recent:
+            iteration, losses, clips = self.recent.popleft()
+            wrong = [name for name, value in losses.items() if not bool(value.isfinite().all())]
+            if wrong:
+                raise ValueError(
+                    f'{wrong[0]} is not finite in iteration {iteration}; its clips: '
+                    f"{', '.join(clips) or 'unnamed'}. The checkpoints in {runner.work_dir} are "
+                    'from before; resume with a lower learning rate or without these clips')
+
+
+def gate_shares(model: nn.Module) -> Dict[str, float]:
+    """Mean share of the branch at each gate, by its place; empty without such gates."""
+    branch = getattr(getattr(model, 'backbone', None), 'branch', None)
+    gates = {str(i + 1): gate for i, gate in enumerate(getattr(branch, 'gates', ()))}
+    gates['output'] = getattr(branch, 'output_gate', None)
+    return {f'gate/{place}': float(gate.weight.detach().sigmoid().mean())
+            for place, gate in gates.items() if isinstance(gate, WeightedSelection)}
+
+
+def part_rates(runner: Runner) -> Dict[str, float]:
+    """Learning rates of the parts of :data:`PARTS` that have one of their own."""
+    names = {id(parameter): name for name, parameter in model_of(runner).named_parameters()}
+    groups = runner.optim_wrapper.param_groups
+    rates = {}
+    for group in groups:
+        name = names.get(id(group['params'][0]), '') if group['params'] else ''
+        for part, beginning in PARTS.items():
+            if name.startswith(beginning):
+                rates[f'lr/{part}'] = group['lr']
+    return rates if len({group['lr'] for group in groups}) > 1 else {}
+
+
+def clip_ids(batch: Any) -> List[str]:
+    """Identifiers of a batch's clips: ``video_id``, else ``filename``."""
+    samples: Sequence = batch.get('data_samples') or () if isinstance(batch, dict) else ()
+    return [str(sample.get('video_id') or sample.get('filename') or '?') for sample in samples]
