@@ -1,0 +1,120 @@
+"""Run the rows of a benchmark."""
+import gc
+import statistics
+from typing import Callable, Dict, List, Optional, Sequence
+
+import torch
+
+from .compiling import compiled_step
+from .flops import Sizes, model_sizes, step_flops
+from .limit import Limit, timed
+from .machine import Memory, describe_machine, versions, why_skipped
+from .profiling import host_syncs, profile_step
+from .settings import Settings
+from .steps import Step
+
+
+def run_benchmark(rows: Sequence[Settings],
+                  compile: bool = False,
+                  profile_dir: Optional[str] = None,
+                  progress: Callable[[Dict], object] = lambda report: None) -> Dict:
+    """Measure each row, and the machine's limit around them.
+
+    Args:
+        rows: What to run, of one architecture, on one device.
+        compile: Whether to time the step with its forward compiled too.
+        profile_dir: Folder for traces; None profiles nothing.
+        progress: Called with the report before the first row and after each.
+
+    Returns:
+        ``command``, ``versions``, ``machine``, ``limits`` by precision (``rate``, operations a
+        second, and ``shapes``), and ``rows``, one dict each as :func:`run_row` has it, with
+        ``limit`` and ``fraction_of_limit``, and ``fraction_of_least``, that of the fastest step,
+        which is nearer the truth where others use the machine.
+    """
+    device, sizes = rows[0].device, model_sizes(rows[0].arch)
+    report: Dict = dict(command=rows[0].command, versions=versions(),
+                        machine=describe_machine(device), limits={}, rows=[])
+    progress(report)
+    limits: Dict[str, Limit] = {}
+    tokens = max(row.batch * row.frames for row in rows) * (1 + sizes.patches)
+    for settings in rows:
+        skipped = why_skipped(settings.precision, device)
+        if skipped is not None:
+            report['rows'].append(dict(settings=settings.as_dict(), skipped=skipped))
+            progress(report)
+            continue
+        if settings.precision not in limits:
+            limits[settings.precision] = Limit(sizes, tokens, settings.dtype, device)
+            limits[settings.precision].probe()
+        report['rows'].append(run_row(settings, sizes, compile, profile_dir))
+        limits[settings.precision].probe()
+        relate(report, limits)
+        progress(report)
+    return report
+
+
+def relate(report: Dict, limits: Dict[str, Limit]) -> None:
+    """Write the limits as known so far, and each row's fraction of its own."""
+    report['limits'] = {precision: dict(rate=limit.rate, shapes=dict(limit.rates))
+                        for precision, limit in limits.items()}
+    for row in report['rows']:
+        if 'flops_per_second' in row:
+            row['limit'] = limits[row['settings']['precision']].rate
+            row['fraction_of_limit'] = row['flops_per_second'] / row['limit']
+            row['fraction_of_least'] = \
+                row['flops']['total'] / row['seconds']['min'] / row['limit']
+
+
+def run_row(settings: Settings, sizes: Sizes, compile: bool, profile_dir: Optional[str]) -> Dict:
+    """Measure one row.
+
+    Returns:
+        ``settings``, ``flops`` by part, ``seconds`` of a step, ``clips_per_second``,
+        ``flops_per_second``, ``memory`` in bytes, ``host_sync``, and ``compiled`` and ``profile``
+        where asked for. Without memory for it: ``settings`` and ``error``.
+    """
+    flops = step_flops(sizes, settings.batch, settings.frames, settings.mask_ratio or 0.,
+                       settings.layers, settings.variant, settings.train)
+    row: Dict = dict(settings=settings.as_dict(), flops=flops)
+    try:
+        step = Step(settings)
+        memory = Memory(settings.device)
+        seconds = timed(step, settings.steps, settings.device, settings.warmup)
+        row.update(memory=memory.peak(), **rates(seconds, settings.batch, flops['total']))
+        row['host_sync'] = host_syncs(step)
+        if compile:
+            row['compiled'] = compiled_step(step, row['seconds']['median'])
+        if profile_dir is not None:
+            row['profile'] = profile_step(step, profile_dir, trace_name(settings))
+    except torch.OutOfMemoryError as error:
+        row['error'] = 'out of memory: ' + str(error).split('. ')[0]
+    finally:
+        step = None  # type: ignore[assignment]
+        gc.collect()
+        if settings.device == 'cuda':
+            torch.cuda.empty_cache()
+    return row
+
+
+def rates(seconds: List[float], batch: int, flops: int) -> Dict:
+    """Median, least and spread of the times, and what follows from the median.
+
+    ``spread`` is the distance of the quartiles; a single time has none.
+    """
+    median = statistics.median(seconds)
+    quartiles = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else [median] * 3
+    return dict(
+        seconds=dict(median=median, min=min(seconds), max=max(seconds),
+                     spread=quartiles[2] - quartiles[0], steps=seconds),
+        clips_per_second=batch / median,
+        flops_per_second=flops / median)
+
+
+def trace_name(settings: Settings) -> str:
+    """What tells one row's trace from another's."""
+    parts = [settings.command, settings.arch_name, settings.variant, settings.precision,
+             f'b{settings.batch}', f't{settings.frames}', f'k{settings.layers}']
+    if settings.mask_ratio is not None:
+        parts.append(f'm{settings.mask_ratio:g}')
+    return '_'.join(parts).replace('/', '-')

@@ -1,0 +1,98 @@
+"""Gradients of one batch split over processes, by mmengine's data parallelism: the driver.
+
+Started as a script by test_distributed_gradients.py. The processes are forks of this one, which
+has imported everything and computed nothing. Each split is run for every objective alone and for
+all together; process 0 saves its parameters' gradients.
+"""
+import os
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.model import MMDistributedDataParallel
+from torch import distributed as dist
+
+from tests.models.tiny import FRAMES, build_model, stir
+
+CLIPS = 8
+SPLITS = {'one': [8], 'two': [4, 4], 'two_uneven': [5, 3], 'four': [2, 2, 2, 2],
+          'four_uneven': [3, 2, 2, 1]}
+OBJECTIVES = {'loss_vtc': 0, 'loss_mbta': 1, 'loss_mbca': 2, 'all': None}
+
+
+class MaskOfClips(torch.nn.Module):
+    """Tubes that each clip has whatever process it is in."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first = first
+
+    def forward(self, batch_size, num_patches, device):
+        generator = torch.Generator().manual_seed(3)
+        tubes = torch.stack([torch.randperm(num_patches, generator=generator)[:4].sort().values
+                             for _ in range(CLIPS)])
+        return tubes[self.first:self.first + batch_size]
+
+
+def joined_batch():
+    """The batch of all processes together."""
+    generator = torch.Generator().manual_seed(2)
+    imgs = torch.randn(CLIPS, FRAMES, 3, 12, 12, generator=generator, dtype=torch.float64)
+    tokens = torch.randint(1, 58, (CLIPS, 5), generator=generator)
+    tokens[:, -1] = 59
+    return imgs, tokens
+
+
+def gradients(objective, rank, sizes):
+    """The gradients after one backward pass of this process's part."""
+    variant = dict(type='BTAdapter', num_layers=3, num_frames=FRAMES)
+    model = build_model(variant, mask=None)
+    stir(model.backbone.branch)
+    stir(model.heads)
+    first = sum(sizes[:rank])
+    model.mask = MaskOfClips(first)
+    if OBJECTIVES[objective] is not None:
+        model.heads = torch.nn.ModuleList([model.heads[OBJECTIVES[objective]]])
+    wrapped = MMDistributedDataParallel(model, find_unused_parameters=True)
+    imgs, tokens = (part[first:first + sizes[rank]] for part in joined_batch())
+    losses = wrapped(dict(imgs=imgs, tokens=tokens), mode='loss')
+    sum(losses.values()).backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def work(rank, split, folder):
+    """One process of a split."""
+    torch.set_num_threads(1)
+    sizes = SPLITS[split]
+    dist.init_process_group('gloo', init_method=f'file://{folder}/{split}.store', rank=rank,
+                            world_size=len(sizes))
+    for objective in OBJECTIVES:
+        found = gradients(objective, rank, sizes)
+        if rank == 0:
+            torch.save(found, folder / f'{split}_{objective}.pt')
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def main(folder):
+    """Run all splits, one after the other."""
+    for split, sizes in SPLITS.items():
+        children = []
+        for rank in range(len(sizes)):
+            child = os.fork()
+            if child == 0:
+                try:
+                    work(rank, split, folder)
+                    os._exit(0)
+                except BaseException:
+                    import traceback
+                    traceback.print_exc()
+                    os._exit(1)
+            children.append(child)
+        for child in children:
+            _, status = os.waitpid(child, 0)
+            assert status == 0, f'a process of {split} failed'
+
+
+if __name__ == '__main__':
+    main(Path(sys.argv[1]))

@@ -1,0 +1,49 @@
+"""The whole model's gradients over several processes are those of one with the joined batch."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from .ranks import OBJECTIVES, SPLITS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def found(tmp_path_factory):
+    """The folder with the gradients of every split and objective."""
+    folder = tmp_path_factory.mktemp('ranks')
+    path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
+    done = subprocess.run([sys.executable, str(Path(__file__).with_name('ranks.py')), str(folder)],
+                          capture_output=True, text=True, timeout=300,
+                          env={**os.environ, 'PYTHONPATH': path})
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.mark.parametrize('objective', OBJECTIVES)
+@pytest.mark.parametrize('split', [name for name in SPLITS if name != 'one'])
+def test_gradients_are_those_of_one_process(split, objective, found):
+    alone = torch.load(found / f'one_{objective}.pt', weights_only=True)
+    together = torch.load(found / f'{split}_{objective}.pt', weights_only=True)
+    largest = 0.
+    for name, expected in alone.items():
+        # Data parallelism gives a parameter that the objective does not reach a gradient of zero.
+        ours = together.get(name, torch.zeros_like(expected))
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6 * float(expected.abs().max())
+                                   + 1e-12, msg=lambda m, n=name: f'{n}: {m}')
+        largest = max(largest, float(expected.abs().max()))
+    assert largest > 1e-3
+    assert {n for n, g in together.items() if g.any()} == {n for n, g in alone.items() if g.any()}
+
+
+def test_objectives_differ(found):
+    """Else the comparison above would compare one thing four times."""
+    name = 'backbone.branch.temporal.0.attn.qkv.weight'
+    gradients = [torch.load(found / f'one_{objective}.pt', weights_only=True)[name]
+                 for objective in OBJECTIVES]
+    for i, one in enumerate(gradients):
+        assert all((one - other).abs().max() > 1e-6 for other in gradients[:i])

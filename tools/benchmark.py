@@ -1,0 +1,74 @@
+"""Measure speed against the machine's own limit: ``python tools/benchmark.py train``, or ``infer``.
+
+The limit is the best rate of matrix products, measured around the timed steps. Lists of values,
+such as ``--batch 1 2 4 --mask-ratio 0 0.7``, give a row for each combination.
+"""
+import argparse
+import warnings
+
+TRACES = 'work_dirs/benchmark'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest='command', required=True)
+    train = commands.add_parser('train', help='time training steps')
+    add_model_flags(train)
+    train.add_argument('--mask-ratio', type=float, nargs='+', default=[0.7],
+                       help='share of patches that the branch does not see')
+    train.add_argument('--tokens', type=int, default=32, help='tokens of a caption')
+    infer = commands.add_parser('infer', help='time the encoding of videos')
+    add_model_flags(infer)
+    infer.set_defaults(mask_ratio=[None], tokens=None)
+    return parser.parse_args()
+
+
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that training and inference share."""
+    parser.add_argument('--arch', default='ViT-L-14-quickgelu',
+                        help="open_clip's name, or a JSON file with an architecture dict")
+    parser.add_argument('--variant', choices=['paper', 'released'], default='paper')
+    parser.add_argument('--precision', choices=['fp32', 'bf16'], nargs='+', default=['fp32'])
+    parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: cuda where there is')
+    parser.add_argument('--batch', type=int, nargs='+', default=[2], help='clips of a step')
+    parser.add_argument('--frames', type=int, nargs='+', default=[8], help='frames of a clip')
+    parser.add_argument('--layers', type=int, nargs='+', default=[4], help='layers of the branch')
+    parser.add_argument('--steps', type=int, default=10, help='timed steps')
+    parser.add_argument('--warmup', type=int, default=2, help='steps before them')
+    parser.add_argument('--compile', action='store_true', help='time the compiled forward too')
+    parser.add_argument('--profile', nargs='?', const=TRACES, metavar='DIR',
+                        help=f'profile two steps and write a trace to DIR (default: {TRACES})')
+    parser.add_argument('--json', metavar='FILE', help='write everything to a file')
+
+
+def benchmark(args: argparse.Namespace) -> None:
+    """Run the rows and show them."""
+    import torch
+
+    from mmbt.benchmark.report import as_text, write_json
+    from mmbt.benchmark.run import run_benchmark
+    from mmbt.benchmark.settings import read_arch, sweep
+
+    lists = {name: getattr(args, name)
+             for name in ('precision', 'layers', 'frames', 'mask_ratio', 'batch')}
+    rows = list(sweep(
+        lists, command=args.command, arch=read_arch(args.arch), variant=args.variant,
+        device=args.device or ('cuda' if torch.cuda.is_available() else 'cpu'),
+        tokens=args.tokens, steps=args.steps, warmup=args.warmup))
+    report = run_benchmark(
+        rows, compile=args.compile, profile_dir=args.profile,
+        progress=lambda report: write_json(report, args.json))
+    print(as_text(report))
+
+
+def main() -> None:
+    """Measure."""
+    args = parse_args()
+    warnings.simplefilter('ignore')
+    from mmbt.engine.launch import run_tool
+    run_tool(lambda: benchmark(args))
+
+
+if __name__ == '__main__':
+    main()
