@@ -98,7 +98,8 @@ def test_a_kill_within_an_epoch_costs_no_more_than_since_the_last_checkpoint(pro
     next(hook for hook in hooks if hook.type == 'CheckpointHook').interval = 2
     config = project / 'small_demo_pretrain.py'
     config.write_text(config.read_text() + f'custom_hooks = {[dict(hook) for hook in hooks]}\n'
-                      "train_dataloader = dict(batch_size=1, sampler=dict(type='ResumableSampler'))\n"
+                      "sampler = dict(type='ResumableSampler')\n"
+                      'train_dataloader = dict(batch_size=1, sampler=sampler)\n'
                       "train_cfg = dict(type='ResumableTrainLoop', max_epochs=1)\n")
     run = project / 'run'
     kill_once_there(mim('train', 'mmbt', config.name, cwd=project), run / 'iter_4.pth')

@@ -6,11 +6,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class QuickGELU(nn.Module):
+def quick_gelu(x: Tensor) -> Tensor:
     """``x * sigmoid(1.702 x)``, the activation of OpenAI's CLIP."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+class QuickGELU(nn.Module):
+    """:func:`quick_gelu` as a module."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(1.702 * x)
+        return quick_gelu(x)
 
 
 ACTIVATIONS = {'gelu': nn.GELU, 'quick_gelu': QuickGELU}

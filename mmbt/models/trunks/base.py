@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..blocks import SpatialBlock
 from ..text import TextTower
+from .float8 import check_float8, float8_block
 from .towers import Tower
 
 
@@ -42,6 +43,8 @@ class Trunk(nn.Module):
         frozen: Whether the towers are frozen.
         depth: Layers of the whole CLIP that the tower is from. None: those that it has.
         drop_last: How many of these, at the end, are not run.
+        float8: Whether the layers' matrix products are in float8 and the rest in bfloat16; for a
+            frozen trunk on a processor with units for it (NVIDIA from Ada and Hopper on).
 
     Attributes:
         width (int): Channels D of a token.
@@ -54,7 +57,7 @@ class Trunk(nn.Module):
 
     Raises:
         ValueError: If layers are to be run that the tower lacks, or none at all, or the tower has
-            more than the whole CLIP.
+            more than the whole CLIP; or float8 is asked for and cannot be had.
     """
 
     def __init__(self,
@@ -63,8 +66,12 @@ class Trunk(nn.Module):
                  text: Optional[TextTower] = None,
                  frozen: bool = True,
                  depth: Optional[int] = None,
-                 drop_last: int = 0) -> None:
+                 drop_last: int = 0,
+                 float8: bool = False) -> None:
         super().__init__()
+        if float8:
+            check_float8(tower, frozen)
+        self.float8 = float8
         self.visual = visual
         self.tower = tower
         self.text = text
@@ -88,6 +95,9 @@ class Trunk(nn.Module):
 
     def block(self, index: int, tokens: Tensor) -> Tensor:
         """Run layer ``index`` (0-based) on (M, 1 + N, D)."""
+        if self.float8:
+            return float8_block(tokens, self.tower.block_state(index), self.num_heads,
+                                self.tower.activation, self.eps)
         return self.tower.block(index, tokens)
 
     def norm(self, tokens: Tensor) -> Tensor:
@@ -177,6 +187,7 @@ class Trunk(nn.Module):
                     tokens = self.block(layer - 1, tokens)
                 if layer in wanted:
                     states = tokens.unflatten(0, (batch, frames))
+                    states = states.to(imgs.dtype) if self.float8 else states
                     kept.append(FrameTokens(states[:, :, 0], states[:, :, 1:]))
         return kept
 

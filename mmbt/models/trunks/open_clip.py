@@ -28,6 +28,7 @@ class OpenCLIPTrunk(Trunk):
             weights.
         frozen: Whether both towers are frozen. Defaults to True.
         drop_last: Layers at the end of the vision tower that are not run, as dialogue models do.
+        float8: Whether the vision tower's products are in float8, see :class:`Trunk`.
 
     Raises:
         ValueError: If the architecture is unknown, is neither a plain vision transformer with a
@@ -41,14 +42,16 @@ class OpenCLIPTrunk(Trunk):
                  arch: Union[str, Dict],
                  pretrained: Optional[str] = None,
                  frozen: bool = True,
-                 drop_last: int = 0) -> None:
+                 drop_last: int = 0,
+                 float8: bool = False) -> None:
         config = architecture(arch, pretrained)
         path = None if pretrained is None else find_weights(arch, pretrained)
         model = CustomTextCLIP(**config)
         if path is not None:
             load_weights(model, arch, path)
         text = TextTower(model.text, frozen)
-        super().__init__(model.visual, view(model.visual, arch), text, frozen, drop_last=drop_last)
+        super().__init__(model.visual, view(model.visual, arch), text, frozen,
+                         drop_last=drop_last, float8=float8)
 
 
 def view(visual: nn.Module, arch: Union[str, Dict]) -> Tower:

@@ -1,0 +1,93 @@
+"""A frozen layer with its matrix products in float8, for processors that have units for it.
+
+Weights and activations are scaled row by row to the range of float8 (e4m3: 3 bits of mantissa)
+right before each product, so that nothing is kept between calls and checkpoints stay as they are.
+All else is bfloat16. https://arxiv.org/abs/2209.05433
+"""
+from typing import Dict, Tuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..blocks import quick_gelu
+from .towers import Tower
+
+FLOAT8 = getattr(torch, 'float8_e4m3fn', None)
+LARGEST = 448.  # of e4m3
+ACTIVATIONS = {'gelu': F.gelu, 'quick_gelu': quick_gelu}
+
+
+def check_float8(tower: Tower, frozen: bool) -> None:
+    """Refuse what float8 cannot serve, before anything is computed.
+
+    Raises:
+        ValueError: If the trunk is trained, torch has no float8, or a width does not fit.
+    """
+    if not frozen:
+        raise ValueError('float8 serves a frozen trunk alone; set float8=False or frozen=True')
+    if FLOAT8 is None or not hasattr(torch, '_scaled_mm'):
+        raise ValueError(f'torch {torch.__version__} has no float8 products; take 2.4 or later')
+    if tower.width % 16:
+        raise ValueError(f'float8 needs widths that 16 divides, got {tower.width}')
+
+
+def to_float8(rows: Tensor) -> Tuple[Tensor, Tensor]:
+    """Scale each row so that its largest value is float8's largest.
+
+    Args:
+        rows: (M, K).
+
+    Returns:
+        (M, K) float8 and the (M, 1) float32 that bring it back.
+    """
+    rows = rows.float()
+    scale = rows.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / LARGEST
+    return (rows / scale).clamp(-LARGEST, LARGEST).to(FLOAT8), scale
+
+
+def float8_linear(tokens: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``tokens @ weight.T + bias`` with a product in float8, (..., K) -> (..., D) bfloat16.
+
+    Args:
+        tokens: (..., K).
+        weight: (D, K); K and D are multiples of 16.
+        bias: (D,).
+    """
+    left, left_scale = to_float8(tokens.flatten(0, -2))
+    right, right_scale = to_float8(weight)
+    product = torch._scaled_mm(left, right.t(), scale_a=left_scale, scale_b=right_scale.t(),
+                               bias=bias.bfloat16(), out_dtype=torch.bfloat16)
+    return product.unflatten(0, tokens.shape[:-1])
+
+
+def float8_block(tokens: Tensor, state: Dict[str, Tensor], num_heads: int, activation: str,
+                 eps: float) -> Tensor:
+    """A transformer layer (Eq. 1), without gradient.
+
+    Args:
+        tokens: (M, 1 + N, D).
+        state: Its weights under a SpatialBlock's names.
+        num_heads: Attention heads.
+        activation: ``'gelu'`` or ``'quick_gelu'``.
+        eps: Epsilon of the layer norms.
+
+    Returns:
+        (M, 1 + N, D) bfloat16.
+    """
+
+    def norm(x: Tensor, name: str) -> Tensor:
+        weight, bias = state[f'{name}.weight'].bfloat16(), state[f'{name}.bias'].bfloat16()
+        return F.layer_norm(x, x.shape[-1:], weight, bias, eps)
+
+    def linear(x: Tensor, name: str) -> Tensor:
+        return float8_linear(x, state[f'{name}.weight'], state[f'{name}.bias'])
+
+    with torch.autocast(tokens.device.type, enabled=False), torch.no_grad():
+        tokens = tokens.bfloat16()
+        qkv = linear(norm(tokens, 'norm1'), 'attn.qkv')
+        query, key, value = qkv.unflatten(-1, (3, num_heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        tokens = tokens + linear(mixed.transpose(1, 2).flatten(2), 'attn.proj')
+        hidden = ACTIVATIONS[activation](linear(norm(tokens, 'norm2'), 'fc1'))
+        return tokens + linear(hidden, 'fc2')
