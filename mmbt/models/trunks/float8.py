@@ -4,7 +4,7 @@ Weights and activations are scaled row by row to the range of float8 (e4m3: 3 bi
 right before each product, so that nothing is kept between calls and checkpoints stay as they are.
 All else is bfloat16. https://arxiv.org/abs/2209.05433
 """
-from typing import Dict, Tuple
+from typing import Callable, Dict, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from .towers import Tower
 
 FLOAT8 = getattr(torch, 'float8_e4m3fn', None)
 LARGEST = 448.  # of e4m3
-ACTIVATIONS = {'gelu': F.gelu, 'quick_gelu': quick_gelu}
+ACTIVATIONS: Dict[str, Callable[[Tensor], Tensor]] = {'gelu': F.gelu, 'quick_gelu': quick_gelu}
 
 
 def check_float8(tower: Tower, frozen: bool) -> None:
