@@ -34,7 +34,8 @@ train_cfg = dict(type='ResumableTrainLoop', max_epochs=1)  # --resume goes on wh
 # Table 8; single precision: the paper trains without fp16.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-6, betas=(0.9, 0.98), weight_decay=0.05),
+    optimizer=dict(
+        type='AdamW', lr=2e-6, betas=(0.9, 0.98), weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=1e9))  # clips nothing, and logs the gradient's norm
 # The paper is silent on the schedule: warm up over the first tenth of the 3,900 iterations, and a
 # cosine to zero over the epoch.

@@ -42,7 +42,8 @@ class Step:
             trained = [p for p in self.model.parameters() if p.requires_grad]
             # As in configs/pretrain_webvid.py.
             self.optimizer = OptimWrapper(
-                torch.optim.AdamW(trained, lr=2e-6, betas=(0.9, 0.98), weight_decay=0.05))
+                torch.optim.AdamW(trained, lr=2e-6, betas=(0.9, 0.98), weight_decay=0.05,
+                                  fused=True))
 
     def eager(self) -> Callable:
         """What is called, not compiled."""
