@@ -8,7 +8,7 @@ from .flops import Sizes, product
 
 SQUARE = {'cpu': 2048, 'cuda': 8192}
 MAX_ROWS = {'cpu': 4096, 'cuda': 65536}  # more only take longer
-REPEATS = {'cpu': 4, 'cuda': 10}
+REPEATS = {'cpu': 8, 'cuda': 10}
 
 
 class Limit:
@@ -26,6 +26,8 @@ class Limit:
 
     Attributes:
         rates (dict): The best rate of each shape so far, operations a second.
+        sustained (float): The rate of all products of the trunk's own shapes together, as fast as
+            the machine was on average while they ran; 0 before the first probe.
     """
 
     def __init__(self, sizes: Sizes, rows: int, dtype: torch.dtype, device: str) -> None:
@@ -35,6 +37,11 @@ class Limit:
                                                    (rows, hidden, width), (side, side, side)]
         self.dtype, self.device = dtype, device
         self.rates: Dict[str, float] = {}
+        self.operations = self.seconds = 0.
+
+    @property
+    def sustained(self) -> float:
+        return self.operations / self.seconds if self.seconds else 0.
 
     @property
     def rate(self) -> float:
@@ -56,6 +63,9 @@ class Limit:
             name = f'{rows}x{inner}x{columns}'
             rate = product(rows, inner, columns) / min(seconds)
             self.rates[name] = max(rate, self.rates.get(name, 0.))
+            if (rows, inner, columns) in self.shapes[:-1]:
+                self.operations += len(seconds) * product(rows, inner, columns)
+                self.seconds += sum(seconds)
 
 
 def timed(work: Callable[[], object], times: int, device: str, warmup: int = 0) -> List[float]:

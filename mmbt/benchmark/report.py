@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 HEAD = (' clips frames layers masked precision |  s a step    least   spread |'
-        ' clips/s  GFLOP/s of limit  least | memory GiB')
+        ' clips/s  GFLOP/s of limit  least sustained | memory GiB')
 
 
 def write_json(report: Dict, path: Optional[str]) -> None:
@@ -20,7 +20,8 @@ def as_text(report: Dict) -> str:
     lines += [table_row(row) for row in report['rows']]
     for precision, limit in report['limits'].items():
         shape = max(limit['shapes'], key=limit['shapes'].get)
-        lines.append(f"limit {precision}: {limit['rate'] / 1e9:.0f} GFLOP/s ({shape})")
+        lines.append(f"limit {precision}: {limit['rate'] / 1e9:.0f} GFLOP/s ({shape}), sustained "
+                     f"{limit['sustained'] / 1e9:.0f}")
     for row in report['rows']:
         lines += details(row)
     return '\n'.join(lines)
@@ -47,7 +48,7 @@ def table_row(row: Dict) -> str:
     peak = memory['allocated' if 'allocated' in memory else 'resident']
     return start + (f"{seconds['median']:9.4f} {seconds['min']:8.4f} {seconds['spread']:8.4f} | "
                     f"{row['clips_per_second']:7.2f} {row['flops_per_second'] / 1e9:8.0f} "
-                    f"{row['fraction_of_limit']:8.1%} {row['fraction_of_least']:6.1%} | "
+                    f"{row['fraction_of_limit']:8.1%} {row['fraction_of_least']:6.1%} {row['fraction_of_sustained']:9.1%} | "
                     f"{peak / 2**30:.2f} (+{memory['added'] / 2**30:.2f})")
 
 

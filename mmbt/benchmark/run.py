@@ -30,7 +30,8 @@ def run_benchmark(rows: Sequence[Settings],
         ``command``, ``versions``, ``machine``, ``limits`` by precision (``rate``, operations a
         second, and ``shapes``), and ``rows``, one dict each as :func:`run_row` has it, with
         ``limit`` and ``fraction_of_limit``, and ``fraction_of_least``, that of the fastest step,
-        which is nearer the truth where others use the machine.
+        which is nearer the truth where others use the machine; and ``fraction_of_sustained``, of
+        the rate that such products had on average.
     """
     device, sizes = rows[0].device, model_sizes(rows[0].arch)
     report: Dict = dict(command=rows[0].command, versions=versions(),
@@ -56,12 +57,15 @@ def run_benchmark(rows: Sequence[Settings],
 
 def relate(report: Dict, limits: Dict[str, Limit]) -> None:
     """Write the limits as known so far, and each row's fraction of its own."""
-    report['limits'] = {precision: dict(rate=limit.rate, shapes=dict(limit.rates))
+    report['limits'] = {precision: dict(
+        rate=limit.rate, sustained=limit.sustained, shapes=dict(limit.rates))
                         for precision, limit in limits.items()}
     for row in report['rows']:
         if 'flops_per_second' in row:
             row['limit'] = limits[row['settings']['precision']].rate
             row['fraction_of_limit'] = row['flops_per_second'] / row['limit']
+            sustained = limits[row['settings']['precision']].sustained
+            row['fraction_of_sustained'] = row['flops_per_second'] / sustained
             row['fraction_of_least'] = \
                 row['flops']['total'] / row['seconds']['min'] / row['limit']
 

@@ -22,6 +22,17 @@ def test_the_better_of_two_probes_counts(monkeypatch):
     assert limit.rate == limit.rates['30x16x48'] == 2 * 30 * 16 * 48 / 2
 
 
+def test_sustained_is_all_operations_by_all_seconds(monkeypatch):
+    """Two runs each of 4 and 9 s for three shapes; the square one, of the machine, is left out."""
+    monkeypatch.setattr('mmbt.benchmark.limit.timed', lambda *args, **kwargs: [4., 9.])
+    limit = Limit(SIZES, 30, torch.float32, 'cpu')
+    limit.shapes[-1] = (8, 8, 8)
+    assert limit.sustained == 0
+    limit.probe()
+    operations = 2 * 2 * 30 * 16 * (48 + 64 + 64)
+    assert limit.sustained == pytest.approx(operations / (3 * 13))
+
+
 def test_rates_follow_from_the_median():
     row = rates([3., 1., 2., 50.], batch=5, flops=100)
     assert row['seconds']['median'] == 2.5 and row['seconds']['min'] == 1.
@@ -32,11 +43,14 @@ def test_rates_follow_from_the_median():
 def test_each_row_is_compared_with_the_limit_of_its_precision():
     limits = {name: Limit(SIZES, 30, torch.float32, 'cpu') for name in ('fp32', 'bf16')}
     limits['fp32'].rates, limits['bf16'].rates = {'a': 100., 'b': 50.}, {'a': 400.}
+    for limit in limits.values():
+        limit.operations, limit.seconds = 160., 2.
     rows = [dict(settings=dict(precision=name), flops_per_second=50., seconds=dict(min=1.),
                  flops=dict(total=75)) for name in limits]
     relate(dict(rows=rows), limits)
     assert [row['fraction_of_limit'] for row in rows] == [0.5, 0.125]
     assert rows[0]['fraction_of_least'] == 0.75
+    assert rows[0]['fraction_of_sustained'] == 50 / 80
 
 
 @pytest.mark.parametrize('line, skipped', [
