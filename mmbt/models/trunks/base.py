@@ -43,8 +43,9 @@ class Trunk(nn.Module):
         frozen: Whether the towers are frozen.
         depth: Layers of the whole CLIP that the tower is from. None: those that it has.
         drop_last: How many of these, at the end, are not run.
-        float8: Whether the layers' matrix products are in float8 and the rest in bfloat16; for a
-            frozen trunk on a processor with units for it (NVIDIA from Ada and Hopper on).
+        float8: Whether the layers' products behind a layer norm are in float8 and the others in
+            bfloat16; for a frozen trunk in float32, on a processor with units for it (NVIDIA from
+            Ada and Hopper on).
 
     Attributes:
         width (int): Channels D of a token.
