@@ -12,6 +12,7 @@ import torch
 from mmengine.model import MMDistributedDataParallel
 from torch import distributed as dist
 
+from mmbt.models.losses import symmetric_info_nce
 from tests.models.tiny import FRAMES, build_model, stir
 
 CLIPS = 8
@@ -60,6 +61,16 @@ def gradients(objective, rank, sizes):
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
+def largest_matrix(clips):
+    """The most numbers that a tensor kept for the backward pass of a contrastive loss has."""
+    sizes = []
+    pack = lambda tensor: sizes.append(tensor.numel()) or tensor  # noqa: E731
+    rows = torch.randn(clips, 4, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        symmetric_info_nce(rows, torch.randn(clips, 4), 0.1)
+    return torch.tensor(max(sizes))
+
+
 def work(rank, split, folder):
     """One process of a split."""
     torch.set_num_threads(1)
@@ -70,6 +81,10 @@ def work(rank, split, folder):
         found = gradients(objective, rank, sizes)
         if rank == 0:
             torch.save(found, folder / f'{split}_{objective}.pt')
+    if rank == 0:
+        torch.save(largest_matrix(16), folder / f'{split}_largest.pt')
+    else:
+        largest_matrix(16)
     dist.barrier()
     dist.destroy_process_group()
 

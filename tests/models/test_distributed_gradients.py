@@ -47,3 +47,9 @@ def test_objectives_differ(found):
                  for objective in OBJECTIVES]
     for i, one in enumerate(gradients):
         assert all((one - other).abs().max() > 1e-6 for other in gradients[:i])
+
+
+def test_similarities_grow_with_the_processes_and_not_with_their_square(found):
+    """16 clips a process: 16 x 16 alone, 16 x 64 of four processes, never 64 x 64."""
+    for split, sizes in SPLITS.items():
+        assert int(torch.load(found / f'{split}_largest.pt')) == 16 * 16 * len(sizes)

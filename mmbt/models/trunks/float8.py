@@ -2,8 +2,8 @@
 
 The two products that follow a layer norm, of queries, keys and values and of the first half of the
 feed-forward network, are in float8: 7/12 of a layer's weights. The two that write to the residual
-stream stay in bfloat16: with all four in float8, the features of a ViT-L/14 with random weights have
-a cosine of 0.9985 with those in bfloat16, with these two 0.9993.
+stream stay in bfloat16: with all four in float8, the features of a ViT-L/14 with random weights
+have a cosine of 0.9985 with those in bfloat16, with these two 0.9993.
 
 Weights and activations are scaled row by row to the range of float8 (e4m3: 3 bits of mantissa)
 right before each product, so that nothing is kept between calls and checkpoints stay as they are.
