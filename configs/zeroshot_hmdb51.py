@@ -4,11 +4,11 @@
 #
 # Data: HMDB-51's first test split
 #   data/hmdb51/hmdb51_val_split_1_videos.txt
-#       a line a video: path, tab, label from 1; for MMAction2's own lists set
-#       delimiter=' ' and label_base=0
+#       a line a video: path, space, label from 0, by tools/data/prepare.py or MMAction2; for
+#       the authors' lists set delimiter='\t' and label_base=1
 #   data/hmdb51/videos/
 #   data/hmdb51/classes.txt
-#       one class name a line, written as words: the name itself is the query
+#       one class name a line, which as words is the query: brush_hair -> brush hair
 _base_ = [
     './_base_/default_runtime.py', './_base_/models/bt_adapter_clip_l14.py',
     './_base_/datasets/recognition.py'
@@ -24,7 +24,5 @@ test_dataloader = dict(
         data_root='data/hmdb51',
         ann_file='hmdb51_val_split_1_videos.txt',
         data_prefix=dict(video='videos'),
-        delimiter='\t',
-        label_base=1,
         class_file=class_file,
         num_classes=51))

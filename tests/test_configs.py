@@ -46,10 +46,20 @@ LAYOUTS = {
                         'classes.txt': '\n'.join(f'class {i}' for i in range(400))},
         ['videos_val/1.mp4'], 399),
     'zeroshot_hmdb51': (
-        'hmdb51', {'hmdb51_val_split_1_videos.txt': 'run/1.mp4\t51\n', 'classes.txt': HMDB_CLASSES},
+        'hmdb51', {'hmdb51_val_split_1_videos.txt': 'run/1.mp4 50\n', 'classes.txt': HMDB_CLASSES},
         ['videos/run/1.mp4'], 50),
     'zeroshot_ucf101': (
-        'ucf101', {'ucf101_val_split_1_videos.txt': 'Run/1.mp4\t1\n',
+        'ucf101', {'ucf101_val_split_1_videos.txt': 'Run/1.mp4 0\n',
+                   'classes.txt': '\n'.join(f'class {i}' for i in range(101))},
+        ['videos/Run/1.mp4'], 0),
+    'zeroshot_msvd': (
+        'msvd', {'msvd_ret_test.json': json.dumps({'a_1_5.avi': ['a dog']})},
+        ['videos/a_1_5.mp4'], ['a dog']),
+    'zeroshot_hmdb51_splits': (
+        'hmdb51', {**{f'hmdb51_val_split_{i}_videos.txt': 'run/1.mp4 50\n' for i in (1, 2, 3)},
+                   'classes.txt': HMDB_CLASSES}, ['videos/run/1.mp4'], 50),
+    'zeroshot_ucf101_splits': (
+        'ucf101', {**{f'ucf101_val_split_{i}_videos.txt': 'Run/1.mp4 0\n' for i in (1, 2, 3)},
                    'classes.txt': '\n'.join(f'class {i}' for i in range(101))},
         ['videos/Run/1.mp4'], 0),
 }
@@ -57,7 +67,9 @@ LAYOUTS = {
 SIZES = {'pretrain_webvid': (8, 32, None), 'zeroshot_msrvtt': (12, 12, 224),
          'zeroshot_didemo': (64, 64, 224), 'zeroshot_lsmdc': (12, 32, 224),
          'zeroshot_activitynet': (64, 64, 224), 'zeroshot_k400': (16, 12, 224),
-         'zeroshot_hmdb51': (16, 12, 224), 'zeroshot_ucf101': (16, 12, 224)}
+         'zeroshot_hmdb51': (16, 12, 224), 'zeroshot_ucf101': (16, 12, 224),
+         'zeroshot_hmdb51_splits': (16, 12, 224), 'zeroshot_ucf101_splits': (16, 12, 224),
+         'zeroshot_msvd': (12, 32, 224)}  # the last as CLIP4Clip, not in the paper
 # The released code's:
 RELEASED_SIZES = {'zeroshot_msrvtt': (12, 32, 224), 'zeroshot_didemo': (64, 77, 256),
                   'zeroshot_lsmdc': (64, 77, 256), 'zeroshot_activitynet': (64, 77, 256),
@@ -177,9 +189,10 @@ def test_basenames_are_unique():
 
 
 def test_every_full_size_config_has_a_layout():
-    """All but the demo's."""
+    """All but the demo's and the shards', which tests/datasets/test_shards.py builds."""
     names = {str(path.relative_to(ROOT / 'configs').with_suffix('')) for path in RUNNABLE}
-    assert {name for name in names if not name.startswith('demo/')} == set(LAYOUTS)
+    assert {name for name in names if not name.startswith('demo/')} == {
+        *LAYOUTS, 'pretrain_webvid_shards'}
 
 
 @pytest.mark.parametrize('name', LAYOUTS)

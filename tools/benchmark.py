@@ -2,6 +2,9 @@
 
 The limit is the best rate of matrix products, measured around the timed steps. Lists of values,
 such as ``--batch 1 2 4 --mask-ratio 0 0.7``, give a row for each combination.
+
+``python tools/benchmark.py data`` times the reading of clips on one core, in every way, against the
+pipeline of the released configs.
 """
 import argparse
 import warnings
@@ -21,6 +24,13 @@ def parse_args() -> argparse.Namespace:
     infer = commands.add_parser('infer', help='time the encoding of videos')
     add_model_flags(infer)
     infer.set_defaults(mask_ratio=[None], tokens=None)
+    data = commands.add_parser('data', help='time the reading of clips')
+    data.add_argument('--clips', type=int, default=8, help='clips to generate of each kind')
+    data.add_argument('--repeats', type=int, default=5, help='times to read each in each way')
+    data.add_argument('--seconds', type=float, default=15, help='length of a clip')
+    data.add_argument('--max-offset', type=int, default=4,
+                      help='frames that the approximate way may be off')
+    data.add_argument('--json', metavar='FILE', help='write everything to a file')
     return parser.parse_args()
 
 
@@ -62,12 +72,24 @@ def benchmark(args: argparse.Namespace) -> None:
     print(as_text(report))
 
 
+def benchmark_data(args: argparse.Namespace) -> None:
+    """Time the reading of clips and show it."""
+    import mmbt  # noqa: F401  registers the transforms
+    from mmbt.benchmark.data import data_as_text, run_data_benchmark
+    from mmbt.benchmark.report import write_json
+
+    report = run_data_benchmark(clips=args.clips, repeats=args.repeats, seconds=args.seconds,
+                                max_offset=args.max_offset)
+    write_json(report, args.json)
+    print(data_as_text(report))
+
+
 def main() -> None:
     """Measure."""
     args = parse_args()
     warnings.simplefilter('ignore')
     from mmbt.engine.launch import run_tool
-    run_tool(lambda: benchmark(args))
+    run_tool(lambda: (benchmark_data if args.command == 'data' else benchmark)(args))
 
 
 if __name__ == '__main__':

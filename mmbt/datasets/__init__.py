@@ -1,10 +1,12 @@
 """Datasets and transforms of video-text pairs and labelled videos."""
 from .broken_videos import BrokenVideoPolicy, VideoReadError
 from .recognition import LabelledVideos
-from .transforms import PackVideoText, ReadFrames, TokenizeText
+from .shards import ShardedVideos
+from .splits import SplitVideos
+from .transforms import PackVideoText, ReadFrames, ReadShardFrames, TokenizeText
 from .video_text import CaptionedVideos
 
 __all__ = [
     'BrokenVideoPolicy', 'CaptionedVideos', 'LabelledVideos', 'PackVideoText', 'ReadFrames',
-    'TokenizeText', 'VideoReadError',
+    'ReadShardFrames', 'ShardedVideos', 'SplitVideos', 'TokenizeText', 'VideoReadError',
 ]

@@ -1,15 +1,17 @@
 """Readers of the published caption and class annotations.
 
-Every caption reader takes a file and returns ``[dict(video=str, captions=[str, ...]), ...]``, one
-entry a video in order of first appearance. Every problem is a one-line error that names the file
-and the line, key or video.
+Every caption reader takes a file and returns a sequence of
+``dict(video=str, captions=[str, ...])``, one entry a video in order of first appearance. Every
+problem is a one-line error that names the file and the line, key or video.
 """
 import csv
 import json
 import os.path as osp
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Union
+
+from .compact import CaptionTable
 
 _LSMDC_TIMES = re.compile(r'_\d\d\.\d\d\.\d\d\.\d+-\d\d\.\d\d\.\d\d\.\d+$')
 _LSMDC_COLUMNS = 6
@@ -22,16 +24,21 @@ def read_text(path: str) -> str:
         FileNotFoundError: If it is missing.
         ValueError: If it is empty or not UTF-8 text.
     """
+    return ''.join(stream_text(path))
+
+
+def stream_text(path: str) -> Iterator[str]:
+    """Yield the lines of an annotation file with their ends; errors as :func:`read_text`'s."""
     if not osp.isfile(path):
         raise FileNotFoundError(f'annotation file {path} is missing: put it there or set ann_file')
     try:
         with open(path, encoding='utf-8-sig', newline='') as file:
-            text = file.read()
+            if not any(line.strip() for line in file):
+                raise ValueError(f'{path} is empty: fetch the annotation file again')
+            file.seek(0)
+            yield from file
     except UnicodeDecodeError:
         raise ValueError(f'{path} is not UTF-8 text: is it the annotation file?') from None
-    if not text.strip():
-        raise ValueError(f'{path} is empty: fetch the annotation file again')
-    return text
 
 
 def load_json(path: str, kind: Union[type, tuple[type, ...]]) -> Any:
@@ -54,36 +61,36 @@ def load_json(path: str, kind: Union[type, tuple[type, ...]]) -> Any:
     return content
 
 
-def read_dict(path: str) -> list[dict]:
+def read_dict(path: str) -> Sequence[dict]:
     """Read ``{"video7020.mp4": ["a caption", ...], ...}``: MMAction2's MSR-VTT, DiDeMo."""
     return _group(path, load_json(path, dict).items())
 
 
-def read_list(path: str) -> list[dict]:
+def read_list(path: str) -> Sequence[dict]:
     """Read ``[{"video": "a.mp4", "caption": "text" or ["text", ...]}, ...]``: UMT's json files."""
     return _group(path, _list_pairs(path, load_json(path, list)))
 
 
-def read_json(path: str) -> list[dict]:
+def read_json(path: str) -> Sequence[dict]:
     """Read a JSON file of either form, 'dict' or 'list'."""
     content = load_json(path, (dict, list))
     return _group(path, content.items() if isinstance(content, dict)
                   else _list_pairs(path, content))
 
 
-def read_webvid(path: str) -> list[dict]:
+def read_webvid(path: str) -> Sequence[dict]:
     """Read a WebVid table, 2M or 10M layout: file ``page_dir/videoid.mp4``, caption ``name``."""
-    return _group(path, ((f"{row['page_dir']}/{row['videoid']}.mp4", row['name'])
-                         for row in _read_table(path, ('videoid', 'page_dir', 'name'))))
+    return _group(path, ((f'{page_dir}/{videoid}.mp4', name) for videoid, page_dir, name
+                         in _read_table(path, ('videoid', 'page_dir', 'name'))))
 
 
-def read_msrvtt(path: str) -> list[dict]:
+def read_msrvtt(path: str) -> Sequence[dict]:
     """Read the 1K-A table ``key,vid_key,video_id,sentence``: file ``video_id.mp4``."""
-    return _group(path, ((f"{row['video_id']}.mp4", row['sentence'])
-                         for row in _read_table(path, ('video_id', 'sentence'))))
+    return _group(path, ((f'{video_id}.mp4', sentence) for video_id, sentence
+                         in _read_table(path, ('video_id', 'sentence'))))
 
 
-def read_lsmdc(path: str) -> list[dict]:
+def read_lsmdc(path: str) -> Sequence[dict]:
     """Read LSMDC's headless table of six tab-separated columns: clip, four times, sentence.
 
     The file of a clip is ``movie/clip.avi``, as LSMDC distributes it.
@@ -99,12 +106,12 @@ def read_lsmdc(path: str) -> list[dict]:
     return _group(path, pairs())
 
 
-CAPTION_READERS: dict[str, Callable[[str], list[dict]]] = dict(
+CAPTION_READERS: dict[str, Callable[[str], Sequence[dict]]] = dict(
     dict=read_dict, list=read_list, json=read_json, webvid=read_webvid, msrvtt=read_msrvtt,
     lsmdc=read_lsmdc)
 
 
-def read_captions(path: str, form: str) -> list[dict]:
+def read_captions(path: str, form: str) -> Sequence[dict]:
     """Read a caption annotation file of one of the forms in ``CAPTION_READERS``.
 
     Args:
@@ -112,7 +119,7 @@ def read_captions(path: str, form: str) -> list[dict]:
         form (str): 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or 'lsmdc'.
 
     Returns:
-        list[dict]: ``dict(video=str, captions=list[str])`` for each video.
+        Sequence[dict]: ``dict(video=str, captions=list[str])`` for each video.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -158,19 +165,29 @@ def _lines(path: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _read_table(path: str, columns: tuple[str, ...]) -> Iterator[dict]:
-    rows = csv.DictReader(read_text(path).splitlines(keepends=True))
-    missing = [column for column in columns if column not in (rows.fieldnames or ())]
-    if missing:
-        raise ValueError(f'{path} has no column {", ".join(missing)}: its header is '
-                         f'{_short(",".join(rows.fieldnames or ()))}')
-    empty = True
-    for row in rows:
-        short = [column for column in columns if row[column] is None]
-        if short:
-            raise ValueError(f'{path} line {rows.line_num} lacks a value of {", ".join(short)}')
-        empty = False
-        yield row
+def _read_table(path: str, columns: tuple[str, ...]) -> Iterator[list[str]]:
+    """Yield each row's values of ``columns``; the file is never in memory as a whole."""
+    rows = csv.reader(stream_text(path))
+    try:
+        header = next(rows)
+        missing = [column for column in columns if column not in header]
+        if missing:
+            raise ValueError(f'{path} has no column {", ".join(missing)}: its header is '
+                             f'{_short(",".join(header))}')
+        places = {name: place for place, name in enumerate(header)}
+        wanted = [places[column] for column in columns]
+        empty = True
+        for row in rows:
+            if not row:
+                continue
+            if len(row) <= max(wanted):
+                short = [column for column in columns if places[column] >= len(row)]
+                raise ValueError(f'{path} line {rows.line_num} lacks a value of '
+                                 f'{", ".join(short)}')
+            empty = False
+            yield [row[place] for place in wanted]
+    except csv.Error as error:
+        raise ValueError(f'{path} line {rows.line_num} is not a row of a table: {error}') from None
     if empty:
         raise ValueError(f'{path} holds a header and no rows: no video is annotated')
 
@@ -186,19 +203,24 @@ def _list_pairs(path: str, entries: list) -> Iterator[tuple[str, object]]:
         yield entry['video'], entry['caption']
 
 
-def _group(path: str, pairs: Iterable[tuple[str, object]]) -> list[dict]:
-    grouped: dict[str, list[str]] = {}
-    for video, captions in pairs:
-        captions = [captions] if isinstance(captions, str) else captions
-        if not isinstance(captions, list) or not captions:
-            raise ValueError(f'{path}: the caption of video {video!r} must be text or a list of '
-                             f'texts, got {_short(captions)}')
-        for caption in captions:
-            if not isinstance(caption, str):
-                raise ValueError(f'{path}: a caption of video {video!r} is not text: '
-                                 f'{_short(caption)}')
-        grouped.setdefault(video, []).extend(captions)
-    return [dict(video=video, captions=captions) for video, captions in grouped.items()]
+def _group(path: str, pairs: Iterable[tuple[str, object]]) -> CaptionTable:
+    """Gather the captions of each video."""
+    return CaptionTable((video, caption) for video, captions in pairs
+                        for caption in _checked(path, video, captions))
+
+
+def _checked(path: str, video: str, captions: object) -> Sequence[str]:
+    """A video's captions as a sequence of texts."""
+    if isinstance(captions, str):
+        return (captions, )
+    if not isinstance(captions, list) or not captions:
+        raise ValueError(f'{path}: the caption of video {video!r} must be text or a list of '
+                         f'texts, got {_short(captions)}')
+    for caption in captions:
+        if not isinstance(caption, str):
+            raise ValueError(f'{path}: a caption of video {video!r} is not text: '
+                             f'{_short(caption)}')
+    return captions
 
 
 def _short(value: object, limit: int = 80) -> str:

@@ -1,5 +1,6 @@
 """What happens when a video cannot be read: one policy for every dataset."""
 import logging
+from typing import Optional
 
 import torch
 from mmengine.logging import print_log
@@ -7,85 +8,131 @@ from torch.utils.data import get_worker_info
 
 from .sample_index import seed_sample
 
-MAX_WORKERS = 256
-
 
 class VideoReadError(ValueError):
-    """A video file is missing, empty, cut short or holds no picture; the message names it."""
+    """A video is missing, empty, cut short, too large or no video at all; the message names it."""
 
 
-class SharedCounts:
-    """One count for each data-loading worker, in memory that the main process shares with them.
+class SharedMarks:
+    """One mark for each sample, in memory that the main process shares with its workers.
 
-    No cell has two writers, so nothing is lost between processes.
+    Args:
+        size (int): The number of samples.
     """
 
-    def __init__(self) -> None:
-        self._cells = torch.zeros(MAX_WORKERS + 1, dtype=torch.int64).share_memory_()
+    def __init__(self, size: int) -> None:
+        self._cells = torch.zeros(size, dtype=torch.uint8).share_memory_()
 
-    def add_one(self) -> tuple[int, str]:
-        """Count one for the calling process; return its own count and its name."""
-        info = get_worker_info()
-        cell = 0 if info is None else 1 + info.id % MAX_WORKERS
-        self._cells[cell] += 1
-        return int(self._cells[cell]), 'the main process' if info is None else f'worker {info.id}'
+    def set(self, index: int, value: bool) -> bool:
+        """Set the mark of a sample; return whether that changed it."""
+        changed = bool(self._cells[index]) != value
+        if changed:
+            self._cells[index] = value
+        return changed
 
     def total(self) -> int:
-        """Return the sum over all processes that share these counts."""
+        """Return how many samples are marked, by whatever process."""
         return int(self._cells.sum())
 
-    def __deepcopy__(self, memo: dict) -> 'SharedCounts':
+    def __deepcopy__(self, memo: dict) -> 'SharedMarks':
         """Return a copy in shared memory of its own; a tensor's own deep copy is not shared."""
-        copied = SharedCounts()
+        copied = SharedMarks(len(self._cells))
         copied._cells.copy_(self._cells)
         return copied
 
 
 class BrokenVideoPolicy:
-    """Skip unreadable videos in training, stop at them in evaluation.
+    """Skip unreadable videos in training; stop at them in evaluation, or leave them out.
 
     Put it before the dataset class in the bases. Only :class:`VideoReadError`, which the reading
     transform raises, counts as a broken video; every other exception passes through.
 
-    In training a broken video is logged with its file name, counted, and replaced by another
-    random sample; the main process sees the count of all its workers in ``num_broken``.
+    In training a broken video is replaced by another random sample. It is logged with its name,
+    once, and ``num_broken`` counts it, once, whichever worker met it and however often. It is
+    tried again whenever its turn comes, and no longer counted once it can be read.
+
+    In evaluation the first broken video is an error, unless ``on_broken='skip'``: then blank
+    frames run through the pipeline in its place, made by the ``blank`` method of the reading
+    transform. Their data sample carries why as ``broken``, and no ``gt_label``. The metrics of
+    mmbt leave it out and report how many of how many they scored (:mod:`mmbt.evaluation.scored`);
+    MMAction2's ``AccMetric`` stops at the missing label.
 
     Args:
         max_refetch (int): Samples drawn in place of one broken video before giving up.
             Defaults to 50.
+        on_broken (str): 'fail' or 'skip', in evaluation. Defaults to 'fail'.
         **kwargs: Arguments of the dataset class.
+
+    Raises:
+        ValueError: If ``on_broken`` is neither.
     """
 
-    def __init__(self, *args, max_refetch: int = 50, **kwargs) -> None:
-        self._broken = SharedCounts()
+    _broken: Optional[SharedMarks] = None
+
+    def __init__(self, *args, max_refetch: int = 50, on_broken: str = 'fail', **kwargs) -> None:
+        if on_broken not in ('fail', 'skip'):
+            raise ValueError(f"on_broken must be 'fail' or 'skip', got {on_broken!r}")
+        self.on_broken = on_broken
         super().__init__(*args, max_refetch=max_refetch, **kwargs)
+
+    def full_init(self) -> None:
+        """Read the annotations, if that is still to be done."""
+        super().full_init()
+        if self._broken is None:
+            self._broken = SharedMarks(len(self))  # type: ignore[arg-type]
 
     @property
     def num_broken(self) -> int:
-        """int: Broken videos skipped so far, over all workers of this process."""
-        return self._broken.total()
+        """int: Different broken videos that training has met, over all workers of this process."""
+        return 0 if self._broken is None else self._broken.total()
 
     def __getitem__(self, idx: int) -> dict:
-        """Return the packed sample ``idx`` or, in training, a replacement for a broken one.
+        """Return the packed sample ``idx`` or what stands for a broken one; see the class.
 
         Raises:
-            VideoReadError: In evaluation, if the video cannot be read.
+            VideoReadError: In evaluation with ``on_broken='fail'``, if the video cannot be read.
             ValueError: In training, if ``max_refetch`` replacements in a row cannot be read.
         """
+        if not self._fully_initialized:
+            self.full_init()
         seed_sample(idx)
         if self.test_mode:
-            return super().__getitem__(idx)
+            return self._test_sample(idx)
         for _ in range(self.max_refetch + 1):
             try:
-                return super().__getitem__(idx)
+                sample = super().__getitem__(idx)
             except VideoReadError as error:
-                self._record_broken(error)
+                self._record_broken(idx, error)
                 reason = str(error)
+            else:
+                self._broken.set(idx, False)
+                return sample
             idx = self._rand_another()
         raise ValueError(f'{self.max_refetch + 1} videos in a row could not be read, the last: '
                          f'{reason}; check data_prefix and the files of {self.ann_file}')
 
-    def _record_broken(self, error: VideoReadError) -> None:
-        count, worker = self._broken.add_one()
-        print_log(f'skipped a broken video: {error} ({count} skipped by {worker})',
-                  logger='current', level=logging.WARNING)
+    def _record_broken(self, idx: int, error: VideoReadError) -> None:
+        if self._broken.set(idx, True):
+            info = get_worker_info()
+            process = 'the main process' if info is None else f'worker {info.id}'
+            print_log(f'skipped a broken video: {error} ({self.num_broken} so far, '
+                      f'this one by {process})', logger='current', level=logging.WARNING)
+
+    def _test_sample(self, idx: int) -> dict:
+        try:
+            return super().__getitem__(idx)
+        except VideoReadError as error:
+            if self.on_broken == 'fail':
+                raise VideoReadError(f"{error}; to score the other videos, set on_broken='skip' "
+                                     'in the dataset') from error
+            return self._blank_sample(idx, str(error))
+
+    def _blank_sample(self, idx: int, reason: str) -> dict:
+        results = self.get_data_info(idx)
+        for transform in self.pipeline.transforms:
+            results = getattr(transform, 'blank', transform)(results)
+        sample = results['data_samples']
+        sample.set_metainfo(dict(broken=reason))
+        if 'gt_label' in sample:
+            del sample.gt_label
+        return results

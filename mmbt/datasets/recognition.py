@@ -28,6 +28,8 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
         delimiter (str): Between path and label. Defaults to ' '.
         label_base (int): The first class's label in the list, 0 or 1. Defaults to 0.
         num_classes (int, optional): Checked against the class file where given.
+        class_names (str): 'words' turns CamelCase and underscores of the class file into words,
+            'raw' takes its lines as they are; ``cls_head`` must say the same. Defaults to 'words'.
         test_mode (bool): Evaluation: a broken video is an error. Defaults to False.
         **kwargs: Arguments of ``BaseActionDataset``.
 
@@ -38,8 +40,10 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
 
     def __init__(self, ann_file: str, pipeline: list, class_file: str,
                  data_prefix: Optional[dict] = None, delimiter: str = ' ', label_base: int = 0,
-                 num_classes: Optional[int] = None, test_mode: bool = False, **kwargs) -> None:
+                 num_classes: Optional[int] = None, class_names: str = 'words',
+                 test_mode: bool = False, **kwargs) -> None:
         self.class_file = class_file
+        self.class_names = class_names
         self.delimiter = delimiter
         self.label_base = label_base
         super().__init__(ann_file=ann_file, pipeline=pipeline,
@@ -48,18 +52,26 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
 
     def load_data_list(self) -> list[dict]:
         """Return ``dict(filename, video_id, label)`` for every listed video."""
-        classes = read_classes(self.class_file)
+        self._metainfo['classes'] = self._read_classes()
+        return self._read_list(self.ann_file)
+
+    def _read_classes(self) -> list[str]:
+        classes = read_classes(self.class_file, self.class_names)
         if self.num_classes is not None and self.num_classes != len(classes):
             raise ValueError(f'{self.class_file} names {len(classes)} classes but num_classes is '
                              f'{self.num_classes}')
-        self._metainfo['classes'] = classes
-        items = read_labels(self.ann_file, self.delimiter, self.label_base)
+        return classes
+
+    def _read_list(self, path: str) -> list[dict]:
+        """The samples of one list file."""
+        count = len(self._metainfo['classes'])
+        items = read_labels(path, self.delimiter, self.label_base)
         folder = self.data_prefix.get('video', '')
         check_folder(folder)
         for item in items:
-            if item['label'] >= len(classes):
-                raise ValueError(f"{self.ann_file} line {item['line']}: label "
+            if item['label'] >= count:
+                raise ValueError(f"{path} line {item['line']}: label "
                                  f"{item['label'] + self.label_base} has no class among the "
-                                 f'{len(classes)} of {self.class_file}; check label_base')
+                                 f'{count} of {self.class_file}; check label_base')
         return [dict(filename=osp.join(folder, item['video']), video_id=item['video'],
                      label=item['label']) for item in items]

@@ -1,12 +1,15 @@
 """Videos with captions: pretraining and retrieval."""
 import os.path as osp
+from collections.abc import Sequence
 from typing import Optional
 
+import numpy as np
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 
 from .annotations import read_captions
 from .broken_videos import BrokenVideoPolicy
+from .compact import Mapped, serialize
 from .video_files import StemIndex, check_folder
 
 
@@ -48,17 +51,24 @@ class CaptionedVideos(BrokenVideoPolicy, BaseActionDataset):
         super().__init__(ann_file=ann_file, pipeline=pipeline,
                          data_prefix=data_prefix or dict(video=''), test_mode=test_mode, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
+    def load_data_list(self) -> Sequence[dict]:
         """Return ``dict(filename, video_id, captions)`` for every annotated video."""
         entries = read_captions(self.ann_file, self.form)
         folder = self.data_prefix.get('video', '')
         check_folder(folder)
         index = StemIndex(folder) if self.match == 'stem' else None
-        data_list = []
-        for entry in entries:
+
+        def sample(entry: dict) -> dict:
             video, captions = entry['video'], entry['captions']
             filename = index.find(video) if index else osp.join(folder, video)
             if self.join_captions:
                 captions = [' '.join(caption.strip() for caption in captions)]
-            data_list.append(dict(filename=filename, video_id=video, captions=captions))
-        return data_list
+            return dict(filename=filename, video_id=video, captions=captions)
+
+        return Mapped(sample, entries)
+
+    def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
+        """MMEngine's, without an object for each sample on the way."""
+        data = serialize(self.data_list)  # type: ignore[has-type]
+        self.data_list = []
+        return data

@@ -1,8 +1,9 @@
 """Hooks of training and evaluation."""
 from pathlib import Path
 
+import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import master_only
+from mmengine.dist import all_reduce, get_world_size, master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -38,22 +39,27 @@ class ClassPromptHook(Hook):
         scored = model.cls_head.classes
         if labelled is not None and list(labelled) != list(scored):
             raise ValueError(f'the dataset names {len(labelled)} classes and cls_head '
-                             f'{len(scored)}, and they are not the same; set class_file of the '
-                             'dataset and of model.cls_head to one file')
+                             f'{len(scored)}, and they are not the same; set class_file and '
+                             'class_names of the dataset and of model.cls_head alike')
         model.set_classes()
 
 
 @HOOKS.register_module()
 class BrokenVideoHook(Hook):
-    """Report at the end of each training epoch how many videos could not be read, if any."""
+    """Report at the end of each training epoch how many videos could not be read, if any.
+
+    The number is that of all processes; MMEngine logs the warnings of the first alone.
+    """
 
     priority = 'VERY_LOW'
 
     def after_train_epoch(self, runner: Runner) -> None:
         dataset = runner.train_dataloader.dataset
-        count = getattr(dataset, 'num_broken', None)
-        if count:
-            runner.logger.warning(f'{count} broken videos skipped so far; each is named above')
+        total = torch.tensor(getattr(dataset, 'num_broken', None) or 0, dtype=torch.int64)
+        all_reduce(total)
+        if total > 0:
+            whose = 'those of the first process are' if get_world_size() > 1 else 'each is'
+            runner.logger.warning(f'{int(total)} broken videos skipped so far; {whose} named above')
 
 
 @HOOKS.register_module()

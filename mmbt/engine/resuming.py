@@ -6,6 +6,7 @@ augmentation of a sample and the mask of a step are each seeded by the run's see
 """
 from typing import Iterator, Sequence
 
+import numpy as np
 import torch
 from mmaction.registry import DATA_SAMPLERS, LOOPS
 from mmengine.dataset import DefaultSampler
@@ -32,8 +33,19 @@ class ResumableSampler(DefaultSampler):
         self.seed, self.epoch, self.skipped = seed, epoch, skipped
 
     def __iter__(self) -> Iterator[int]:
-        order = list(super().__iter__())[self.skipped:]
-        return (SampleIndex(i, mixed_seed(self.seed, self.epoch, i)) for i in order)
+        return (SampleIndex(i, mixed_seed(self.seed, self.epoch, i))
+                for i in map(int, self.order()[self.skipped:]))
+
+    def order(self) -> np.ndarray:
+        """This process's samples of the epoch, in ``DefaultSampler``'s order, as one array."""
+        size = len(self.dataset)
+        if self.shuffle:
+            generator = torch.Generator()
+            generator.manual_seed(self.seed + self.epoch)
+            order = torch.randperm(size, generator=generator).numpy()
+        else:
+            order = np.arange(size)
+        return np.resize(order, self.total_size)[self.rank::self.world_size]
 
 
 @LOOPS.register_module()

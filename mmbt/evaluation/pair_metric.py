@@ -1,4 +1,5 @@
 """Pairs of videos that differ in one thing, such as the order of events."""
+import numpy as np
 import torch
 from mmaction.registry import METRICS
 from torch import Tensor
@@ -6,6 +7,7 @@ from torch import Tensor
 from ..datasets.annotations import load_json
 from .features import FeatureMetric
 from .retrieval import similarity
+from .scored import scored_results
 
 
 @METRICS.register_module()
@@ -15,7 +17,8 @@ class PairOrderMetric(FeatureMetric):
     ``t2v_acc``: share of texts closer to their own video than to the pair's other one.
     ``v2t_acc``: share of videos closer to their own text than to the other's.
     ``acc``: the mean of both. A tie counts one half. Each pair weighs the same; where videos have
-    several texts, all of them (and all combinations for ``v2t_acc``) are averaged.
+    several texts, all of them (and all combinations for ``v2t_acc``) are averaged. A pair with a
+    video that could not be read is left out: ``scored`` of ``total`` pairs count.
 
     Args:
         pairs_file (str): JSON ``[[id_a, id_b], ...]`` of video ids.
@@ -23,7 +26,8 @@ class PairOrderMetric(FeatureMetric):
 
     Raises:
         FileNotFoundError: If the file is missing.
-        ValueError: If it is malformed, or names a video that was not evaluated.
+        ValueError: If it is malformed, names a video that was not evaluated, or has no pair that
+            could be read.
     """
 
     default_prefix = 'pairs'
@@ -34,27 +38,33 @@ class PairOrderMetric(FeatureMetric):
         self.pairs = read_pairs(pairs_file)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Return ``t2v_acc``, ``v2t_acc`` and ``acc``."""
+        """Return ``t2v_acc``, ``v2t_acc``, ``acc``, ``scored`` and ``total``."""
         by_id = {result['video_id']: result for result in results}
+        scored_results(results, self.prefix)  # the log names those that could not be read
         for video in {video for pair in self.pairs for video in pair}:
             if video not in by_id:
                 raise ValueError(f'{self.pairs_file} names video {video!r}, which was not '
                                  'evaluated: pairs and annotation must be of one set')
-        scores = torch.tensor([pair_accuracy(by_id[a], by_id[b]) for a, b in self.pairs])
+        pairs = [(by_id[a], by_id[b]) for a, b in self.pairs
+                 if not ('broken' in by_id[a] or 'broken' in by_id[b])]
+        if not pairs:
+            raise ValueError(f'{self.pairs_file}: no pair has two videos that could be read')
+        scores = torch.tensor([pair_accuracy(a, b) for a, b in pairs])
         t2v, v2t = (100 * scores.double().mean(dim=0)).tolist()
-        return dict(t2v_acc=t2v, v2t_acc=v2t, acc=(t2v + v2t) / 2)
+        return dict(t2v_acc=t2v, v2t_acc=v2t, acc=(t2v + v2t) / 2, scored=len(pairs),
+                    total=len(self.pairs))
 
 
 def pair_accuracy(a: dict, b: dict) -> tuple[float, float]:
     """Return the text-to-video and video-to-text accuracy (0 to 1) of one pair.
 
     Args:
-        a (dict): ``video_feature`` (E,) and ``text_features`` (M_a, E).
+        a (dict): ``video_feature`` (E,) and ``text_features`` (M_a, E), numpy float32.
         b (dict): The same of the other video.
     """
-    videos = torch.stack([a['video_feature'], b['video_feature']])
-    sims_a = similarity(a['text_features'], videos)
-    sims_b = similarity(b['text_features'], videos)
+    videos = torch.from_numpy(np.stack([a['video_feature'], b['video_feature']]))
+    sims_a = similarity(torch.from_numpy(a['text_features']), videos)
+    sims_b = similarity(torch.from_numpy(b['text_features']), videos)
     t2v = torch.cat([_wins(sims_a[:, 0], sims_a[:, 1]), _wins(sims_b[:, 1], sims_b[:, 0])])
     v2t = torch.stack([_wins(sims_a[:, None, 0], sims_b[None, :, 0]).mean(),
                        _wins(sims_b[:, None, 1], sims_a[None, :, 1]).mean()])

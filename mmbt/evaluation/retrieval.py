@@ -3,8 +3,13 @@
 A query's candidates are ordered by cosine similarity, ties in random order; every number is the
 expectation over that order. So a number does not depend on how the samples happen to be sorted,
 each query counts once, and a model that gives every video the same feature scores exactly chance.
+
+Similarities are computed in tiles, texts by videos, each once for both directions; the matrix is
+never whole in memory. They are exact: a normalised feature is rounded to a multiple of 2**-26, so
+that every product of two and every sum of such products is a whole multiple of 2**-52 and fits
+float64. No order of summation, hence no size of the tiles, changes a bit.
 """
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,15 +17,17 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 RECALLS = (1, 5, 10)
+MICRO = 1e6
+STEPS = 2.0**26
 
 
 def similarity(queries: Tensor, candidates: Tensor) -> Tensor:
     """Return float64 cosine similarities (Q, C) of features (Q, E) and (C, E), to six decimals.
 
     Six is what single-precision features are good for. The rounding takes away what the order of
-    summation adds, over frames or over blocks of rows, so that equal contents give equal values.
+    summation adds over frames, so that equal contents give equal values.
     """
-    return torch.round(_normalised(queries) @ _normalised(candidates).T, decimals=6)
+    return _micro(_steps(queries) @ _steps(candidates).T) / MICRO
 
 
 def retrieval_metrics(text_features: Tensor, video_features: Tensor, text_to_video: Tensor,
@@ -36,12 +43,14 @@ def retrieval_metrics(text_features: Tensor, video_features: Tensor, text_to_vid
     1 + g + t / (o + 1), and the chance of a rank up to k is one less the chance that the first
     k - g of the tied places all go to wrong candidates.
 
+    Beside the features themselves, memory holds the videos' once more in double precision.
+
     Args:
         text_features (Tensor): (M, E), any scale.
         video_features (Tensor): (N, E), any scale.
         text_to_video (Tensor): (M,) int64, the video of each text.
-        block_size (int): Queries compared at once; the (M, N) matrix is never whole in memory.
-            The result does not depend on it. Defaults to 1024.
+        block_size (int): Texts compared with as many videos at once. The result does not depend
+            on it. Defaults to 1024.
 
     Returns:
         dict[str, float]: R1, R5, R10, MdR and MnR, each as ``t2v_`` and ``v2t_``.
@@ -50,11 +59,8 @@ def retrieval_metrics(text_features: Tensor, video_features: Tensor, text_to_vid
         ValueError: If shapes disagree, a feature is not finite, or a video has no text.
     """
     _check(text_features, video_features, text_to_video)
-    videos = torch.arange(len(video_features), device=text_to_video.device)
-    t2v = _placements(text_features, video_features, block_size,
-                      lambda rows: text_to_video[rows, None] == videos)
-    v2t = _placements(video_features, text_features, block_size,
-                      lambda rows: videos[rows, None] == text_to_video)
+    t2v, v2t = _placements(text_features, _steps(video_features, block_size), text_to_video,
+                           block_size)
     return {f'{name}_{key}': value for name, placed in (('t2v', t2v), ('v2t', v2t))
             for key, value in _summary(*placed).items()}
 
@@ -64,24 +70,47 @@ def top_candidates(queries: Tensor, candidates: Tensor, k: int, block_size: int 
 
     Of equal candidates the first comes first.
     """
-    k = min(k, len(candidates))
-    return torch.cat([
-        torch.sort(similarity(queries[rows], candidates), descending=True, stable=True)[1][:, :k]
-        for rows in _blocks(len(queries), block_size)])
-
-
-def _placements(queries: Tensor, candidates: Tensor, block_size: int,
-                is_right: Callable[[slice], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return, each (Q,): the wrong candidates better, the wrong ones tied, the right ones tied."""
-    better, wrong_ties, right_ties = [], [], []
+    total = len(candidates)
+    k = min(k, total)
+    steps = _steps(candidates, block_size)
+    found = []
     for rows in _blocks(len(queries), block_size):
-        sims = similarity(queries[rows], candidates)
-        right = is_right(rows)
-        best = sims.masked_fill(~right, -torch.inf).amax(dim=1, keepdim=True)
-        better.append(((sims > best) & ~right).sum(dim=1))
-        wrong_ties.append(((sims == best) & ~right).sum(dim=1))
-        right_ties.append(((sims == best) & right).sum(dim=1))
-    return torch.cat(better), torch.cat(wrong_ties), torch.cat(right_ties)
+        block = _steps(queries[rows])
+        best = block.new_empty(len(block), 0)
+        for columns in _blocks(total, block_size):
+            # One whole number a candidate, below 2**53: its similarity, then how early it comes.
+            sims = _micro(block @ steps[columns].T)
+            index = torch.arange(columns.start, columns.start + sims.shape[1], device=sims.device)
+            keys = torch.cat([best, sims.mul_(total).add_(total - 1 - index)], dim=1)
+            best = keys.topk(min(k, keys.shape[1]), dim=1)[0]
+        found.append(total - 1 - best.remainder(total).long())
+    return torch.cat(found) if found else torch.empty(0, k, dtype=torch.int64)
+
+
+def _placements(text: Tensor, video_steps: Tensor, text_to_video: Tensor,
+                block_size: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Return what :func:`_summary` takes for the texts, each (M,), and for the videos, each (N,).
+
+    That is, for each query, the wrong candidates better, the wrong ones tied, the right ones tied.
+    """
+    own = torch.cat([_micro((_steps(text[rows]) * video_steps[text_to_video[rows]]).sum(dim=1))
+                     for rows in _blocks(len(text), block_size)])
+    best = own.new_full((len(video_steps),), -torch.inf).scatter_reduce_(
+        0, text_to_video, own, reduce='amax')
+    t2v = torch.zeros(3, len(text), dtype=torch.int64, device=own.device)
+    v2t = torch.zeros(3, len(video_steps), dtype=torch.int64, device=own.device)
+    t2v[2] = 1
+    v2t[2].scatter_add_(0, text_to_video, (own == best[text_to_video]).long())
+    for rows in _blocks(len(text), block_size):
+        block, mine = _steps(text[rows]), text_to_video[rows]
+        for columns in _blocks(len(video_steps), block_size):
+            sims = _micro(block @ video_steps[columns].T)
+            inside = ((mine >= columns.start) & (mine < columns.stop)).nonzero()[:, 0]
+            sims[inside, mine[inside] - columns.start] = -torch.inf  # the right ones
+            for place, compare in enumerate((torch.gt, torch.eq)):
+                t2v[place, rows] += compare(sims, own[rows, None]).sum(dim=1)
+                v2t[place, columns] += compare(sims, best[None, columns]).sum(dim=0)
+    return tuple(t2v), tuple(v2t)
 
 
 def _summary(better: Tensor, wrong: Tensor, right: Tensor) -> dict[str, float]:
@@ -107,8 +136,17 @@ def _blocks(length: int, size: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, length, size))
 
 
-def _normalised(features: Tensor) -> Tensor:
-    return normalize(features.double(), dim=-1)
+def _steps(features: Tensor, block_size: int = 1024) -> Tensor:
+    """Return float64 whole numbers like ``features`` (N, E): each row normalised, in 2**-26."""
+    steps = torch.empty(features.shape, dtype=torch.float64, device=features.device)
+    for rows in _blocks(len(features), block_size):
+        steps[rows] = normalize(features[rows].double(), dim=-1).mul_(STEPS).round_()
+    return steps
+
+
+def _micro(products: Tensor) -> Tensor:
+    """Return the products of :func:`_steps` as whole millionths, in place."""
+    return products.mul_(MICRO / STEPS**2).round_()
 
 
 def _check(text: Tensor, video: Tensor, text_to_video: Tensor) -> None:

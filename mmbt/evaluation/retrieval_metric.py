@@ -7,6 +7,7 @@ from mmaction.registry import METRICS
 
 from .features import FeatureMetric, stack_features
 from .retrieval import retrieval_metrics, top_candidates
+from .scored import scored_results
 
 TOP_K = 10
 
@@ -17,17 +18,18 @@ class VideoTextRetrieval(FeatureMetric):
 
     MMAction2's own ``RetrievalMetric`` has one direction, one caption a video, and counts tied
     queries several times. What is computed here, and how ties count: see
-    :func:`mmbt.evaluation.retrieval.retrieval_metrics`.
+    :func:`mmbt.evaluation.retrieval.retrieval_metrics`. Beside them come ``scored`` and ``total``,
+    how many videos of how many. One that was not read is neither a query nor a candidate.
 
     Args:
         dump (str, optional): An ``.npz`` file to write for later reports: ``video_ids`` (N,),
             ``captions`` (M,), ``video_features`` (N, E), ``text_features`` (M, E),
             ``text_to_video`` (M,) and ``top_videos`` (M, 10), the best videos of each text.
-        block_size (int): Queries compared at once. Defaults to 1024.
+        block_size (int): Texts compared with as many videos at once. Defaults to 1024.
         **kwargs: Arguments of ``BaseMetric``.
 
     Raises:
-        ValueError: If ``dump`` is not an ``.npz`` path.
+        ValueError: If ``dump`` is not an ``.npz`` path or ``block_size`` is below 1.
     """
 
     default_prefix = 'retrieval'
@@ -36,11 +38,15 @@ class VideoTextRetrieval(FeatureMetric):
         super().__init__(**kwargs)
         if dump is not None and not dump.endswith('.npz'):
             raise ValueError(f'VideoTextRetrieval: dump must end in .npz, got {dump!r}')
+        if block_size < 1:
+            raise ValueError('VideoTextRetrieval: block_size must be at least 1, got '
+                             f'{block_size}')
         self.dump = dump
         self.block_size = block_size
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Return the metrics of all collected videos, and write ``dump`` where it is set."""
+        """Return the metrics of all videos that were read, and write ``dump`` where it is set."""
+        results, counts = scored_results(results, self.prefix)
         text, video, text_to_video = stack_features(results)
         metrics = retrieval_metrics(text, video, text_to_video, self.block_size)
         if self.dump is not None:
@@ -52,4 +58,4 @@ class VideoTextRetrieval(FeatureMetric):
                 video_features=video.numpy(), text_features=text.numpy(),
                 text_to_video=text_to_video.numpy(),
                 top_videos=top_candidates(text, video, TOP_K, self.block_size).numpy())
-        return metrics
+        return dict(metrics, **counts)

@@ -6,6 +6,7 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.model import BaseModel
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from ..tokenizer import tokenize
 from .checkpoint import check_state_dict, settle_keys
@@ -77,9 +78,15 @@ class VideoTextModel(BaseModel):
     def encode_video(self, imgs: Tensor) -> Tensor:
         """(B, T, 3, H, W) normalised frames -> (B, E) embeddings, not normalised.
 
+        Of (B, V, T, 3, H, W), V views of each video, it is the mean of the views' embeddings, each
+        scaled to length 1 before.
+
         Raises:
             ValueError: If the trunk has no joint space of video and text.
         """
+        if imgs.ndim == 6:
+            views = normalize(self.encode_video(imgs.flatten(0, 1)), dim=-1)
+            return views.unflatten(0, imgs.shape[:2]).mean(dim=1)
         video = self.encode(imgs).video
         if video is None:
             raise ValueError('this trunk has no joint space of video and text (it lacks its last '

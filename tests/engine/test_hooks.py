@@ -38,7 +38,7 @@ def test_class_names_are_encoded_before_each_evaluation():
 @pytest.mark.parametrize('classes', [('run', ), ('sit', 'run')])
 def test_labels_of_other_classes_are_refused(classes):
     runner = SimpleNamespace(model=Model(), test_dataloader=labelled(*classes))
-    with pytest.raises(ValueError, match='not the same; set class_file'):
+    with pytest.raises(ValueError, match='not the same; set class_file and class_names'):
         ClassPromptHook().before_test(runner)
     assert runner.model.calls == 0
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.dataset import DefaultSampler
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MessageHub
 
@@ -75,6 +76,19 @@ def test_the_sampler_begins_within_an_epoch_where_the_order_stood():
     assert later != whole
     assert {i: i.seed for i in later} != {i: i.seed for i in whole}
     assert len({i.seed for i in whole + later}) == 20
+
+
+@pytest.mark.parametrize('round_up', [True, False])
+@pytest.mark.parametrize(('size', 'shuffle'), [(10, True), (11, True), (2, True), (11, False)])
+def test_the_order_is_mmengines(size, shuffle, round_up, monkeypatch):
+    for rank in range(3):
+        monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda rank=rank: (rank, 3))
+        arguments = dict(shuffle=shuffle, seed=4, round_up=round_up)
+        ours = ResumableSampler(range(size), **arguments)
+        theirs = DefaultSampler(range(size), **arguments)
+        ours.set_epoch(2)
+        theirs.set_epoch(2)
+        assert list(ours) == list(theirs) and len(ours) == len(list(theirs))
 
 
 def test_seeds_are_those_of_their_numbers_alone():

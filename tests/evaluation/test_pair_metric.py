@@ -40,7 +40,8 @@ def evaluate(tmp_path, videos, pairs):
 def test_one_pair(tmp_path, a, b, t2v, v2t):
     metrics = evaluate(tmp_path, {'a': a, 'b': b}, [['a', 'b']])
     assert metrics == pytest.approx({'pairs/t2v_acc': t2v, 'pairs/v2t_acc': v2t,
-                                     'pairs/acc': (t2v + v2t) / 2})
+                                     'pairs/acc': (t2v + v2t) / 2,
+                                     'pairs/scored': 1, 'pairs/total': 1})
     assert evaluate(tmp_path, {'a': a, 'b': b}, [['b', 'a']]) == pytest.approx(metrics)
 
 

@@ -1,4 +1,5 @@
 """Retrieval numbers against hand-derived ones and against a slow reference."""
+import pickle
 from itertools import combinations
 
 import numpy as np
@@ -8,7 +9,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.evaluator import Evaluator
 from torch.nn.functional import normalize
 
-from mmbt.evaluation import VideoTextRetrieval, retrieval_metrics
+from mmbt.evaluation import VideoTextRetrieval, retrieval, retrieval_metrics
 from mmbt.evaluation.retrieval import similarity, top_candidates
 
 NAMES = ('R1', 'R5', 'R10', 'MdR', 'MnR')
@@ -115,9 +116,9 @@ def test_equals_the_slow_reference(seed):
     text = torch.randint(-2, 3, (len(text_to_video), 4), generator=generator).float()
     video = torch.randint(-2, 3, (14, 4), generator=generator).float()
     expected = slow_metrics(text, video, text_to_video)
-    for block_size in (1, 3, 1024):
+    for block_size in (1, 3, 16, 1024):
         metrics = retrieval_metrics(text, video, text_to_video, block_size)
-        assert metrics == pytest.approx(expected)
+        assert metrics == pytest.approx(expected, rel=1e-12)
 
 
 def test_block_size_order_and_scale_do_not_matter():
@@ -134,6 +135,55 @@ def test_block_size_order_and_scale_do_not_matter():
     assert scaled == pytest.approx(whole)
 
 
+def test_products_are_exact():
+    """As Python's whole numbers give them, which do not round, whatever the shape of the block."""
+    generator = torch.Generator().manual_seed(0)
+    queries = retrieval._steps(torch.randn(9, 768, generator=generator))
+    candidates = retrieval._steps(torch.randn(11, 768, generator=generator))
+    exact = [[sum(int(a) * int(b) for a, b in zip(query, candidate))
+              for candidate in candidates.tolist()] for query in queries.tolist()]
+    assert (queries @ candidates.T).long().tolist() == exact
+    assert (queries[4:5] @ candidates[:1].T).item() == exact[4][0]
+    # The largest sum of all: of a vector with itself.
+    one = retrieval._steps(torch.ones(1, 5))
+    assert (one @ one.T).item() == sum(int(a) ** 2 for a in one[0].tolist()) < 2**53
+
+
+def test_values_on_the_edge_of_the_rounding_are_the_same_in_every_block():
+    """Axes against signs of 128**2 dimensions: all similarities are 1/128 = 0.0078125."""
+    signs = torch.ones(5, 128**2)
+    axes = torch.eye(7, 128**2) * torch.arange(1., 8.)[:, None]
+    sims = similarity(axes, signs)
+    assert (sims == sims[0, 0]).all() and sims[0, 0] == similarity(signs[:1], axes[3:4]).item()
+    metrics = [retrieval_metrics(axes[[*range(5), 5]], signs, torch.tensor([*range(5), 0]), size)
+               for size in (1, 2, 1024)]
+    assert metrics[0]['t2v_MnR'] == 3 and metrics[0] == metrics[1] == metrics[2]
+
+
+@pytest.mark.parametrize('size', [1, 5, 16])
+def test_no_more_than_a_block_is_compared_at_once(size, monkeypatch):
+    sizes = []
+    micro = retrieval._micro
+    monkeypatch.setattr(retrieval, '_micro',
+                        lambda products: sizes.append(products.numel()) or micro(products))
+    features = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+    retrieval_metrics(features, features, torch.arange(40), size)
+    top_candidates(features, features, 4, size)
+    assert max(sizes) <= size**2
+
+
+def test_results_are_pickled_without_their_batch():
+    """Between processes go the numbers of each video and no others."""
+    videos, texts = torch.randn(500, 64), torch.randn(1000, 64)
+    metric = VideoTextRetrieval()
+    metric.process(None, [dict(video_id=str(i), captions=['a', 'b'], video_feature=videos[i],
+                               text_features=texts[2 * i:2 * i + 2]) for i in range(500)])
+    numbers = 4 * (videos.numel() + texts.numel())
+    assert len(pickle.dumps(metric.results, protocol=2)) < 2 * numbers
+    videos.zero_()
+    assert metric.results[3]['video_feature'].any()
+
+
 def test_equal_rows_tie_in_every_block():
     feature = torch.randn(1, 1024, generator=torch.Generator().manual_seed(1))
     sims = similarity(torch.randn(3, 1024), feature.expand(1003, 1024))
@@ -145,6 +195,15 @@ def test_top_candidates():
     video = torch.tensor([[0., 1.], [1., 0.], [1., 0.], [1., 1.]])
     assert top_candidates(text, video, 3, block_size=1).tolist() == [[1, 2, 3], [0, 3, 1]]
     assert top_candidates(text, video, 10).shape == (2, 4)
+
+
+def test_top_candidates_are_those_of_a_stable_sort():
+    generator = torch.Generator().manual_seed(0)
+    text = torch.randint(-2, 3, (30, 3), generator=generator).float()
+    video = torch.randint(-2, 3, (45, 3), generator=generator).float()
+    order = torch.sort(similarity(text, video), dim=1, descending=True, stable=True)[1]
+    for block_size in (1, 4, 7, 1024):
+        assert torch.equal(top_candidates(text, video, 10, block_size), order[:, :10])
 
 
 @pytest.mark.parametrize(('text', 'video', 'owner', 'message'), [
@@ -176,7 +235,9 @@ def test_metric_through_the_evaluator(tmp_path):
     evaluator.process([sample('x.mp4', ['x', 'y'], eye[0], eye)])
     evaluator.process([sample('y.mp4', ['both'], eye[1], torch.tensor([[1., 2.]]).bfloat16())])
     metrics = evaluator.evaluate(2)
-    assert set(metrics) == {f'retrieval/{way}_{name}' for way in ('t2v', 'v2t') for name in NAMES}
+    numbers = {f'retrieval/{way}_{name}' for way in ('t2v', 'v2t') for name in NAMES}
+    assert set(metrics) == numbers | {'retrieval/scored', 'retrieval/total'}
+    assert metrics['retrieval/scored'] == metrics['retrieval/total'] == 2
     assert metrics['retrieval/t2v_R1'] == pytest.approx(200 / 3)
     assert metrics['retrieval/v2t_MnR'] == 1.5
     saved = np.load(dump)
@@ -191,5 +252,7 @@ def test_metric_through_the_evaluator(tmp_path):
 def test_metric_arguments_and_empty_set():
     with pytest.raises(ValueError, match='dump must end in .npz'):
         VideoTextRetrieval(dump='features.pkl')
+    with pytest.raises(ValueError, match='block_size must be at least 1, got 0'):
+        VideoTextRetrieval(block_size=0)
     with pytest.raises(ValueError, match='no video was evaluated'):
         VideoTextRetrieval().compute_metrics([])

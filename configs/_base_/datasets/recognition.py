@@ -13,6 +13,6 @@ test_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(type='LabelledVideos', pipeline=test_pipeline, test_mode=True))
-test_evaluator = dict(type='AccMetric', metric_list=('top_k_accuracy', ))
+test_evaluator = dict(type='ScoredAccMetric', metric_list=('top_k_accuracy', ))
 test_cfg = dict(type='TestLoop')
 custom_hooks = [dict(type='ClassPromptHook')]

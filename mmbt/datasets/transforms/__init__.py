@@ -1,6 +1,7 @@
 """Transforms from an annotation to packed frames and tokens."""
 from .packing import PackVideoText
 from .reading import ReadFrames
+from .shard_frames import ReadShardFrames
 from .text import TokenizeText
 
-__all__ = ['PackVideoText', 'ReadFrames', 'TokenizeText']
+__all__ = ['PackVideoText', 'ReadFrames', 'ReadShardFrames', 'TokenizeText']

@@ -11,7 +11,10 @@ class PackVideoText(BaseTransform):
     """Pack frames and tokens as inputs, everything else as a data sample.
 
     Required keys: ``imgs`` (T, 3, H, W) uint8, as ``FormatShape(input_format='NCHW')`` leaves it.
-    Optional keys: ``tokens`` (M, L) int64, ``label`` (int), ``captions`` (list of M str).
+    Where they are more frames than ``clip_len``, by several clips or crops of a video, they become
+    views, (V, T, 3, H, W), whose features the model averages.
+    Optional keys: ``clip_len`` (T), ``tokens`` (M, L) int64, ``label`` (int), ``captions`` (list of
+    M str).
 
     Returns ``dict(inputs=dict(imgs=..., tokens=...), data_samples=ActionDataSample)``; the data
     sample holds ``gt_label`` (1,) and, as metainfo, ``captions``, ``num_captions`` (M) and
@@ -19,15 +22,20 @@ class PackVideoText(BaseTransform):
 
     Args:
         meta_keys (Sequence[str]): Keys copied to the data sample's metainfo. Defaults to
-            ('video_id', 'filename', 'img_shape').
+            ('video_id', 'filename', 'img_shape', 'splits').
     """
 
-    def __init__(self, meta_keys: tuple[str, ...] = ('video_id', 'filename', 'img_shape')) -> None:
+    def __init__(self, meta_keys: tuple[str, ...] = ('video_id', 'filename', 'img_shape',
+                                                     'splits')) -> None:
         self.meta_keys = tuple(meta_keys)
 
     def transform(self, results: dict) -> dict:
         """Return the packed sample; see the class."""
-        inputs = dict(imgs=torch.from_numpy(np.ascontiguousarray(results['imgs'])))
+        imgs = torch.from_numpy(np.ascontiguousarray(results['imgs']))
+        clip_len = results.get('clip_len') or len(imgs)
+        if len(imgs) != clip_len:
+            imgs = imgs.unflatten(0, (-1, clip_len))
+        inputs = dict(imgs=imgs)
         if 'tokens' in results:
             inputs['tokens'] = results['tokens']
         sample = ActionDataSample()

@@ -22,6 +22,8 @@ class ZeroShotHead(nn.Module):
         arch: Architecture whose tokenizer the text tower needs.
         context_length: Token ids of a name at most. Defaults to 12 (App. A).
         temperature: tau, by which similarities are divided.
+        class_names: 'words' turns CamelCase and underscores of the file into words, 'raw' takes
+            its lines as they are. Defaults to 'words'.
 
     Raises:
         FileNotFoundError: If ``class_file`` is missing.
@@ -34,11 +36,13 @@ class ZeroShotHead(nn.Module):
                  classes: Optional[Sequence[str]] = None,
                  arch: str = 'ViT-L-14',
                  context_length: int = 12,
-                 temperature: float = 0.01) -> None:
+                 temperature: float = 0.01,
+                 class_names: str = 'words') -> None:
         super().__init__()
         if (class_file is None) == (classes is None):
             raise ValueError('give either class_file or classes')
-        self.classes = list(classes) if classes is not None else read_classes(class_file)
+        self.classes = (list(classes) if classes is not None
+                        else read_classes(class_file, class_names))
         self.arch = arch
         self.context_length = context_length
         self.temperature = temperature

@@ -1,0 +1,29 @@
+# mim test mmbt configs/zeroshot_msvd.py --checkpoint work_dirs/pretrain_webvid/epoch_1.pth
+# Cost: about 670 videos of 12 frames, 8,040 images through ViT-L/14, and 27,763 captions; not run.
+# Result, R@1/5/10 from text to video: the paper does not report MSVD; ours: not run.
+#
+# Data: MSVD's test split; each caption of a video is a query of its own
+#   data/msvd/msvd_ret_test.json
+#       {file: [captions]} by tools/data/prepare.py, or UMT's list of {video, caption: [captions]}
+#   data/msvd/videos/
+#       files are found by their names without suffix
+_base_ = [
+    './_base_/default_runtime.py', './_base_/models/bt_adapter_clip_l14.py',
+    './_base_/datasets/retrieval.py'
+]
+
+test_pipeline = [
+    dict(type='ReadFrames', num_frames=12, test_mode=True),
+    dict(type='Resize', scale=(-1, 224)),
+    dict(type='CenterCrop', crop_size=224),
+    dict(type='TokenizeText', context_length=32, caption='all'),
+    dict(type='FormatShape', input_format='NCHW'),
+    dict(type='PackVideoText'),
+]
+test_dataloader = dict(
+    dataset=dict(
+        match='stem',
+        data_root='data/msvd',
+        ann_file='msvd_ret_test.json',
+        data_prefix=dict(video='videos'),
+        pipeline=test_pipeline))

@@ -1,0 +1,31 @@
+"""What a set of shards is made of."""
+from dataclasses import dataclass
+from typing import Optional
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    """How clips become shards.
+
+    Args:
+        clips (int): Annotated videos of a shard. Defaults to 1000.
+        frames (int): Frames kept of a video, those that ``ReadFrames(frames, test_mode=True)``
+            takes; fewer of a video that has fewer. Defaults to 16.
+        fps (float, optional): Frames kept of a second, in place of ``frames``. Defaults to None.
+        short_side (int): Frames are shrunk to it, never enlarged; 0 keeps them. Defaults to 256.
+        quality (int): Of the JPEGs, 1 to 100. Defaults to 90.
+    """
+
+    clips: int = 1000
+    frames: int = 16
+    fps: Optional[float] = None
+    short_side: int = 256
+    quality: int = 90
+
+    def __post_init__(self) -> None:
+        for name, least, most in (('clips', 1, 10**6), ('frames', 1, 10**4),
+                                  ('short_side', 0, 10**5), ('quality', 1, 100)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f'{name} must be {least} to {most}, got {getattr(self, name)}')
+        if self.fps is not None and self.fps <= 0:
+            raise ValueError(f'fps must be above 0, got {self.fps}')

