@@ -48,7 +48,8 @@ def table_row(row: Dict) -> str:
     peak = memory['allocated' if 'allocated' in memory else 'resident']
     return start + (f"{seconds['median']:9.4f} {seconds['min']:8.4f} {seconds['spread']:8.4f} | "
                     f"{row['clips_per_second']:7.2f} {row['flops_per_second'] / 1e9:8.0f} "
-                    f"{row['fraction_of_limit']:8.1%} {row['fraction_of_least']:6.1%} {row['fraction_of_sustained']:9.1%} | "
+                    f"{row['fraction_of_limit']:8.1%} {row['fraction_of_least']:6.1%} "
+                    f"{row['fraction_of_sustained']:9.1%} | "
                     f"{peak / 2**30:.2f} (+{memory['added'] / 2**30:.2f})")
 
 
