@@ -168,7 +168,8 @@ def test_training_ends_and_names_each_broken_clip_once(clips, tmp_path):
     assert all(set(counts) == set(seen[0]) and len(counts) == 1 + WORKERS for counts in seen)
     for pid in seen[0]:
         early, late = ([counts[pid] for counts in part] for part in (seen[:10], seen[-10:]))
-        assert max(late) <= max(early) + 8, pid  # batches on their way take some
+        # Batches on their way hold some; a leak of one a step would leave 100 more.
+        assert min(late) <= max(early), pid
     assert max(CountOpenFiles.memory) < 1.5
     assert not multiprocessing.active_children()
 
