@@ -110,7 +110,7 @@ setup(
     ],
     extras_require={
         'lite': ['mmcv-lite>=2.0.0rc4,<2.2.0'],
-        'test': ['pytest>=7.0'],
+        'test': ['pytest>=7.0', 'webdataset'],
     },
     zip_safe=False,
 )

@@ -8,25 +8,7 @@
 #       UMT's list of {video, caption: [sentences]}, or {file: [sentences]}
 #   data/activitynet/videos/
 #       files are found by their names without suffix: mp4, mkv and webm occur
-_base_ = [
-    './_base_/default_runtime.py', './_base_/models/bt_adapter_clip_l14.py',
-    './_base_/datasets/retrieval.py'
-]
+_base_ = ['./zeroshot_didemo.py']
 
-test_pipeline = [
-    dict(type='ReadFrames', num_frames=64, test_mode=True),
-    dict(type='Resize', scale=(-1, 224)),
-    dict(type='CenterCrop', crop_size=224),
-    dict(type='TokenizeText', context_length=64, caption='all'),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackVideoText'),
-]
 test_dataloader = dict(
-    batch_size=2,
-    dataset=dict(
-        join_captions=True,
-        match='stem',
-        data_root='data/activitynet',
-        ann_file='anet_ret_val_1.json',
-        data_prefix=dict(video='videos'),
-        pipeline=test_pipeline))
+    dataset=dict(data_root='data/activitynet', ann_file='anet_ret_val_1.json'))

@@ -8,24 +8,14 @@
 #       as CLIP4Clip reads it, tab-separated: clip, four times, sentence
 #   data/lsmdc/videos/
 #       movie/clip.avi, or any layout: files are found by the clips' names
-_base_ = [
-    './_base_/default_runtime.py', './_base_/models/bt_adapter_clip_l14.py',
-    './_base_/datasets/retrieval.py'
-]
+_base_ = ['./zeroshot_msrvtt.py']
 
-test_pipeline = [
-    dict(type='ReadFrames', num_frames=12, test_mode=True),
-    dict(type='Resize', scale=(-1, 224)),
-    dict(type='CenterCrop', crop_size=224),
-    dict(type='TokenizeText', context_length=32, caption='all'),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackVideoText'),
-]
+test_pipeline = _base_.test_pipeline
+test_pipeline[3].context_length = 32
 test_dataloader = dict(
     dataset=dict(
         form='lsmdc',
         match='stem',
         data_root='data/lsmdc',
         ann_file='LSMDC16_challenge_1000_publictect.csv',
-        data_prefix=dict(video='videos'),
         pipeline=test_pipeline))

@@ -7,23 +7,13 @@
 #       {file: [captions]} by tools/data/prepare.py, or UMT's list of {video, caption: [captions]}
 #   data/msvd/videos/
 #       files are found by their names without suffix
-_base_ = [
-    './_base_/default_runtime.py', './_base_/models/bt_adapter_clip_l14.py',
-    './_base_/datasets/retrieval.py'
-]
+_base_ = ['./zeroshot_msrvtt.py']
 
-test_pipeline = [
-    dict(type='ReadFrames', num_frames=12, test_mode=True),
-    dict(type='Resize', scale=(-1, 224)),
-    dict(type='CenterCrop', crop_size=224),
-    dict(type='TokenizeText', context_length=32, caption='all'),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackVideoText'),
-]
+test_pipeline = _base_.test_pipeline
+test_pipeline[3].context_length = 32
 test_dataloader = dict(
     dataset=dict(
         match='stem',
         data_root='data/msvd',
         ann_file='msvd_ret_test.json',
-        data_prefix=dict(video='videos'),
         pipeline=test_pipeline))

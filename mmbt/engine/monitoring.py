@@ -75,17 +75,17 @@ class TrainingMonitorHook(Hook):
 
 @HOOKS.register_module()
 class NonFiniteHook(Hook):
-    """Stop a run whose loss or gradient is no longer finite, and name the clips that led to it.
+    """Stop a run whose loss is no longer finite, and name the clips that led to it.
 
-    The losses stay on the device until ``interval`` iterations have passed or a checkpoint is due,
-    so that no step waits for them. A checkpoint is not written once a loss has gone wrong: the last
-    good one stays.
+    The losses are looked at when ``interval`` iterations have passed or a checkpoint is due, so
+    that this hook does not wait for each. No checkpoint is written once a loss, or a trained weight
+    after a loss that was still finite, has gone wrong: the last good one stays.
 
     Args:
         interval: Iterations between two looks.
 
     Raises:
-        ValueError: At the first loss or gradient norm that is not finite.
+        ValueError: At the first loss, or before a checkpoint of weights, that is not finite.
     """
 
     priority = 'ABOVE_NORMAL'
@@ -93,6 +93,7 @@ class NonFiniteHook(Hook):
     def __init__(self, interval: int = 20) -> None:
         self.interval = interval
         self.recent: Deque[Tuple[int, Dict[str, Tensor], List[str]]] = deque()
+        self.last: Tuple[int, List[str]] = (0, [])
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: Optional[Dict] = None) -> None:
@@ -106,17 +107,26 @@ class NonFiniteHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
         self.look(runner)
+        for name, weight in model_of(runner).named_parameters():
+            if weight.requires_grad and not bool(weight.isfinite().all()):
+                self.stop(runner, name, *self.last)
 
     def look(self, runner: Runner) -> None:
         """Look at the losses since the last look."""
         while self.recent:
             iteration, losses, clips = self.recent.popleft()
-            wrong = [name for name, value in losses.items() if not bool(value.isfinite().all())]
-            if wrong:
-                raise ValueError(
-                    f'{wrong[0]} is not finite in iteration {iteration}; its clips: '
-                    f"{', '.join(clips) or 'unnamed'}. The checkpoints in {runner.work_dir} are "
-                    'from before; resume with a lower learning rate or without these clips')
+            self.last = iteration, clips
+            for name, value in losses.items():
+                if not bool(value.isfinite().all()):
+                    self.stop(runner, name, iteration, clips)
+
+    def stop(self, runner: Runner, what: str, iteration: int, clips: List[str]) -> None:
+        """Say what is not finite, since when, and of which clips."""
+        names = ', '.join(clips) or 'unnamed'
+        raise ValueError(
+            f'{what} is not finite in iteration {iteration}; its clips: {names}. The checkpoints in '
+            f'{runner.work_dir} are from before it; resume with a lower learning rate or without '
+            'these clips')
 
 
 def gate_shares(model: nn.Module) -> Dict[str, float]:

@@ -29,13 +29,7 @@ class FeatureMetric(BaseMetric):
 
 
 def stack_features(results: list[dict]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return texts (M, E), videos (N, E) and the video of each text (M,) from kept results.
-
-    Raises:
-        ValueError: If there are no results.
-    """
-    if not results:
-        raise ValueError('no video was evaluated: the dataset is empty')
+    """Return texts (M, E), videos (N, E) and the video of each text (M,) from kept results."""
     text = np.concatenate([result['text_features'] for result in results])
     video = np.stack([result['video_feature'] for result in results])
     counts = torch.tensor([len(result['text_features']) for result in results])

@@ -34,8 +34,10 @@ def scored_results(results: list[dict], name: str) -> tuple[list[dict], dict[str
         tuple: The other results, and ``dict(scored=..., total=...)``, how many of how many.
 
     Raises:
-        ValueError: If there were videos and none could be read.
+        ValueError: If there were no videos, or none that could be read.
     """
+    if not results:
+        raise ValueError('no video was evaluated: the dataset is empty')
     broken = [result['broken'] for result in results if 'broken' in result]
     scored = [result for result in results if 'broken' not in result]
     if broken and not scored:

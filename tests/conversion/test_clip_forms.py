@@ -6,6 +6,7 @@ import safetensors.torch
 import torch
 from mmengine.config import Config
 
+from mmbt.apis import init_model
 from mmbt.conversion import describe
 
 from .files import PARITY, converted, released, save
@@ -112,6 +113,23 @@ def test_rows_of_the_time_embedding(frames, kept, tmp_path):
     config = Config.fromfile(tmp_path / 'out.py')
     assert config.model.backbone == dict(type='BTAdapter', num_layers=3, num_frames=kept,
                                          combination='weighted', variant='released')
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('frames', [3, 8, 12, 64])
+def test_rows_that_were_never_trained_are_never_read(frames, tmp_path):
+    """Whatever the file has in rows 8 to 63, the model computes the same, at any length."""
+    state = released()
+    imgs = torch.randn(1, frames, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    videos = []
+    for name, value in (('as_it_is', None), ('poisoned', torch.nan)):
+        if value is not None:
+            state['backbone.btadapter_time_embed.weight'][8:] = value
+        (tmp_path / name).mkdir()
+        converted(save(state, tmp_path / name / 'in.pth'), tmp_path / name)
+        model = init_model(tmp_path / name / 'out.py', str(tmp_path / name / 'out.pth'))
+        videos.append(model.encode_video(imgs))
+    assert videos[0].isfinite().all() and torch.equal(*videos)
 
 
 def test_what_is_not_learned_is_dropped_and_said(current, tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import webdataset
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
@@ -93,7 +94,6 @@ def test_the_tars_have_webdatasets_form(shards):
 
 
 def test_webdataset_reads_them(shards):
-    webdataset = pytest.importorskip('webdataset')
     path = shards / 'shard-000000.tar'
     samples = list(webdataset.WebDataset(str(path), shardshuffle=False))
     with tarfile.open(path) as tar:

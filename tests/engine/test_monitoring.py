@@ -106,6 +106,26 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_clips(
     assert all(bool(value.isfinite().all()) for value in state.values())
 
 
+def spoil_gradient(at):
+    """Make a gradient infinite in an iteration, while its loss is finite."""
+
+    def spoil(runner):
+        branch = runner.model.backbone.branch
+        branch.cls_token.register_hook(
+            lambda gradient: gradient * (math.inf if runner.iter == at else 1))
+
+    return spoil
+
+
+def test_weights_that_are_not_finite_are_not_saved(run, tmp_path):
+    """The gradient goes wrong in iteration 6, after which a checkpoint is due."""
+    with pytest.raises(ValueError, match=r'branch\.\S+ is not finite in iteration 6; its clips: '
+                                         r'clip_\d+, clip_\d+\.'):
+        run(dict(type='NonFiniteHook', interval=100), spoil=spoil_gradient(at=5),
+            optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3)))
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['iter_3.pth']
+
+
 def test_a_run_in_order_is_not_stopped(run):
     runner = run(dict(type='NonFiniteHook', interval=4))
     assert runner.iter == ITERATIONS

@@ -8,6 +8,7 @@ import transformers
 from mmaction.registry import MODELS
 from safetensors.torch import load_file, save_file
 
+from mmbt.apis import load_branch, save_branch
 from mmbt.models import BTAdapter, FrameMean, HuggingFaceTrunk
 
 from .tiny import stir
@@ -71,13 +72,14 @@ def test_single_precision_agrees_to_a_hundred_thousandth(build):
         torch.testing.assert_close(one.cls, other.cls, rtol=1e-5, atol=1e-5)
 
 
-def assert_same_encoding(trunk, other, imgs, variant):
-    """The same branch beside both trunks encodes alike; returns the video embeddings."""
+def assert_same_encoding(trunk, other, imgs, variant, path):
+    """The same branch file beside both trunks encodes alike; returns the video embeddings."""
     torch.manual_seed(4)
     adapters = [BTAdapter(each, num_layers=3, num_frames=4, variant=variant).double()
                 for each in (trunk, other)]
     stir(adapters[0].branch)
-    adapters[1].branch.load_state_dict(adapters[0].branch.state_dict())
+    save_branch(adapters[0], path)
+    load_branch(adapters[1], path)
     visible = torch.tensor([[0, 2, 3]]).expand(len(imgs), -1)
     for mask in (None, visible):
         first, second = [adapter(imgs, mask) for adapter in adapters]
@@ -89,11 +91,12 @@ def assert_same_encoding(trunk, other, imgs, variant):
 @pytest.mark.parametrize('variant', ['paper', 'released'])
 @pytest.mark.parametrize('drop_last', [0, 1])
 @every_model
-def test_the_same_branch_encodes_alike_beside_both(build, drop_last, variant):
+def test_the_same_branch_file_encodes_alike_beside_both(build, drop_last, variant, tmp_path):
     trunk = reference(FAMILY[build])
     ours = HuggingFaceTrunk(same_weights(build, trunk), drop_last=drop_last)
     theirs = reference(FAMILY[build], drop_last)
-    expected, video = assert_same_encoding(theirs, ours, frames(FAMILY[build]), variant)
+    expected, video = assert_same_encoding(theirs, ours, frames(FAMILY[build]), variant,
+                                           tmp_path / 'branch.pth')
     if drop_last == 0 and build in (clip, clip_vision_with_projection):
         torch.testing.assert_close(video, expected)
     else:
@@ -102,13 +105,13 @@ def test_the_same_branch_encodes_alike_beside_both(build, drop_last, variant):
 
 @pytest.mark.parametrize('variant', ['paper', 'released'])
 @pytest.mark.parametrize('build', [blip2_vision, instructblip_vision])
-def test_an_eva_without_its_last_layer_is_the_whole_one_less_that_layer(build, variant):
+def test_an_eva_without_its_last_layer_is_the_whole_one_less_that_layer(build, variant, tmp_path):
     model = same_weights(build, reference('eva'), num_hidden_layers=3)
     ours = HuggingFaceTrunk(model, depth=4, drop_last=1)
     theirs = reference('eva', drop_last=1)
     assert ours.num_layers == 3
     assert_same_weights(ours.canonical_state(), theirs.canonical_state())
-    assert_same_encoding(theirs, ours, frames('eva'), variant)
+    assert_same_encoding(theirs, ours, frames('eva'), variant, tmp_path / 'branch.pth')
 
 
 @every_model
@@ -309,3 +312,33 @@ def test_code_in_a_pickle_is_not_run(tmp_path):
     torch.save({'weight': Trap(tmp_path / 'sprung')}, tmp_path / 'pytorch_model.bin')
     refused('holds code .*mkdir', str(tmp_path))
     assert not (tmp_path / 'sprung').exists()
+
+
+@pytest.mark.parametrize('variant', ['paper', 'released'])
+@every_model
+def test_a_branch_of_the_whole_clip_loads_beside_a_dialogue_model_s(build, variant, tmp_path):
+    """It is saved beside all four layers of open_clip's, and read one layer earlier."""
+    torch.manual_seed(4)
+    whole = BTAdapter(reference(FAMILY[build]), num_layers=3, num_frames=4, variant=variant)
+    stir(whole.double().branch)
+    save_branch(whole, tmp_path / 'branch.pth')
+    encodings = []
+    for trunk in (reference(FAMILY[build], 1),
+                  HuggingFaceTrunk(same_weights(build, reference(FAMILY[build])), drop_last=1)):
+        short = BTAdapter(trunk, num_layers=3, num_frames=4, variant=variant).double()
+        load_branch(short, tmp_path / 'branch.pth')
+        encodings.append(short(frames(FAMILY[build])))
+    for name in ('clip_tokens', 'branch_tokens', 'clip_cls', 'branch_cls'):
+        torch.testing.assert_close(*(getattr(each, name) for each in encodings), msg=name)
+
+
+@every_model
+def test_a_branch_of_another_clip_is_refused_beside_it(build, tmp_path):
+    trunk = reference(FAMILY[build])
+    save_branch(BTAdapter(trunk, num_layers=3, num_frames=4), tmp_path / 'branch.pth')
+    model = same_weights(build, trunk)
+    for parameter in model.parameters():
+        parameter.data.mul_(1.1)
+    with pytest.raises(ValueError, match='another CLIP than the one at hand'):
+        load_branch(BTAdapter(HuggingFaceTrunk(model), num_layers=3, num_frames=4),
+                    tmp_path / 'branch.pth')

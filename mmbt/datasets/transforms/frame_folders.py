@@ -57,8 +57,7 @@ def read_frame_folder(folder: str, results: dict, sample: BaseTransform,
     limit = None if max_pixels is None else max_pixels // len(drawn)
     for index in drawn:
         path = osp.join(folder, names[index - first])
-        check_image_size(path, limit)
-        images[index] = _read_image(path)
+        images[index] = read_image(path, limit)
     start, shape = next((index, image.shape) for index, image in images.items())
     for index, image in images.items():
         if image.shape != shape:
@@ -70,8 +69,13 @@ def read_frame_folder(folder: str, results: dict, sample: BaseTransform,
     return results
 
 
-def _read_image(path: str) -> np.ndarray:
-    """Decode an image, (H, W, 3) RGB uint8."""
+def read_image(path: str, max_pixels: Optional[int]) -> np.ndarray:
+    """Decode an image, (H, W, 3) RGB uint8.
+
+    Raises:
+        VideoReadError: If it is no image, damaged, or of more than ``max_pixels`` pixels.
+    """
+    check_image_size(path, max_pixels)
     try:
         image = mmcv.imread(path) if os.stat(path).st_size else None
     except OSError as error:

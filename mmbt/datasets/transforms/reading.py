@@ -4,7 +4,6 @@ import os.path as osp
 import struct
 from typing import Optional
 
-import mmcv
 import numpy as np
 from mmaction.datasets.transforms import DecordDecode, DecordInit, UniformSample
 from mmaction.registry import TRANSFORMS
@@ -12,9 +11,9 @@ from mmcv.transforms import BaseTransform
 
 from ..broken_videos import VideoReadError
 from ..video_files import IMAGE_SUFFIXES
-from .frame_folders import find_frame_folder, read_frame_folder
+from .frame_folders import find_frame_folder, read_frame_folder, read_image
 from .near_frames import near_frames
-from .size_limit import MAX_PIXELS, check_image_size, check_video_size
+from .size_limit import MAX_PIXELS, check_video_size
 
 
 class _OpenByPath(DecordInit):
@@ -147,12 +146,7 @@ class ReadFrames(BaseTransform):
         return np.stack(reader.transform(dict(filename=filename))['imgs'])
 
     def _read_image(self, results: dict) -> dict:
-        filename = results['filename']
-        check_image_size(filename, self.max_pixels)
-        image = mmcv.imread(filename)
-        if image is None:
-            raise VideoReadError(f'{filename} cannot be decoded: damaged or not an image')
-        image = mmcv.bgr2rgb(image)
+        image = read_image(results['filename'], self.max_pixels)
         results['total_frames'] = 1
         results = self.sample.transform(results)
         results['imgs'] = [image] * len(results['frame_inds'])

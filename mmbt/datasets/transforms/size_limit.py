@@ -9,6 +9,7 @@ from ..broken_videos import VideoReadError
 # Eight frames of 8K video (7680 x 4320), 0.8 GB.
 MAX_PIXELS = 2**28
 
+
 def check_video_size(filename: str, num_frames: int, max_pixels: Optional[int]) -> None:
     """Refuse a video of which ``num_frames`` frames hold more than ``max_pixels`` pixels.
 
