@@ -124,9 +124,9 @@ class NonFiniteHook(Hook):
         """Say what is not finite, since when, and of which clips."""
         names = ', '.join(clips) or 'unnamed'
         raise ValueError(
-            f'{what} is not finite in iteration {iteration}; its clips: {names}. The checkpoints in '
-            f'{runner.work_dir} are from before it; resume with a lower learning rate or without '
-            'these clips')
+            f'{what} is not finite in iteration {iteration}; its clips: {names}. The checkpoints '
+            f'in {runner.work_dir} are from before it; resume with a lower learning rate or '
+            'without these clips')
 
 
 def gate_shares(model: nn.Module) -> Dict[str, float]:
