@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Dict, Iterable, List, Optional
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..blocks import SpatialBlock
 from ..text import TextTower
-from .float8 import check_float8, float8_block
+from .float8 import ACTIVATIONS, check_float8, float8_block
 from .towers import Tower
 
 
@@ -100,6 +101,38 @@ class Trunk(nn.Module):
             return float8_block(tokens, self.tower.block_state(index), self.num_heads,
                                 self.tower.activation, self.eps)
         return self.tower.block(index, tokens)
+
+    def attend(self, index: int, tokens: Tensor) -> Tensor:
+        """The attention of layer ``index`` (0-based), first line of Eq. 1.
+
+        :meth:`feed_forward` of it is :meth:`block` in eval mode, without float8. Gradients pass
+        to the tokens, and to the weights of an open trunk.
+
+        Args:
+            index: The layer.
+            tokens: (..., 1 + N, D); tokens attend within one sequence.
+
+        Returns:
+            (..., 1 + N, D).
+        """
+        state = self.tower.block_state(index)
+        qkv = F.linear(layer_norm(tokens, state, 'norm1', self.eps), state['attn.qkv.weight'],
+                       state['attn.qkv.bias'])
+        query, key, value = (each.unflatten(-1, (self.num_heads, -1)).transpose(-3, -2)
+                             for each in qkv.chunk(3, dim=-1))
+        mixed = F.scaled_dot_product_attention(query, key, value).transpose(-3, -2).flatten(-2)
+        return tokens + F.linear(mixed, state['attn.proj.weight'], state['attn.proj.bias'])
+
+    def feed_forward(self, index: int, tokens: Tensor) -> Tensor:
+        """The MLP of layer ``index`` (0-based), second line of Eq. 1, (..., D) -> (..., D).
+
+        As :meth:`attend`.
+        """
+        state = self.tower.block_state(index)
+        hidden = F.linear(layer_norm(tokens, state, 'norm2', self.eps), state['fc1.weight'],
+                          state['fc1.bias'])
+        hidden = ACTIVATIONS[self.tower.activation](hidden)
+        return tokens + F.linear(hidden, state['fc2.weight'], state['fc2.bias'])
 
     def norm(self, tokens: Tensor) -> Tensor:
         """The layer norm before the projection, (..., D) -> (..., D)."""
@@ -197,3 +230,9 @@ class Trunk(nn.Module):
             height, width = self.image_size
             raise ValueError(f'the trunk takes frames of (B, T, 3, {height}, {width}), got '
                              f'{tuple(imgs.shape)}; resize or crop in the pipeline')
+
+
+def layer_norm(tokens: Tensor, state: Dict[str, Tensor], name: str, eps: float) -> Tensor:
+    """A layer norm of a layer's weights, (..., D) -> (..., D)."""
+    return F.layer_norm(tokens, tokens.shape[-1:], state[f'{name}.weight'], state[f'{name}.bias'],
+                        eps)
