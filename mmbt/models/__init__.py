@@ -1,6 +1,6 @@
 from .backbones import Branch, BTAdapter, FrameMean
 from .heads import MBCAHead, MBTAHead, VTCHead, ZeroShotHead
-from .masks import TubeMask, gather_visible
+from .masks import RandomMask, TubeMask, gather_visible
 from .preprocessor import VideoTextDataPreprocessor
 from .structures import VideoEncoding
 from .text import TextTower
@@ -9,6 +9,6 @@ from .video_text import VideoTextModel
 
 __all__ = [
     'BTAdapter', 'Branch', 'FrameMean', 'HuggingFaceTrunk', 'MBCAHead', 'MBTAHead',
-    'OpenCLIPTrunk', 'TextTower', 'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding',
+    'OpenCLIPTrunk', 'RandomMask', 'TextTower', 'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding',
     'VideoTextDataPreprocessor', 'VideoTextModel', 'ZeroShotHead', 'gather_visible'
 ]

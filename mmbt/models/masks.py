@@ -1,15 +1,13 @@
 """Mask generators: which patch positions the branch sees."""
+from abc import ABCMeta, abstractmethod
+
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 
-@MODELS.register_module()
-class TubeMask(nn.Module):
-    """Draw, for each clip, the patch positions that stay visible in every frame (Sec. 3.3).
-
-    A mask is the tensor of its visible positions. It has no time axis, so each masked or visible
-    position is a tube through the whole clip by construction.
+class Mask(nn.Module, metaclass=ABCMeta):
+    """Draw the patches that stay visible.
 
     Args:
         ratio: Share of positions that is masked, the paper's rho, in [0, 1). Of N positions
@@ -29,28 +27,59 @@ class TubeMask(nn.Module):
         """Number of visible positions out of ``num_patches``."""
         return num_patches - int(self.ratio * num_patches)
 
-    def forward(self, batch_size: int, num_patches: int, device: torch.device) -> Tensor:
-        """Draw one mask for each clip.
-
-        Returns:
-            (B, N_vis) int64, distinct positions in 0..N-1, sorted within each clip.
-        """
-        noise = torch.rand(batch_size, num_patches, device=device)
+    def draw(self, count: int, num_patches: int, device: torch.device) -> Tensor:
+        """(count, N_vis) int64, distinct positions in 0..N-1, sorted in each row."""
+        noise = torch.rand(count, num_patches, device=device)
         visible = noise.argsort(dim=1)[:, :self.num_visible(num_patches)]
         return visible.sort(dim=1).values
+
+    @abstractmethod
+    def forward(self, batch_size: int, num_frames: int, num_patches: int,
+                device: torch.device) -> Tensor:
+        """Draw the visible positions of each clip."""
+
+
+@MODELS.register_module()
+class TubeMask(Mask):
+    """The same positions stay visible in every frame (Sec. 3.3).
+
+    A mask is the tensor of its visible positions. It has no time axis, so each masked or visible
+    position is a tube through the whole clip by construction. Arguments as in :class:`Mask`.
+    """
+
+    def forward(self, batch_size: int, num_frames: int, num_patches: int,
+                device: torch.device) -> Tensor:
+        """Draw one mask for each clip: (B, N_vis) int64, sorted."""
+        return self.draw(batch_size, num_patches, device)
+
+
+@MODELS.register_module()
+class RandomMask(Mask):
+    """Every frame has visible positions of its own; to compare tubes with (Fig. 4).
+
+    Temporal attention then joins the first visible patch of every frame, the second, and so on,
+    which lie near each other and seldom at one position. Arguments as in :class:`Mask`.
+    """
+
+    def forward(self, batch_size: int, num_frames: int, num_patches: int,
+                device: torch.device) -> Tensor:
+        """Draw one mask for each frame: (B, T, N_vis) int64, sorted."""
+        return self.draw(batch_size * num_frames, num_patches,
+                         device).view(batch_size, num_frames, -1)
 
 
 def gather_visible(tokens: Tensor, visible: Tensor) -> Tensor:
     """Keep the visible positions of every frame.
 
     Args:
-        tokens: (B, T, N, D), or (1, T, N, D) where all clips share them.
-        visible: (B, N_vis) int64 positions.
+        tokens: (B, T, N, D); B or T may be 1 where all clips or frames share them.
+        visible: (B, N_vis) int64 positions of a tube mask, or (B, T, N_vis) of each frame.
 
     Returns:
         (B, T, N_vis, D).
     """
-    batch, num_visible = visible.shape
-    frames, width = tokens.shape[1], tokens.shape[3]
-    index = visible[:, None, :, None].expand(batch, frames, num_visible, width)
-    return tokens.expand(batch, -1, -1, -1).gather(2, index)
+    if visible.ndim == 2:
+        visible = visible[:, None].expand(-1, tokens.shape[1], -1)
+    batch, frames, num_visible = visible.shape
+    index = visible[..., None].expand(-1, -1, -1, tokens.shape[3])
+    return tokens.expand(batch, frames, -1, -1).gather(2, index)

@@ -135,7 +135,7 @@ class VideoTextModel(BaseModel):
                              f"{len(imgs)} clips; set caption='random' in TokenizeText")
         visible = None
         if self.mask is not None:
-            visible = self.mask(len(imgs), self.trunk.num_patches, imgs.device)
+            visible = self.mask(*imgs.shape[:2], self.trunk.num_patches, imgs.device)
         encoding = self.backbone(imgs, visible)
         text = self.encode_text(tokens)
         return {head.name: head(encoding, text, self.trunk) for head in self.heads}

@@ -82,7 +82,7 @@ def test_a_step_forward_and_backward(variant):
 @pytest.mark.parametrize('variant', ['paper', 'released'])
 def test_the_branch_alone(variant):
     model, flops = build(variant), counted(variant)
-    visible = model.mask(BATCH, 9, IMGS.device)
+    visible = model.mask(*IMGS.shape[:2], 9, IMGS.device)
     _, whole = count(lambda: model.backbone(IMGS, visible))
     proj = 2 * BATCH * (FRAMES if variant == 'released' else 1) * 16 * 12
     assert whole - flops['trunk_forward'] - proj == flops['branch_forward']

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 
-from mmbt.models import BTAdapter, FrameMean, OpenCLIPTrunk
+from mmbt.models import BTAdapter, FrameMean, OpenCLIPTrunk, RandomMask
 from mmbt.models.blocks import SpatialBlock, TemporalBlock
 from mmbt.models.trunks import FrameTokens
 
@@ -93,7 +93,7 @@ def test_every_aligned_pair_is_the_same_token():
         block.forward = lambda c, t: (c, t)
     branch.time_embedding.data.zero_()
     model.trunk.visual.positional_embedding.data.zero_()
-    visible = model.mask(CLIPS, PATCHES, torch.device('cpu'))
+    visible = model.mask(CLIPS, FRAMES, PATCHES, torch.device('cpu'))
     encoding = model.backbone(torch.zeros(CLIPS, FRAMES, 3, 12, 12).double(), visible)
     assert encoding.clip_tokens.shape == (CLIPS, FRAMES, 5, 16)
     assert torch.equal(encoding.branch_tokens, encoding.clip_tokens)
@@ -116,6 +116,34 @@ def test_masked_forward_is_a_forward_in_which_only_those_positions_exist(batch):
     torch.testing.assert_close(masked.branch_tokens, tokens)
     video = model.backbone.branch.embedding(cls, states[-1].cls, model.trunk)
     torch.testing.assert_close(masked.video, video)
+
+
+def test_a_mask_of_each_frame_that_is_a_tube_equals_the_tube(batch):
+    model = build_model()
+    stir(model.backbone.branch)
+    tube = model.mask(CLIPS, FRAMES, PATCHES, torch.device('cpu'))
+    each = tube[:, None].expand(-1, FRAMES, -1)
+    one, other = model.backbone(batch['imgs'], tube), model.backbone(batch['imgs'], each)
+    assert torch.equal(one.video, other.video)
+    assert torch.equal(one.branch_tokens, other.branch_tokens)
+
+
+def test_a_mask_of_each_frame_takes_that_frames_tokens_and_positions(batch):
+    """A branch of no blocks hands on its input: V(L-1) + P_t + P_s at the frame's own places."""
+    model = build_model(dict(type='BTAdapter', num_layers=1, num_frames=FRAMES))
+    branch = model.backbone.branch
+    stir(branch)
+    branch.temporal[0] = torch.nn.Identity()
+    branch.spatial[0].forward = lambda cls, tokens: (cls, tokens)
+    visible = RandomMask(0.5)(CLIPS, FRAMES, PATCHES, torch.device('cpu'))
+    tokens = model.backbone(batch['imgs'], visible).branch_tokens
+    source, = model.trunk.hidden_states(batch['imgs'], [model.trunk.num_layers - 1])
+    for b in range(CLIPS):
+        for t in range(FRAMES):
+            for slot, place in enumerate(visible[b, t].tolist()):
+                expected = (source.patches[b, t, place] + branch.time_embedding[t] +
+                            model.trunk.position_embedding[1 + place])
+                torch.testing.assert_close(tokens[b, t, slot], expected)
 
 
 def test_masking_nothing_equals_no_mask(batch):

@@ -29,7 +29,7 @@ def test_losses_and_gradients_agree_with_the_paper(batch):
     torch.manual_seed(5)
     fast = model(batch, mode='loss')
     torch.manual_seed(5)
-    visible = model.mask(CLIPS, PATCHES, batch['imgs'].device)
+    visible = model.mask(CLIPS, FRAMES, PATCHES, batch['imgs'].device)
     slow = slow_paper.losses(model, batch['imgs'], batch['tokens'], visible)
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     for name in ('loss_vtc', 'loss_mbta', 'loss_mbca'):

@@ -39,7 +39,7 @@ def test_losses_and_gradients_agree(batch):
     torch.manual_seed(5)
     fast = model(batch, mode='loss')
     torch.manual_seed(5)
-    visible = model.mask(CLIPS, PATCHES, batch['imgs'].device)
+    visible = model.mask(CLIPS, FRAMES, PATCHES, batch['imgs'].device)
     slow = slow_released.losses(model, batch['imgs'], batch['tokens'], visible)
     assert set(fast) == set(slow)
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}

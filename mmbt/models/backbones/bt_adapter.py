@@ -87,8 +87,9 @@ class BTAdapter(nn.Module):
 
         Args:
             imgs: (B, T, 3, H, W) normalised frames.
-            visible: (B, N_vis) int64 sorted positions that the branch sees, None for all. CLIP
-                sees all in any case: the mask is asymmetric (Sec. 3.3).
+            visible: (B, N_vis) int64 sorted positions that the branch sees, or (B, T, N_vis) of
+                each frame; None for all. CLIP sees all in any case: the mask is asymmetric
+                (Sec. 3.3).
         """
         states = self.trunk.hidden_states(imgs, self.branch.taps)
         position = self.trunk.position_embedding[None, None]
