@@ -1,4 +1,4 @@
-from .backbones import Branch, BTAdapter, FrameMean
+from .backbones import STAN, Branch, BTAdapter, FrameMean, STAdapter
 from .heads import MBCAHead, MBTAHead, VTCHead, ZeroShotHead
 from .masks import RandomMask, TubeMask, gather_visible
 from .preprocessor import VideoTextDataPreprocessor
@@ -9,6 +9,7 @@ from .video_text import VideoTextModel
 
 __all__ = [
     'BTAdapter', 'Branch', 'FrameMean', 'HuggingFaceTrunk', 'MBCAHead', 'MBTAHead',
-    'OpenCLIPTrunk', 'RandomMask', 'TextTower', 'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding',
-    'VideoTextDataPreprocessor', 'VideoTextModel', 'ZeroShotHead', 'gather_visible'
+    'OpenCLIPTrunk', 'RandomMask', 'STAN', 'STAdapter', 'TextTower', 'Trunk', 'TubeMask',
+    'VTCHead', 'VideoEncoding', 'VideoTextDataPreprocessor', 'VideoTextModel', 'ZeroShotHead',
+    'gather_visible'
 ]

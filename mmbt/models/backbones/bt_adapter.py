@@ -44,6 +44,8 @@ class BTAdapter(nn.Module):
         ValueError: If an argument is out of range.
     """
 
+    variants = VARIANTS
+
     def __init__(self,
                  trunk: Trunk,
                  num_layers: int = 4,
@@ -62,14 +64,14 @@ class BTAdapter(nn.Module):
         if num_frames < 1:
             raise ValueError(f'num_frames must be at least 1, got {num_frames}')
         for name, value, known in (('combination', combination, COMBINATIONS),
-                                   ('variant', variant, VARIANTS)):
+                                   ('variant', variant, self.variants)):
             if value not in known:
                 raise ValueError(f'{name} is one of {sorted(known)}, got {value!r}')
         self.trunk = trunk
         self.num_layers = num_layers
-        self.branch = VARIANTS[variant](trunk, num_layers - trunk.drop_last, num_frames,
-                                        temporal_proj, combination, interaction, drop_path,
-                                        time_scale)
+        self.branch = self.variants[variant](trunk, num_layers - trunk.drop_last, num_frames,
+                                             temporal_proj, combination, interaction, drop_path,
+                                             time_scale)
 
     @property
     def idle_weights(self) -> Tuple[str, ...]:
@@ -82,6 +84,11 @@ class BTAdapter(nn.Module):
         return tuple(f'branch.{part}.' for i in lost
                      for part in (f'temporal.{i}', f'spatial.{i}', f'gates.{i - 1}'))
 
+    def space(self) -> FrameTokens:
+        """P_s, CLIP's position embedding: ``cls`` (1, 1, D) and ``patches`` (1, 1, N, D)."""
+        position = self.trunk.position_embedding[None, None]
+        return FrameTokens(position[:, :, 0], position[:, :, 1:])
+
     def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
         """Encode clips.
 
@@ -92,8 +99,7 @@ class BTAdapter(nn.Module):
                 (Sec. 3.3).
         """
         states = self.trunk.hidden_states(imgs, self.branch.taps)
-        position = self.trunk.position_embedding[None, None]
-        space = FrameTokens(position[:, :, 0], position[:, :, 1:])
+        space = self.space()
         if visible is not None:
             states = [FrameTokens(s.cls, gather_visible(s.patches, visible)) for s in states]
             space = FrameTokens(space.cls, gather_visible(space.patches, visible))

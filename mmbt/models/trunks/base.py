@@ -116,11 +116,13 @@ class Trunk(nn.Module):
             (..., 1 + N, D).
         """
         state = self.tower.block_state(index)
+        *_, length, width = tokens.shape
         qkv = F.linear(layer_norm(tokens, state, 'norm1', self.eps), state['attn.qkv.weight'],
                        state['attn.qkv.bias'])
-        query, key, value = (each.unflatten(-1, (self.num_heads, -1)).transpose(-3, -2)
-                             for each in qkv.chunk(3, dim=-1))
-        mixed = F.scaled_dot_product_attention(query, key, value).transpose(-3, -2).flatten(-2)
+        heads = qkv.reshape(-1, length, 3, self.num_heads, width // self.num_heads)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = mixed.transpose(1, 2).reshape(tokens.shape)
         return tokens + F.linear(mixed, state['attn.proj.weight'], state['attn.proj.bias'])
 
     def feed_forward(self, index: int, tokens: Tensor) -> Tensor:
