@@ -1,4 +1,5 @@
 """The moving-shapes world: its grammar, its splits and its files."""
+import hashlib
 import json
 import runpy
 import sys
@@ -15,6 +16,7 @@ from mmbt.datasets.world.scenes import (
     BACKGROUNDS,
     COLORS,
     MOTIONS,
+    SCENES,
     SHAPES,
     Scene,
     plan_clips,
@@ -29,6 +31,13 @@ REQUEST = {'seed': 3, 'train': 240, 'test': 24, 'stills': 100}
 def world(tmp_path_factory):
     root = tmp_path_factory.mktemp('world')
     assert generate_world(root, **REQUEST)
+    return root
+
+
+@pytest.fixture(scope='module')
+def hard_world(tmp_path_factory):
+    root = tmp_path_factory.mktemp('hard_world')
+    assert generate_world(root, held_out_words=True, **REQUEST)
     return root
 
 
@@ -115,6 +124,48 @@ def test_annotation_files_agree(world):
         assert (world / 'stills' / name).is_file()
 
 
+def test_scenes_are_labelled_apart_from_motion(world):
+    lines = (world / 'scenes.txt').read_text().splitlines()
+    assert lines == [scene.caption() for scene in SCENES] and len(set(lines)) == 54
+    captions = read_json(world / 'test.json')
+    labels = read_list(world / 'test_scenes_list.txt')
+    assert [name for name, _ in labels] == list(captions)
+    for name, label in labels:
+        assert (parse_caption(captions[name][0])[0], None) == parse_caption(lines[label])
+
+
+def test_held_out_words_are_in_stills_and_test_but_in_no_training_video(world, hard_world):
+    train = captions_of(hard_world / 'train.json')
+    assert {scene.color for scene, _ in train} == {'red', 'green', 'blue', 'yellow'}
+    assert {scene.shape for scene, _ in train} == {'cross', 'heart'}
+    assert {scene.background for scene, _ in train} == set(BACKGROUNDS)
+    assert Counter(motion for _, motion in train) == dict.fromkeys(MOTIONS, 20)
+    assert not set(train) & set(captions_of(hard_world / 'test.json'))
+    for name in ('test.json', 'stills.json'):
+        scenes = [scene for scene, _ in captions_of(hard_world / name)]
+        assert {'pink', 'cyan'} < {scene.color for scene in scenes}
+        assert 'moon' in {scene.shape for scene in scenes}
+    changed = {str(path.relative_to(world)) for path in world.rglob('*.*')
+               if path.read_bytes() != (hard_world / path.relative_to(world)).read_bytes()}
+    assert {name for name in changed if not name.startswith('videos/train_')} == {
+        'train.json', 'world.json'}, 'motions, stills and test are those of the demo'
+
+
+def test_the_demos_world_is_what_it_was(world):
+    """The README's numbers were taken on it; worlds from before the choice of words are kept."""
+    request = read_json(world / 'world.json')
+    assert request == {'name': 'moving_shapes', 'version': 3, 'size': 64, 'frames': 17, 'fps': 8,
+                       **REQUEST}
+    scenes, _ = split_scenes(3, 2)
+    plan = plan_clips(scenes, 240, np.random.default_rng([3, 1, 1 << 31]))
+    assert captions_of(world / 'train.json') == [(scene, MOTIONS[label]) for scene, label in plan]
+    digest = hashlib.sha256()
+    for name in ('train.json', 'test.json', 'stills.json', 'train_list.txt', 'test_list.txt'):
+        digest.update((world / name).read_bytes())
+    assert digest.hexdigest() == (
+        '67d16651ef8da2f7d2615e89cea6fe4eea248fd77c49014455675fb123e00733')
+
+
 def test_pairs_decode_to_the_same_frames_in_opposite_order(world):
     pairs = read_json(world / 'test_pairs.json')
     captions = read_json(world / 'test.json')
@@ -148,7 +199,7 @@ def test_generation_depends_on_the_seed_alone(tmp_path):
         generate_world(tmp_path / name, seed=seed, workers=workers, **small)
     contents = {root.name: {str(path.relative_to(root)): path.read_bytes()
                             for path in root.rglob('*.*')} for root in tmp_path.iterdir()}
-    assert len(contents['one']) == 12 + 12 + 12 + 8
+    assert len(contents['one']) == 12 + 12 + 12 + 10
     assert contents['one'] == contents['two']
     assert contents['one'].keys() == contents['other'].keys()
     assert contents['one']['train.json'] != contents['other']['train.json']
@@ -173,6 +224,8 @@ def test_a_finished_world_is_kept_and_an_outdated_one_replaced(tmp_path):
 @pytest.mark.parametrize('request_, message', [({'size': 48}, 'multiple of 32, got 48'),
                                                ({'test': 10}, 'multiple of 12, got 10'),
                                                ({'test': 648}, '0 to 53, got 54'),
+                                               ({'test': 636, 'held_out_words': True},
+                                                "no scene of the videos' words is left"),
                                                ({'stills': -1}, 'stills must not be negative')])
 def test_impossible_requests_are_refused_before_anything_is_written(tmp_path, request_, message):
     with pytest.raises(ValueError, match=message):
@@ -189,3 +242,12 @@ def test_command_line_writes_a_world_once(tmp_path, monkeypatch, capsys):
     assert read_json(tmp_path / 'world.json') == {
         'name': 'moving_shapes', 'version': 3, 'seed': 4, 'train': 12, 'test': 12, 'stills': 3,
         'size': 32, 'frames': 17, 'fps': 8}
+
+
+def test_command_line_holds_words_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['make_world.py', str(tmp_path), '--held-out-words', '--train',
+                                      '24', '--test', '0', '--stills', '0', '--size', '32'])
+    runpy.run_path(str(MAKE_WORLD), run_name='__main__')
+    assert read_json(tmp_path / 'world.json')['held_out_words'] is True
+    assert {scene.shape for scene, _ in captions_of(tmp_path / 'train.json')} == {'cross', 'heart'}
+    assert generate_world(tmp_path, train=24, test=0, stills=0, size=32), 'another world'

@@ -18,6 +18,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--stills', type=int, default=8000, help='number of still pictures')
     parser.add_argument('--size', type=int, default=64,
                         help='side of the pictures in pixels, a multiple of 32')
+    parser.add_argument('--held-out-words', action='store_true',
+                        help='no pink, no cyan and no moons in training videos')
     parser.add_argument('--workers', type=int, default=2)
     return parser.parse_args()
 
@@ -35,7 +37,7 @@ def main() -> None:
 
         written = generate_world(args.out, seed=args.seed, train=args.train, test=args.test,
                                  stills=args.stills, size=args.size, workers=args.workers,
-                                 progress=show)
+                                 held_out_words=args.held_out_words, progress=show)
     if written:
         print(f'wrote {args.out} in {time.perf_counter() - start:.1f} s')
     else:

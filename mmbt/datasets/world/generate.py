@@ -15,7 +15,7 @@ from ...whole_file import whole_file
 from .cues import render_still
 from .motions import NUM_FRAMES
 from .render import render_clip
-from .scenes import MOTIONS, Scene, plan_clips, split_scenes
+from .scenes import MOTIONS, SCENES, Scene, hold_out_words, plan_clips, split_scenes
 
 VERSION = 3
 """Of what is drawn: a world written by another version is generated anew."""
@@ -32,21 +32,26 @@ Progress = Callable[[int, int], None]
 
 def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, test: int = 240,
                    stills: int = 8000, size: int = 64, workers: int = 2,
-                   progress: Progress | None = None) -> bool:
+                   held_out_words: bool = False, progress: Progress | None = None) -> bool:
     """Write the videos, stills and annotations of a world, unless they are there already.
 
-    ======================  ====================================================================
-    ``videos/*.mp4``        17 frames each, 8 a second, H.264, every one a key frame
-    ``stills/*.png``        pictures that tell motions by drawn cues, or tell none
-    ``train.json``          ``{file: [caption]}``, MSR-VTT's prepared form; also ``test.json``
-    ``stills.json``         the same for the pictures
-    ``train_list.txt``      ``file label`` lines, Kinetics' list form; also ``test_list.txt``
-    ``classes.txt``         the motions in the order of their labels
-    ``test_pairs.json``     ``[[file_a, file_b], ...]``: b's frames are a's backwards
-    ``world.json``          the request; written last
-    ======================  ====================================================================
+    ========================  ==================================================================
+    ``videos/*.mp4``          17 frames each, 8 a second, H.264, every one a key frame
+    ``stills/*.png``          pictures that tell motions by drawn cues, or tell none
+    ``train.json``            ``{file: [caption]}``, MSR-VTT's prepared form; also ``test.json``
+    ``stills.json``           the same for the pictures
+    ``train_list.txt``        ``file label`` lines, Kinetics' list form; also ``test_list.txt``
+    ``classes.txt``           the motions in the order of their labels
+    ``test_scenes_list.txt``  ``file label`` lines: what a test video looks like, motion aside
+    ``scenes.txt``            the 54 captions without a motion, in the order of these labels
+    ``test_pairs.json``       ``[[file_a, file_b], ...]``: b's frames are a's backwards
+    ``world.json``            the request; written last
+    ========================  ==================================================================
 
     No (object, background, motion) combination of the test is in the training videos or stills.
+
+    With ``held_out_words``, pink, cyan and moons are in stills and test videos alone: what a model
+    knows of them, it knows from stills, and training on videos may make it forget.
 
     Args:
         root: Folder to write to; made if missing.
@@ -57,6 +62,7 @@ def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, te
         size: Side of all pictures in pixels, a multiple of 32: decord cannot decode batches of
             some others, 48 among them.
         workers: Number of threads.
+        held_out_words: Whether training videos show ``VIDEO_COLORS`` and ``VIDEO_SHAPES`` only.
         progress: Called with the number of items done and the number of all items.
 
     Returns:
@@ -64,18 +70,21 @@ def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, te
 
     Raises:
         ValueError: a count is negative, ``test`` is not a multiple of the number of motions or
-            leaves no scene to train on, or ``size`` is no multiple of 32.
+            leaves a motion no scene to train on, or ``size`` is no multiple of 32.
         OSError: a file cannot be written.
     """
     request = {'name': 'moving_shapes', 'version': VERSION, 'seed': seed, 'train': train,
                'test': test, 'stills': stills, 'size': size, 'frames': NUM_FRAMES, 'fps': FPS}
+    if held_out_words:  # else absent, so that worlds from before there was a choice are kept
+        request['held_out_words'] = True
     _check(request)
     root = Path(root)
     if _is_complete(root, request):
         return False
     train_scenes, test_scenes = split_scenes(seed, test // len(MOTIONS))
+    video_scenes = hold_out_words(train_scenes) if held_out_words else train_scenes
     _clear(root)
-    train_plan = plan_clips(train_scenes, train, _rng(seed, _TRAIN))
+    train_plan = plan_clips(video_scenes, train, _rng(seed, _TRAIN))
     test_plan = [(scene, label) for first in range(0, len(MOTIONS), 2)
                  for scene in test_scenes[first] for label in (first, first + 1)]
     still_plan = _plan_stills(train_scenes, stills, _rng(seed, _STILLS))
@@ -97,6 +106,10 @@ def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, te
     _write_json(root / 'test_pairs.json', [[_clip_name('test', i), _clip_name('test', i + 1)]
                                            for i in range(0, test, 2)])
     (root / 'classes.txt').write_text('\n'.join(MOTIONS) + '\n')
+    (root / 'scenes.txt').write_text(''.join(f'{scene.caption()}\n' for scene in SCENES))
+    _write_labels(root / 'test_scenes_list.txt',
+                  {_clip_name('test', index): SCENES.index(scene)
+                   for index, (scene, _) in enumerate(test_plan)})
     _write_json(root / 'world.json', request)
     return True
 
@@ -195,8 +208,12 @@ def _write_clip_annotations(root: Path, split: str, plan: list[tuple[Scene, int]
     names = [_clip_name(split, index) for index in range(len(plan))]
     _write_json(root / f'{split}.json', {name: [scene.caption(MOTIONS[label])]
                                          for name, (scene, label) in zip(names, plan)})
-    lines = [f'{name} {label}\n' for name, (_, label) in zip(names, plan)]
-    (root / f'{split}_list.txt').write_text(''.join(lines))
+    _write_labels(root / f'{split}_list.txt',
+                  {name: label for name, (_, label) in zip(names, plan)})
+
+
+def _write_labels(path: Path, labels: dict[str, int]) -> None:
+    path.write_text(''.join(f'{name} {label}\n' for name, label in labels.items()))
 
 
 def _write_json(path: Path, content: object) -> None:

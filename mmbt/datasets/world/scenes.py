@@ -20,6 +20,10 @@ COLORS = {
 SHAPES = ('cross', 'heart', 'moon')
 BACKGROUNDS = ('dark', 'light', 'striped')
 
+VIDEO_COLORS = ('red', 'green', 'blue', 'yellow')
+VIDEO_SHAPES = ('cross', 'heart')
+"""The words of training videos where the others (pink, cyan; moon) are held out of them."""
+
 MOTIONS = (
     'moves left',
     'moves right',
@@ -55,6 +59,10 @@ class Scene:
         return f'a {self.color} {self.shape}{action} on a {self.background} background'
 
 
+SCENES = tuple(Scene(*words) for words in product(COLORS, SHAPES, BACKGROUNDS))
+"""All 54; the index is the label of what a clip looks like."""
+
+
 def parse_caption(caption: str) -> tuple[Scene, str | None]:
     """Read a caption back into its scene and motion (None where it names no motion).
 
@@ -83,15 +91,33 @@ def split_scenes(seed: int, num_test: int) -> tuple[list[list[Scene]], list[list
     Raises:
         ValueError: ``num_test`` is negative, or leaves no scene to train on.
     """
-    scenes = [Scene(*words) for words in product(COLORS, SHAPES, BACKGROUNDS)]
-    if not 0 <= num_test < len(scenes):
-        raise ValueError(f'num_test must be 0 to {len(scenes) - 1}, got {num_test}')
+    if not 0 <= num_test < len(SCENES):
+        raise ValueError(f'num_test must be 0 to {len(SCENES) - 1}, got {num_test}')
     train, test = [], []
     for label in range(len(MOTIONS)):
-        order = np.random.default_rng([seed, 101, label // 2]).permutation(len(scenes))
-        test.append([scenes[which] for which in sorted(order[:num_test])])
-        train.append([scenes[which] for which in sorted(order[num_test:])])
+        order = np.random.default_rng([seed, 101, label // 2]).permutation(len(SCENES))
+        test.append([SCENES[which] for which in sorted(order[:num_test])])
+        train.append([SCENES[which] for which in sorted(order[num_test:])])
     return train, test
+
+
+def hold_out_words(scenes: list[list[Scene]]) -> list[list[Scene]]:
+    """Keep the scenes of ``VIDEO_COLORS`` and ``VIDEO_SHAPES``.
+
+    Args:
+        scenes: The scenes of each motion label.
+
+    Raises:
+        ValueError: a motion keeps none.
+    """
+    kept = [[scene for scene in of_motion
+             if scene.color in VIDEO_COLORS and scene.shape in VIDEO_SHAPES]
+            for of_motion in scenes]
+    for motion, left in zip(MOTIONS, kept):
+        if not left:
+            raise ValueError(f'no scene of the videos\' words is left to train {motion!r}: '
+                             'hold out fewer test scenes')
+    return kept
 
 
 def plan_clips(scenes: list[list[Scene]], count: int,
