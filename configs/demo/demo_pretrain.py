@@ -9,7 +9,10 @@
 #
 # Data: python tools/data/make_world.py work_dirs/demo/world
 # Weights: mim train mmbt configs/demo/demo_clip.py
-_base_ = ['../pretrain_webvid.py', '../_base_/models/tiny_arch.py']
+_base_ = [
+    '../pretrain_webvid.py', '../_base_/models/tiny_arch.py',
+    '../_base_/models/tiny_objectives.py'
+]
 
 model = dict(
     trunk=dict(
@@ -18,12 +21,8 @@ model = dict(
         arch={{_base_.tiny_arch}},
         pretrained='work_dirs/demo/clip/epoch_16.pth'),
     backbone=dict(num_layers=3, time_scale=1.4),
-    mask=dict(ratio=0.5),
-    heads=[
-        dict(type='VTCHead', temperature=0.05),
-        dict(type='MBTAHead'),
-        dict(type='MBCAHead', temperature=0.05),
-    ])
+    mask=_base_.tiny_mask,
+    heads=_base_.tiny_heads)
 
 train_dataloader = dict(
     batch_size=32,

@@ -1,0 +1,11 @@
+# mim train mmbt configs/demo/shapes_clip.py
+# Cost: about 2 minutes on two cores.
+# Result: the CLIP of the ablations on moving shapes; it knows all words from stills. Not run.
+#
+# The demo's CLIP on a world whose training videos hold out pink, cyan and moons.
+#
+# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/world --held-out-words
+_base_ = ['./demo_clip.py']
+
+train_dataloader = dict(dataset=dict(data_root='work_dirs/ablations/moving_shapes/world'))
+work_dir = 'work_dirs/ablations/moving_shapes/clip'

@@ -1,0 +1,16 @@
+# mim train mmbt configs/demo/shapes_pretrain.py
+# Cost: about 2 minutes on two cores.
+# Result: see shapes_retrieval.py, shapes_recognition.py and shapes_scenes.py. Not run.
+#
+# The demo's pretraining, shorter, on videos that show only some of the words that CLIP knows: an
+# ablation forgets them or keeps them.
+#
+# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/world --held-out-words
+# Weights: mim train mmbt configs/demo/shapes_clip.py
+_base_ = ['./demo_pretrain.py']
+
+model = dict(trunk=dict(pretrained='work_dirs/ablations/moving_shapes/clip/epoch_16.pth'))
+train_dataloader = dict(dataset=dict(data_root='work_dirs/ablations/moving_shapes/world'))
+train_cfg = dict(max_epochs=8)
+default_hooks = dict(checkpoint=dict(interval=8))
+work_dir = 'work_dirs/ablations/moving_shapes/branch'
