@@ -161,7 +161,8 @@ class ReadFrames(BaseTransform):
             if results['total_frames'] < 1:
                 raise VideoReadError(f'{filename} holds no frames')
             results = self.sample.transform(results)
-            check_video_size(filename, len(results['frame_inds']), self.max_pixels)
+            check_video_size(filename, results['video_reader'], len(results['frame_inds']),
+                             self.max_pixels)
             return self.decode.transform(results)
         except (DECORDError, RuntimeError, OSError) as error:
             raise VideoReadError(f'{filename} {_reason(error)}') from error
