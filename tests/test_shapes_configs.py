@@ -11,7 +11,7 @@ from mmbt.datasets.world import generate_world
 from mmbt.datasets.world.scenes import MOTIONS, SCENES
 
 DEMO = Path(__file__).parents[1] / 'configs' / 'demo'
-ROOT = Path('work_dirs/ablations/moving_shapes')
+ROOT = Path('work_dirs/ablations/moving_shapes/seed0')
 BRANCH = ('shapes_pretrain', 'shapes_retrieval', 'shapes_recognition', 'shapes_scenes')
 
 

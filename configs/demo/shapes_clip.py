@@ -4,8 +4,9 @@
 #
 # The demo's CLIP on a world whose training videos hold out pink, cyan and moons.
 #
-# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/world --held-out-words
+# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/seed0/world \
+#     --held-out-words
 _base_ = ['./demo_clip.py']
 
-train_dataloader = dict(dataset=dict(data_root='work_dirs/ablations/moving_shapes/world'))
-work_dir = 'work_dirs/ablations/moving_shapes/clip'
+train_dataloader = dict(dataset=dict(data_root='work_dirs/ablations/moving_shapes/seed0/world'))
+work_dir = 'work_dirs/ablations/moving_shapes/seed0/clip'

@@ -5,12 +5,13 @@
 # The demo's pretraining, shorter, on videos that show only some of the words that CLIP knows: an
 # ablation forgets them or keeps them.
 #
-# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/world --held-out-words
+# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/seed0/world \
+#     --held-out-words
 # Weights: mim train mmbt configs/demo/shapes_clip.py
 _base_ = ['./demo_pretrain.py']
 
-model = dict(trunk=dict(pretrained='work_dirs/ablations/moving_shapes/clip/epoch_16.pth'))
-train_dataloader = dict(dataset=dict(data_root='work_dirs/ablations/moving_shapes/world'))
+model = dict(trunk=dict(pretrained='work_dirs/ablations/moving_shapes/seed0/clip/epoch_16.pth'))
+train_dataloader = dict(dataset=dict(data_root='work_dirs/ablations/moving_shapes/seed0/world'))
 train_cfg = dict(max_epochs=8)
 default_hooks = dict(checkpoint=dict(interval=8))
-work_dir = 'work_dirs/ablations/moving_shapes/branch'
+work_dir = 'work_dirs/ablations/moving_shapes/seed0/branch'

@@ -1,0 +1,8 @@
+# mim train mmbt configs/ablations/fig3_layers_2.py
+# Figure 3: 2 layers in the branch.
+# Cost: an epoch of WebVid-2M; not run.
+# Result: the paper's curve is flat from 4 to 6 layers (no numbers); ours: not run.
+_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
+
+model = dict(
+    backbone=dict(num_layers=2))

@@ -1,0 +1,76 @@
+"""A row's configs: its difference over the training and over each test of a world."""
+import contextlib
+import hashlib
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, Iterator, Optional
+
+from mmengine.config import Config
+
+from .worlds import World
+
+ROWS = Path(__file__).resolve().parents[2] / 'configs/ablations'
+BASE = 'MMBT_BASE'
+
+
+@contextlib.contextmanager
+def base_of(name: str) -> Iterator[None]:
+    """Let the rows' configs be over another base than pretrain_webvid."""
+    former = os.environ.get(BASE)
+    os.environ[BASE] = name
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # MMEngine prints each variable it reads
+            yield
+    finally:
+        os.environ.pop(BASE)
+        if former is not None:
+            os.environ[BASE] = former
+
+
+def load_row(row: str, world: World, test: Optional[str] = None,
+             folder: Optional[Path] = None) -> Config:
+    """A row's config over a world.
+
+    Args:
+        row: Name in configs/ablations/.
+        world: The world.
+        test: One of its tests; None for the training.
+        folder: Folder of the seed; None for what the configs name.
+
+    Raises:
+        FileNotFoundError: If there is no such row.
+    """
+    with base_of(world.train if test is None else world.tests[test]):
+        config = Config.fromfile(ROWS / f'{row}.py')
+    if world.seeded and folder is not None:
+        config = Config(moved(config.to_dict(), f'{world.folder}/seed0', str(folder)))
+    return config
+
+
+def moved(value: Any, old: str, new: str) -> Any:
+    """The same with every path under one folder under another."""
+    if isinstance(value, dict):
+        return {key: moved(item, old, new) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(moved(item, old, new) for item in value)
+    if isinstance(value, str) and (value == old or value.startswith(f'{old}/')):
+        return new + value[len(old):]
+    return value
+
+
+def trains(config: Config) -> bool:
+    """Whether a row trains anything."""
+    return bool(config.model.heads)
+
+
+def fingerprint(row: str, world: World) -> str:
+    """Equal for rows that are the same over a world, whatever they are called."""
+    configs = [load_row(row, world, test) for test in (None, *world.tests)]
+    contents: Dict = {}
+    for number, config in enumerate(configs):
+        contents[str(number)] = {key: value for key, value in config.to_dict().items()
+                                 if key != 'work_dir'}
+    text = json.dumps(contents, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -1,0 +1,106 @@
+"""Tables as Markdown, csv and pictures."""
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+import numpy as np
+
+from mmbt.visualization.ablations import ablation_picture
+from mmbt.whole_file import whole_file
+
+from .schedule import Run
+from .summary import Order, Result, spread, summarize
+from .tables import Table
+from .worlds import World
+
+NOT_RUN = 'not run'
+
+
+def write_reports(tables: Sequence[Table], world: World, runs: Mapping[Tuple[str, int], Run],
+                  folder: Path) -> List[Path]:
+    """Write each table as ``NAME.md``, ``.csv`` and ``.png``; return the paths."""
+    paths = []
+    for table in tables:
+        results, orders = summarize(table, world, runs)
+        contents = {
+            'md': markdown(table, world, results, orders).encode(),
+            'csv': as_csv(table, world, results).encode(),
+            'png': ablation_picture(table, results, [each.label for each in world.columns]),
+        }
+        for kind, content in contents.items():
+            paths.append(folder / f'{table.name}.{kind}')
+            with whole_file(paths[-1]) as draft:
+                draft.write_bytes(content)
+    return paths
+
+
+def markdown(table: Table, world: World, results: Sequence[Result],
+             orders: Sequence[Order]) -> str:
+    """A table of means and spreads beside the paper's numbers, and the orders below it."""
+    ours = [column.label for column in world.columns]
+    names = ['', *ours, 'trained weights', 'seconds', 'seeds',
+             *(f'paper: {name}' for name in table.columns)]
+    lines = [f'### {table.title}', '', row_of(names), row_of(['---', *['---:'] * (len(names) - 1)])]
+    for each in results:
+        cells = [mean_and_spread(each.values[name]) for name in ours]
+        cells.append(f'{each.weights:,}' if each.seeds else NOT_RUN)
+        cells.append(f'{each.seconds.mean():.0f}' if len(each.seconds) else '')
+        cells.append(str(len(each.seeds)))
+        cells += [f'{each.row.paper[name]}' for name in table.columns]
+        lines.append(row_of([each.row.label, *cells]))
+    if orders:
+        lines += ['', *order_lines(orders)]
+    return '\n'.join(lines) + '\n'
+
+
+def order_lines(orders: Sequence[Order]) -> List[str]:
+    """What became of the paper's order, column by column."""
+    lines = [row_of(["the paper's order of", 'in our', 'pairs that have it',
+                     'in every seed', 'pairs that have not (seeds that have)']),
+             row_of(['---', '---', '---:', '---:', '---'])]
+    for order in orders:
+        pairs = len(order.held) + len(order.broken)
+        if not pairs:
+            lines.append(row_of([order.paper, order.ours, NOT_RUN, '', '']))
+            continue
+        always = sum(right == total for right, total in order.seeds.values())
+        broken = '; '.join(f'{low} < {high} ({order.seeds[low, high][0]} of '
+                           f'{order.seeds[low, high][1]})' for low, high in order.broken)
+        lines.append(row_of([order.paper, order.ours, f'{len(order.held)} of {pairs}',
+                             f'{always} of {pairs}', broken or 'none']))
+    return lines
+
+
+def as_csv(table: Table, world: World, results: Sequence[Result]) -> str:
+    """One line for each row and seed, and one with the paper's numbers."""
+    text = io.StringIO()
+    ours = [column.label for column in world.columns]
+    theirs = [f'paper: {name}' for name in table.columns]
+    writer = csv.DictWriter(text, ['row', 'config', 'seed', *ours, 'train_seconds',
+                                   'trained_weights', *theirs])
+    writer.writeheader()
+    for each in results:
+        for i, seed in enumerate(each.seeds):
+            line: Dict = {'row': each.row.label, 'config': each.row.config, 'seed': seed,
+                          'trained_weights': each.weights}
+            line.update({name: round(float(each.values[name][i]), 3) for name in ours})
+            if len(each.seconds):
+                line['train_seconds'] = round(float(each.seconds[i]), 1)
+            line.update({f'paper: {name}': value for name, value in each.row.paper.items()})
+            writer.writerow(line)
+    return text.getvalue()
+
+
+def mean_and_spread(values: np.ndarray) -> str:
+    """``mean ± standard deviation`` of a few seeds."""
+    if not len(values):
+        return NOT_RUN
+    mean, deviation = values.mean(), spread(values)
+    return f'{mean:.1f}' if math.isnan(deviation) else f'{mean:.1f} ± {deviation:.1f}'
+
+
+def row_of(cells: Sequence[str]) -> str:
+    """One line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"

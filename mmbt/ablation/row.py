@@ -1,0 +1,86 @@
+"""Train and test one row, in a process of its own: ``python -m mmbt.ablation.row``."""
+import argparse
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Dict
+
+import torch
+from mmengine.config import Config
+
+import mmbt
+from mmbt.engine.launch import build_runner, run_tool
+from mmbt.whole_file import whole_file
+
+from .configs import load_row, trains
+from .worlds import WORLDS, World
+
+
+def run_training(config: Config, folder: Path, seed: int) -> Dict:
+    """Train in a folder, or go on where it stopped; return what was trained and how long."""
+    config.work_dir, config.randomness = str(folder), dict(seed=seed)
+    config.launcher = 'none'
+    config.resume = (folder / 'last_checkpoint').exists()
+    runner = build_runner(config)
+    begin = time.perf_counter()
+    model = runner.train()
+    return dict(
+        seconds=time.perf_counter() - begin,
+        steps=runner.iter,
+        weights=sum(each.numel() for each in model.parameters() if each.requires_grad),
+        threads=torch.get_num_threads())
+
+
+def run_row(row: str, world: World, seed: int, folder: Path, data: Path) -> None:
+    """Train and test a row, and write ``result.json``.
+
+    Args:
+        row: Name in configs/ablations/.
+        world: The world.
+        seed: Seed of everything.
+        folder: Where its logs, weights and result go.
+        data: Folder of the seed's data and CLIP.
+    """
+    config = load_row(row, world, folder=data)
+    result: Dict = dict(row=row, world=world.name, seed=seed)
+    if trains(config):
+        result['training'] = run_training(config, folder / 'train', seed)
+        checkpoint = (folder / 'train/last_checkpoint').read_text().strip()
+    result['metrics'] = {}
+    for test in world.tests:
+        tested = load_row(row, world, test, data)
+        if trains(config):
+            tested.load_from, tested.model.trunk.pretrained = checkpoint, None
+        else:
+            tested.model.trunk.pretrained = config.model.trunk.pretrained
+        tested.work_dir, tested.launcher = str(folder / test), 'none'
+        tested.randomness = dict(seed=seed)
+        result['metrics'][test] = build_runner(tested).test()
+    result.update(
+        machine=platform.processor() or platform.machine(),
+        versions=dict(mmbt=mmbt.__version__, torch=version('torch')))
+    with whole_file(folder / 'result.json') as draft:
+        draft.write_text(json.dumps(result, indent=1))
+
+
+def main() -> None:
+    """Run one row, or prepare what the rows of a seed need."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('row', help='name in configs/ablations/, or "prepare"')
+    parser.add_argument('--world', required=True, choices=sorted(WORLDS))
+    parser.add_argument('--seed', type=int, required=True)
+    parser.add_argument('--data', type=Path, required=True)
+    parser.add_argument('--folder', type=Path)
+    args = parser.parse_args()
+    world = WORLDS[args.world]
+    if args.row == 'prepare':
+        assert world.prepare is not None
+        run_tool(lambda: world.prepare(args.data, args.seed))
+    else:
+        run_tool(lambda: run_row(args.row, world, args.seed, args.folder, args.data))
+
+
+if __name__ == '__main__':
+    main()

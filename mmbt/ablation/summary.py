@@ -1,0 +1,104 @@
+"""The numbers of a table's rows over seeds, and whether the paper's order holds in them."""
+import json
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Optional, Tuple
+
+import numpy as np
+
+from .schedule import Run
+from .tables import Row, Table
+from .worlds import World
+
+
+@dataclass
+class Result:
+    """What was measured of one row; all arrays are over the seeds that were run.
+
+    Attributes:
+        row: The row.
+        seeds: The seeds.
+        values: Our columns' numbers, (S,) each.
+        seconds: (S,) of training, empty where nothing is trained.
+        weights: Number of trained weights.
+    """
+
+    row: Row
+    seeds: Tuple[int, ...]
+    values: Dict[str, np.ndarray]
+    seconds: np.ndarray
+    weights: int
+
+
+@dataclass
+class Order:
+    """Whether the pairs of rows that the paper puts in an order have it here too.
+
+    Attributes:
+        paper: The paper's column.
+        ours: Our column.
+        held: Pairs (lower row, higher row) in the paper's order by their means.
+        broken: Pairs that are not.
+        seeds: Pair to the number of seeds in which it has the paper's order, and of all.
+    """
+
+    paper: str
+    ours: str
+    held: List[Tuple[str, str]]
+    broken: List[Tuple[str, str]]
+    seeds: Dict[Tuple[str, str], Tuple[int, int]]
+
+
+def read_result(row: Row, world: World, runs: Mapping[Tuple[str, int], Run]) -> Result:
+    """Gather what a row's finished runs left."""
+    done = {seed: json.loads(run.result.read_text())
+            for (config, seed), run in sorted(runs.items())
+            if config == row.config and run.result.exists()}
+    values = {
+        column.label: np.array([column.scale * each['metrics'][column.test][column.metric]
+                                for each in done.values()])
+        for column in world.columns
+    }
+    trained = [each['training'] for each in done.values() if 'training' in each]
+    return Result(row, tuple(done), values, np.array([each['seconds'] for each in trained]),
+                  trained[0]['weights'] if trained else 0)
+
+
+def summarize(table: Table, world: World,
+              runs: Mapping[Tuple[str, int], Run]) -> Tuple[List[Result], List[Order]]:
+    """The rows' numbers, and the order of each of the paper's columns."""
+    results = [read_result(row, world, runs) for row in table.rows]
+    orders = [compare(results, column, world.stands_for[column])
+              for column in table.columns if column in world.stands_for]
+    return results, orders
+
+
+def compare(results: List[Result], paper: str, ours: str) -> Order:
+    """Look at every two rows that were run and that the paper's column tells apart."""
+    order = Order(paper, ours, [], [], {})
+    rows = [each for each in results if each.seeds and paper in each.row.paper]
+    for i, one in enumerate(rows):
+        for other in rows[i + 1:]:
+            low, high = sorted((one, other), key=lambda each: each.row.paper[paper])
+            gain = paired_gain(low, high, ours)
+            if low.row.paper[paper] == high.row.paper[paper] or gain is None:
+                continue
+            pair = (low.row.label, high.row.label)
+            (order.held if gain.mean() > 0 else order.broken).append(pair)
+            order.seeds[pair] = int((gain > 0).sum()), len(gain)
+    return order
+
+
+def paired_gain(low: Result, high: Result, column: str) -> Optional[np.ndarray]:
+    """How much one row is above another in the seeds that both were run with."""
+    shared = sorted(set(low.seeds) & set(high.seeds))
+    if not shared:
+        return None
+    ours, theirs = (
+        np.array([each.values[column][each.seeds.index(seed)] for seed in shared])
+        for each in (high, low))
+    return ours - theirs
+
+
+def spread(values: np.ndarray) -> float:
+    """The sample's standard deviation; nan for fewer than two."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float('nan')
