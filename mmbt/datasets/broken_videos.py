@@ -127,8 +127,12 @@ class BrokenVideoPolicy:
                                      'in the dataset') from error
             return self._blank_sample(idx, str(error))
 
+    def _blank_info(self, idx: int) -> dict:
+        """What enters the pipeline in place of a broken video: all that the annotation says."""
+        return self.get_data_info(idx)
+
     def _blank_sample(self, idx: int, reason: str) -> dict:
-        results = self.get_data_info(idx)
+        results = self._blank_info(idx)
         for transform in self.pipeline.transforms:
             results = getattr(transform, 'blank', transform)(results)
         sample = results['data_samples']

@@ -248,8 +248,9 @@ def test_shards_that_are_not_whole(shards):
         ClipTable(str(shards / 'manifest.json'))
 
 
-def test_damaged_clips_are_broken_videos(shards):
-    """A damaged header and a damaged picture: counted in training, errors in evaluation."""
+@pytest.fixture
+def damaged(shards):
+    """The same with a damaged header (clip 0) and a clip whose pictures are damaged (clip 2)."""
     first, second = shards / 'shard-000000.tar', shards / 'shard-000001.tar'
     data = bytearray(first.read_bytes())
     data[:512] = bytes(512)
@@ -259,13 +260,35 @@ def test_damaged_clips_are_broken_videos(shards):
     for start, size in clip['frame_ranges']:
         data[start:start + size] = bytes(size)
     second.write_bytes(data)
-    dataset = build(shards, read(2), test_mode=True)
+    return shards
+
+
+def test_damaged_clips_are_broken_videos(damaged):
+    """Counted in training, errors in evaluation."""
+    dataset = build(damaged, read(2), test_mode=True)
     with pytest.raises(VideoReadError, match='shard-000000.tar has no clip at byte 0'):
         dataset[0]
     with pytest.raises(VideoReadError, match='shard-000001.tar/000000003 holds a frame'):
         dataset[2]
-    dataset = build(shards, read(2), max_refetch=1000)
+    dataset = build(damaged, read(2), max_refetch=1000)
     assert dataset[0]['video_id'] in ('b.mp4', 'e.mp4') and dataset.num_broken >= 1
+
+
+def test_an_evaluation_may_go_on_without_damaged_clips(damaged):
+    steps = [*read(2, test_mode=True), dict(type='Resize', scale=(32, 32), keep_ratio=False),
+             dict(type='TokenizeText', context_length=8, caption='all'),
+             dict(type='FormatShape', input_format='NCHW'), dict(type='PackVideoText')]
+    dataset = build(damaged, steps, test_mode=True, on_broken='skip')
+    samples = [dataset[index] for index in range(4)]
+    told = [sample['data_samples'].get('broken') for sample in samples]
+    assert told[1] is told[3] is None
+    assert 'has no clip at byte 0' in told[0] and 'holds a frame' in told[2]
+    names = [sample['data_samples'].video_id for sample in samples]
+    assert names == ['clip 0', 'b.mp4', 'd.mp4', 'e.mp4']
+    assert [sample['data_samples'].captions for sample in samples[::2]] == [[''], ['d.mp4', 'é']]
+    for sample in samples:
+        assert sample['inputs']['imgs'].shape == (2, 3, 32, 32)
+        assert sample['inputs']['imgs'].any() == ('broken' not in sample['data_samples'])
 
 
 def test_the_config(source, shards):

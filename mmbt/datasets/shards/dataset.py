@@ -2,7 +2,7 @@
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 
-from ..broken_videos import BrokenVideoPolicy
+from ..broken_videos import BrokenVideoPolicy, VideoReadError
 from .layout import ClipTable
 
 
@@ -16,7 +16,9 @@ class ShardedVideos(BrokenVideoPolicy, BaseActionDataset):
     A sample enters the pipeline as ``dict(filename=..., video_id=..., captions=[...], shard=...,
     frame_ranges=..., stored_inds=..., total_frames=..., avg_fps=...)`` for ``ReadShardFrames``.
 
-    Broken clips: see :class:`~mmbt.datasets.broken_videos.BrokenVideoPolicy`.
+    Broken clips: see :class:`~mmbt.datasets.broken_videos.BrokenVideoPolicy`. A clip's name and
+    captions are in its shard: where these are damaged as well, an evaluation that goes on calls the
+    clip by its number and gives it one empty caption, which is not scored either.
 
     Args:
         ann_file (str): The shards' ``manifest.json``.
@@ -36,3 +38,9 @@ class ShardedVideos(BrokenVideoPolicy, BaseActionDataset):
     def load_data_list(self) -> ClipTable:
         """Return the table of all clips."""
         return ClipTable(self.ann_file)
+
+    def _blank_info(self, idx: int) -> dict:
+        try:
+            return super()._blank_info(idx)
+        except VideoReadError:
+            return dict(video_id=f'clip {idx}', captions=[''], sample_idx=idx)

@@ -11,6 +11,7 @@ from mmcv.transforms import BaseTransform
 
 from ..broken_videos import VideoReadError
 from ..video_files import IMAGE_SUFFIXES
+from .blank import blank_frames
 from .frame_folders import find_frame_folder, read_frame_folder, read_image
 from .near_frames import near_frames
 from .size_limit import MAX_PIXELS, check_video_size
@@ -103,12 +104,7 @@ class ReadFrames(BaseTransform):
 
     def blank(self, results: dict) -> dict:
         """Add black frames to ``results`` instead of reading its file."""
-        results.setdefault('start_index', 0)
-        results.update(total_frames=self.num_frames, modality='RGB')
-        results = self.sample.transform(results)
-        results['imgs'] = [np.zeros((224, 224, 3), np.uint8)] * len(results['frame_inds'])
-        results['original_shape'] = results['img_shape'] = (224, 224)
-        return results
+        return blank_frames(results, self.num_frames, self.sample)
 
     def _read(self, results: dict) -> dict:
         filename = results['filename']

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 
 from ..broken_videos import VideoReadError
 from ..shards.layout import read_ranges
+from .blank import blank_frames
 
 
 @TRANSFORMS.register_module()
@@ -54,6 +55,12 @@ class ReadShardFrames(BaseTransform):
         results['imgs'] = [frames[place] for place in chosen.tolist()]
         results['original_shape'] = results['img_shape'] = results['imgs'][0].shape[:2]
         return results
+
+    def blank(self, results: dict) -> dict:
+        """Add black frames to ``results`` instead of reading its shard."""
+        for key in ('stored_inds', 'frame_ranges', 'shard'):
+            results.pop(key, None)
+        return blank_frames(results, self.num_frames, self.sample)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(num_frames={self.num_frames}, test_mode={self.test_mode})'
