@@ -10,7 +10,7 @@ from mmbt.apis import load_branch, save_branch
 from mmbt.models import STAN, BTAdapter, HuggingFaceTrunk, OpenCLIPTrunk
 
 from .slow_paper import clip_hidden_states, layer_norm, spatial_layer, temporal_layer
-from .tiny import CLIPS, FRAMES, PATCHES, TINY, build_model, stir
+from .tiny import CLIPS, FRAMES, TINY, build_model, stir
 from .tiny_towers import CLIPS_OF_HF, EVAS_OF_HF, FAMILY, frames, reference, same_weights
 
 
@@ -80,17 +80,23 @@ def test_encoding_and_gradients_agree_token_by_token(frozen, batch):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9, msg=lambda m, n=name: f'{n}: {m}')
 
 
-def test_it_starts_with_copies_of_clip_and_without_attention_among_frames(batch):
-    """Without the noise of the time embedding, the order of the frames is then nothing to it."""
-    model = build_stan()
-    branch = model.backbone.branch
-    tokens = torch.randn(2, 1 + PATCHES, 16, dtype=torch.float64)
+@pytest.mark.parametrize('family', ['clip', 'eva'])
+def test_it_starts_with_copies_of_the_last_layers_and_the_identity(family):
+    """Their epsilon too, of which EVA-CLIP's is another than CLIP's; tokens are small to see it."""
+    trunk = reference(family)
+    branch = STAN(trunk, num_layers=3, num_frames=FRAMES).double().branch
+    tokens = 0.01 * torch.randn(2, 1 + trunk.num_patches, trunk.width, dtype=torch.float64)
     for i, (temporal, spatial) in enumerate(zip(branch.temporal, branch.spatial)):
         assert torch.equal(temporal(tokens[None]), tokens[None])
         cls, patches = spatial(tokens[:, 0], tokens[:, None, 1:])
-        expected = model.trunk.block(1 + i, tokens)
-        torch.testing.assert_close(cls, expected[:, 0])
-        torch.testing.assert_close(patches[:, 0], expected[:, 1:])
+        expected = trunk.block(1 + i, tokens)
+        torch.testing.assert_close(cls, expected[:, 0], rtol=0, atol=1e-9)
+        torch.testing.assert_close(patches[:, 0], expected[:, 1:], rtol=0, atol=1e-9)
+
+
+def test_at_the_start_the_time_embedding_alone_tells_the_order_of_the_frames(batch):
+    model = build_stan()
+    branch = model.backbone.branch
     backwards = batch['imgs'].flip(1)
     moved = model.encode_video(backwards) - model.encode_video(batch['imgs'])
     assert moved.abs().max() > 1e-4
