@@ -3,6 +3,7 @@ import logging
 from typing import Optional
 
 import torch
+from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
@@ -25,14 +26,23 @@ class SharedMarks:
 
     def set(self, index: int, value: bool) -> bool:
         """Set the mark of a sample; return whether that changed it."""
-        changed = bool(self._cells[index]) != value
+        changed = self[index] != value
         if changed:
             self._cells[index] = value
         return changed
 
     def total(self) -> int:
-        """Return how many samples are marked, by whatever process."""
+        """Return how many samples are marked, by this process or its workers."""
         return int(self._cells.sum())
+
+    def of_all_ranks(self) -> list[int]:
+        """Return the marked samples, each once, of all ranks; all must call this together."""
+        cells = self._cells.clone()
+        all_reduce(cells, 'max')
+        return cells.nonzero().flatten().tolist()
+
+    def __getitem__(self, index: int) -> bool:
+        return bool(self._cells[index])
 
     def __deepcopy__(self, memo: dict) -> 'SharedMarks':
         """Return a copy in shared memory of its own; a tensor's own deep copy is not shared."""
@@ -85,6 +95,20 @@ class BrokenVideoPolicy:
     def num_broken(self) -> int:
         """int: Different broken videos that training has met, over all workers of this process."""
         return 0 if self._broken is None else self._broken.total()
+
+    def broken_of_all_ranks(self) -> dict[str, bool]:
+        """Name the broken videos that training has met; all ranks must call this together.
+
+        Returns:
+            dict[str, bool]: Each video's name, and whether this rank met it (and named it in its
+            log).
+        """
+        if self._broken is None:
+            self.full_init()
+        return {self._name(index): self._broken[index] for index in self._broken.of_all_ranks()}
+
+    def _name(self, idx: int) -> str:
+        return self._blank_info(idx).get('filename', f'sample {idx}')
 
     def __getitem__(self, idx: int) -> dict:
         """Return the packed sample ``idx`` or what stands for a broken one; see the class.

@@ -1,15 +1,15 @@
 """Hooks of training and evaluation."""
 from pathlib import Path
 
-import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import all_reduce, get_world_size, master_only
+from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmbt.datasets.broken_videos import BrokenVideoPolicy
 from mmbt.models.branch_file import save_branch
 
 
@@ -48,18 +48,34 @@ class ClassPromptHook(Hook):
 class BrokenVideoHook(Hook):
     """Report at the end of each training epoch how many videos could not be read, if any.
 
-    The number is that of all processes; MMEngine logs the warnings of the first alone.
+    The number is that of all processes, a video counted once. Each process logs the names of those
+    that it meets, but MMEngine shows the log of the first alone; the report names the others, a
+    thousand an epoch at most, and each in one report only.
     """
 
     priority = 'VERY_LOW'
+    most_named = 1000
+
+    def __init__(self) -> None:
+        self._named: set[str] = set()
 
     def after_train_epoch(self, runner: Runner) -> None:
         dataset = runner.train_dataloader.dataset
-        total = torch.tensor(getattr(dataset, 'num_broken', None) or 0, dtype=torch.int64)
-        all_reduce(total)
-        if total > 0:
-            whose = 'those of the first process are' if get_world_size() > 1 else 'each is'
-            runner.logger.warning(f'{int(total)} broken videos skipped so far; {whose} named above')
+        if not isinstance(dataset, BrokenVideoPolicy):
+            return
+        broken = dataset.broken_of_all_ranks()
+        if not broken:
+            return
+        self._named.update(name for name, ours in broken.items() if ours)
+        others = [name for name in broken if name not in self._named]
+        listed = others[:self.most_named]
+        self._named.update(listed)
+        message = f'{len(broken)} broken videos skipped so far; each is named above'
+        if listed:
+            message += ' or is one of these, met by other processes: ' + ', '.join(listed)
+        if len(others) > len(listed):
+            message += f' and {len(others) - len(listed)} more'
+        runner.logger.warning(message)
 
 
 @HOOKS.register_module()

@@ -43,4 +43,5 @@ class ShardedVideos(BrokenVideoPolicy, BaseActionDataset):
         try:
             return super()._blank_info(idx)
         except VideoReadError:
-            return dict(video_id=f'clip {idx}', captions=[''], sample_idx=idx)
+            name = f'clip {idx}'
+            return dict(filename=name, video_id=name, captions=[''], sample_idx=idx)
