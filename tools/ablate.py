@@ -6,23 +6,37 @@ What is done already is not done again: the command goes on where it stopped. Ro
 in several tables are run once.
 """
 import argparse
+import signal
+import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Dict, Tuple
+
+if TYPE_CHECKING:
+    from mmbt.ablation.schedule import Run
+    from mmbt.ablation.worlds import World
+
+# Named here too, so that --help need not import torch.
+TABLES = ('table1', 'table6', 'table7', 'table10', 'table11', 'fig3', 'fig4')
+WORLDS = ('moving_shapes', 'webvid')
+GOES_ON = 'the same command goes on where it stopped'
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    from mmbt.ablation.tables import TABLES
-    from mmbt.ablation.worlds import WORLDS
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('tables', nargs='+', choices=[*TABLES, 'all'], metavar='table',
                         help=f"any of {', '.join(TABLES)}, or all")
-    parser.add_argument('--world', default='moving_shapes', choices=sorted(WORLDS),
-                        help='what to train and test on')
-    parser.add_argument('--seeds', type=int, default=3, help='how many seeds, from 0 on')
-    parser.add_argument('--budget', type=float, help='minutes after which no row is started')
-    parser.add_argument('--jobs', type=int, default=1, help='rows that run side by side')
-    parser.add_argument('--work-dir', type=Path, help='folder for everything')
+    parser.add_argument('--world', default='moving_shapes', choices=WORLDS,
+                        help='what to train and test on (default: moving_shapes)')
+    parser.add_argument('--seeds', type=int, default=3,
+                        help='how many seeds, from 0 on (default: 3)')
+    parser.add_argument('--budget', type=float, metavar='MINUTES',
+                        help='time after which no row is started (default: no end)')
+    parser.add_argument('--jobs', type=int, default=1,
+                        help='rows that run side by side (default: 1)')
+    parser.add_argument('--work-dir', type=Path, metavar='DIR',
+                        help='folder for everything (default: work_dirs/ablations/WORLD)')
     parser.add_argument('--report-only', action='store_true', help='write the tables, run nothing')
     args = parser.parse_args()
     if args.seeds < 1 or args.jobs < 1:
@@ -30,33 +44,43 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    """Run, then write the tables."""
-    args = parse_args()
+def ablate(args: argparse.Namespace) -> None:
+    """Run what is left to run, then write the tables."""
     from mmbt.ablation.report import write_reports
-    from mmbt.ablation.schedule import Failed, command, plan, preparation, run_all
-    from mmbt.ablation.tables import TABLES
-    from mmbt.ablation.worlds import WORLDS
-    world = WORLDS[args.world]
+    from mmbt.ablation.schedule import plan
+    from mmbt.ablation.tables import TABLES as parts
+    from mmbt.ablation.worlds import WORLDS as worlds
+    world = worlds[args.world]
     folder = args.work_dir or world.folder
-    names = list(TABLES) if 'all' in args.tables else args.tables
-    tables = [part for name in names for part in TABLES[name]]
+    names = TABLES if 'all' in args.tables else dict.fromkeys(args.tables)
+    tables = [part for name in names for part in parts[name]]
     runs = plan(tables, world, args.seeds, folder)
     if not args.report_only:
-        left = {run.folder: run for run in runs.values() if not run.result.exists()}
-        deadline = None if args.budget is None else time.time() + 60 * args.budget
-        progress = Progress(len(left))
-        seeds = sorted({run.seed for run in left.values()})
-        try:
-            if world.prepare:
-                run_all([preparation(world, seed, folder) for seed in seeds], args.jobs, None,
-                        lambda title, seconds: print(f'{title}: ready after {seconds:.0f} s',
-                                                     flush=True))
-            run_all([command(run, world) for run in left.values()], args.jobs, deadline, progress)
-        except Failed as error:
-            raise SystemExit(f'error: {error}') from None
+        run_rows(args, world, folder, runs)
     for path in write_reports(tables, world, runs, folder):
         print(path)
+
+
+def run_rows(args: argparse.Namespace, world: 'World', folder: Path,
+             runs: Dict[Tuple[str, int], 'Run']) -> None:
+    """Prepare the seeds and run the rows that have no result yet."""
+    from mmbt.ablation.configs import check_data
+    from mmbt.ablation.schedule import Failed, command, preparation, run_all
+    deadline = None if args.budget is None else time.time() + 60 * args.budget
+    left = list(dict.fromkeys(run for run in runs.values() if not run.result.exists()))
+    try:
+        if world.prepare:
+            run_all([preparation(world, seed, folder)
+                     for seed in dict.fromkeys(run.seed for run in left)], args.jobs, deadline,
+                    lambda title, seconds: print(f'{title}: ready after {seconds:.0f} s',
+                                                 flush=True))
+        else:
+            check_data(world)
+        progress = Progress(len(left))
+        if not run_all([command(run, world) for run in left], args.jobs, deadline, progress):
+            print(f'the budget is spent: {progress.done} of {len(left)} rows are done; {GOES_ON}')
+    except Failed as error:
+        sys.exit(f'error: {error}')
 
 
 class Progress:
@@ -70,6 +94,17 @@ class Progress:
         left = (time.time() - self.begin) / self.done * (self.total - self.done) / 60
         print(f'{self.done} of {self.total}: {title}: {seconds:.0f} s, about {left:.0f} min left',
               flush=True)
+
+
+def main() -> None:
+    """Run the tool."""
+    args = parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+    try:
+        from mmbt.engine.launch import run_tool
+        run_tool(lambda: ablate(args))
+    except KeyboardInterrupt:
+        sys.exit(f'interrupted; {GOES_ON}')
 
 
 if __name__ == '__main__':

@@ -11,7 +11,11 @@ from mmengine.config import Config
 
 from .worlds import World
 
-ROWS = Path(__file__).resolve().parents[2] / 'configs/ablations'
+PACKAGE = Path(__file__).resolve().parents[1]
+# In a checkout, else where an installation keeps them for mim.
+ROWS = next((folder for folder in (PACKAGE.parent / 'configs/ablations',
+                                   PACKAGE / '.mim/configs/ablations') if folder.is_dir()),
+            PACKAGE.parent / 'configs/ablations')
 BASE = 'MMBT_BASE'
 
 
@@ -47,6 +51,22 @@ def load_row(row: str, world: World, test: Optional[str] = None,
     if world.seeded and folder is not None:
         config = Config(moved(config.to_dict(), f'{world.folder}/seed0', str(folder)))
     return config
+
+
+def check_data(world: World) -> None:
+    """See that what a world is trained and tested on is there, before any weights are fetched.
+
+    Raises:
+        FileNotFoundError: If an annotation file is missing.
+    """
+    for test in (None, *world.tests):
+        config = load_row('table7_both', world, test)
+        dataset = (config.train_dataloader if test is None else config.test_dataloader).dataset
+        path = Path(dataset.data_root) / dataset.ann_file
+        if not path.exists():
+            name = world.train if test is None else world.tests[test]
+            raise FileNotFoundError(f'{path} is missing; the head of configs/{name}.py says what '
+                                    'belongs there')
 
 
 def moved(value: Any, old: str, new: str) -> Any:

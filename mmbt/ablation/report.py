@@ -12,7 +12,7 @@ from mmbt.whole_file import whole_file
 
 from .schedule import Run
 from .summary import Order, Result, spread, summarize
-from .tables import Table
+from .tables import Table, shown
 from .worlds import World
 
 NOT_RUN = 'not run'
@@ -48,7 +48,7 @@ def markdown(table: Table, world: World, results: Sequence[Result],
         cells.append(f'{each.weights:,}' if each.seeds else NOT_RUN)
         cells.append(f'{each.seconds.mean():.0f}' if len(each.seconds) else '')
         cells.append(str(len(each.seeds)))
-        cells += [f'{each.row.paper[name]}' for name in table.columns]
+        cells += [shown(name, each.row.paper[name]) for name in table.columns]
         lines.append(row_of([each.row.label, *cells]))
     if orders:
         lines += ['', *order_lines(orders)]

@@ -2,7 +2,6 @@
 import argparse
 import json
 import platform
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Dict
@@ -19,15 +18,18 @@ from .worlds import WORLDS, World
 
 
 def run_training(config: Config, folder: Path, seed: int) -> Dict:
-    """Train in a folder, or go on where it stopped; return what was trained and how long."""
+    """Train in a folder, or go on where it stopped; return what was trained and how long.
+
+    The seconds are those of all steps, whichever process took them.
+    """
     config.work_dir, config.randomness = str(folder), dict(seed=seed)
     config.launcher = 'none'
     config.resume = (folder / 'last_checkpoint').exists()
     runner = build_runner(config)
-    begin = time.perf_counter()
     model = runner.train()
+    seconds, _ = runner.message_hub.get_scalar('train/time').data  # checkpoints hold them too
     return dict(
-        seconds=time.perf_counter() - begin,
+        seconds=float(seconds.sum()),
         steps=runner.iter,
         weights=sum(each.numel() for each in model.parameters() if each.requires_grad),
         threads=torch.get_num_threads())

@@ -14,7 +14,7 @@ from .worlds import World
 
 @dataclass(frozen=True)
 class Run:
-    """A row to be run with a seed; rows of several tables that are the same are one run.
+    """A row to be run with a seed; rows of several tables that are the same are equal runs.
 
     Attributes:
         row: Name in configs/ablations/ of the first such row.
@@ -36,13 +36,17 @@ class Run:
 
 def plan(tables: Sequence[Table], world: World, seeds: int,
          folder: Path) -> Dict[Tuple[str, int], Run]:
-    """The run of each row and seed; all rows of one seed come before those of the next."""
-    marks = {row.config: fingerprint(row.config, world) for table in tables for row in table.rows}
+    """The run of each row that the world has, with each seed, one seed after the other."""
+    marks = {row.config: fingerprint(row.config, world) for table in tables for row in table.rows
+             if row.config not in world.lacks}
+    first: Dict[str, str] = {}
+    for row, mark in marks.items():
+        first.setdefault(mark, row)
     runs: Dict[Tuple[str, int], Run] = {}
     for seed in range(seeds):
         data = folder / f'seed{seed}'
         for row, mark in marks.items():
-            runs[row, seed] = Run(row, seed, data / 'runs' / mark, data)
+            runs[row, seed] = Run(first[mark], seed, data / 'runs' / mark, data)
     return runs
 
 
@@ -67,8 +71,7 @@ def run_all(commands: Sequence[Tuple[str, List[str], Path]], jobs: int,
         Failed: If one ends with an error; the others are stopped.
     """
     waiting, active = list(commands), []
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
+    environment = {**environment_of(jobs), **os.environ}
     try:
         while waiting or active:
             in_time = deadline is None or time.time() < deadline
@@ -77,32 +80,67 @@ def run_all(commands: Sequence[Tuple[str, List[str], Path]], jobs: int,
             if not active:
                 return False
             time.sleep(0.2)
-            for item in [item for item in active if item[1].poll() is not None]:
-                active.remove(item)
-                title, process, log, begin = item
-                if process.returncode:
-                    raise Failed(f'{title} failed: {last_line(log)} (all of it in {log})')
-                done(title, time.time() - begin)
+            for job in [job for job in active if job.process.poll() is not None]:
+                active.remove(job)
+                if job.process.returncode:
+                    raise Failed(f'{job.title} failed: {job.reason()} (all of it in {job.log})')
+                done(job.title, time.time() - job.begin)
     finally:
-        for _, process, _, _ in active:
-            process.terminate()
+        stop([job.process for job in active])
     return True
 
 
-def start(title: str, arguments: List[str], log: Path,
-          environment: Dict[str, str]) -> Tuple[str, subprocess.Popen, Path, float]:
+def environment_of(jobs: int) -> Dict[str, str]:
+    """Variables of processes that share a machine, where the user has not set them.
+
+    glibc gives large buffers back to the system after each use, and the page faults of taking them
+    anew cost a tenth of a training on a CPU; the last two let it keep them.
+    """
+    return dict(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // jobs)),
+                MALLOC_MMAP_THRESHOLD_='4294967296', MALLOC_TRIM_THRESHOLD_='4294967296')
+
+
+@dataclass(frozen=True)
+class Job:
+    """A process that runs; ``log_begin`` is where its own part of the log begins, in bytes."""
+
+    title: str
+    process: subprocess.Popen
+    log: Path
+    log_begin: int
+    begin: float
+
+    def reason(self) -> str:
+        """Why it ended with an error: the last line that it wrote, or the signal that ended it."""
+        if self.process.returncode < 0:
+            return f'killed by signal {-self.process.returncode}'
+        with self.log.open('rb') as log:
+            log.seek(self.log_begin)
+            lines = log.read().decode(errors='replace').split('\n')
+        lines = [line.strip() for line in lines if line.strip()]
+        return lines[-1].removeprefix('error: ') if lines else 'no output'
+
+
+def start(title: str, arguments: List[str], log: Path, environment: Dict[str, str]) -> Job:
     """Start one process, its output appended to its log."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open('a') as output:
+    with log.open('ab') as output:
+        log_begin = output.tell()
         process = subprocess.Popen([sys.executable, *arguments], stdout=output,
                                    stderr=subprocess.STDOUT, env=environment)
-    return title, process, log, time.time()
+    return Job(title, process, log, log_begin, time.time())
 
 
-def last_line(log: Path) -> str:
-    """The last line of a log that says something."""
-    lines = [line for line in log.read_text().splitlines() if line.strip()]
-    return lines[-1] if lines else 'no output'
+def stop(processes: Sequence[subprocess.Popen]) -> None:
+    """End processes, and wait until they have ended."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def command(run: Run, world: World) -> Tuple[str, List[str], Path]:

@@ -41,6 +41,11 @@ MSRVTT, DIDEMO = 'MSR-VTT R@1', 'DiDeMo R@1'
 CORRECT, TEMPORAL = 'Correctness', 'Temporal'
 
 
+def shown(column: str, number: float) -> str:
+    """A number of the paper with the digits that it has there."""
+    return f'{number:.1f}' if column.endswith('R@1') else f'{number:.2f}'
+
+
 def _table(name: str, title: str, columns: Tuple[str, ...], *rows: Tuple) -> Table:
     return Table(name, title, tuple(
         Row(f'{name}_{config}', label, dict(zip(columns, numbers)))

@@ -33,6 +33,7 @@ class World:
         tests: Name of each test to its config.
         columns: Our numbers.
         stands_for: The paper's column to ours that is compared with it.
+        lacks: Rows that cannot be here.
         seeded: Whether each seed has data and a CLIP of its own, made by ``prepare``. Its configs
             then name the folder of seed 0.
         prepare: Makes what the rows of a seed need in a folder, where it is not there yet.
@@ -43,6 +44,7 @@ class World:
     tests: Dict[str, str]
     columns: Tuple[Column, ...]
     stands_for: Dict[str, str]
+    lacks: Tuple[str, ...] = ()
     seeded: bool = False
     prepare: Optional[Callable[[Path, int], None]] = None
 
@@ -78,6 +80,7 @@ SHAPES = World(
     ),
     stands_for={MSRVTT: 't2v R@1', DIDEMO: 'v2t R@1', TEMPORAL: 'time order',
                 CORRECT: 'knowledge kept'},
+    lacks=('fig3_layers_6', 'fig3_layers_8'),  # its CLIP has four layers
     seeded=True,
     prepare=prepare_shapes)
 
