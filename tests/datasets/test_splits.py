@@ -1,10 +1,17 @@
 """Three splits in one evaluation: membership, labels, and each split's numbers by hand."""
+from pathlib import Path
+
 import pytest
 import torch
 from mmaction.registry import DATASETS, METRICS
 from mmaction.structures import ActionDataSample
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 
+from mmbt.datasets.preparation import prepare
+
+ROOT = Path(__file__).parents[2]
 PIPELINE = [dict(type='ReadFrames', num_frames=2, test_mode=True),
             dict(type='FormatShape', input_format='NCHW'), dict(type='PackVideoText')]
 
@@ -64,3 +71,40 @@ def test_accuracies_by_split_and_their_mean():
     expected = {'acc/split1_top1': 1 / 2, 'acc/split1_top2': 1, 'acc/split2_top1': 2 / 3,
                 'acc/split2_top2': 1, 'acc/mean_top1': 7 / 12, 'acc/mean_top2': 1}
     assert {name: values[name] for name in expected} == pytest.approx(expected)
+
+
+def test_the_config_reports_every_split_and_their_mean(make_video, tmp_path, monkeypatch):
+    """From the published lists, with a small model.
+
+    All videos are equal, so that the model takes all for one class: split 1 has two videos of
+    class 0; split 2 one of 0 and one of 1; split 3 one of each of three.
+    """
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'lists').mkdir()
+    names = ['brush_hair', 'sit', 'wave']
+    tested = {1: {'brush_hair': 'ab'}, 2: {'brush_hair': 'c', 'sit': 'd'},
+              3: {'brush_hair': 'a', 'sit': 'e', 'wave': 'f'}}
+    for split, videos in tested.items():
+        for name in names:
+            text = ''.join(f'{video}.avi 2 \n' for video in videos.get(name, ''))
+            (tmp_path / 'lists' / f'{name}_test_split{split}.txt').write_text(text + 'z.avi 1 \n')
+            for video in videos.get(name, ''):
+                make_video(tmp_path / 'data/hmdb51/videos' / name / f'{video}.avi', codec='MJPG')
+    prepare('hmdb51', sorted(map(str, (tmp_path / 'lists').iterdir())))
+
+    config = Config.fromfile(ROOT / 'configs/zeroshot_hmdb51_splits.py')
+    arch = dict(embed_dim=8, vision_cfg=dict(image_size=224, patch_size=56, width=8, head_width=8,
+                                             layers=2),
+                text_cfg=dict(context_length=77, vocab_size=49408, width=8, heads=1, layers=1))
+    config.model.trunk = dict(type='OpenCLIPTrunk', arch=arch)
+    config.model.backbone.num_layers = 1
+    config.test_dataloader.update(num_workers=0, persistent_workers=False)
+    config.test_dataloader.dataset.num_classes = 3
+    config.work_dir = str(tmp_path / 'run')
+    values = Runner.from_cfg(config).test()
+
+    top1 = [values[f'acc/split{split}_top1'] for split in (1, 2, 3)]
+    third = pytest.approx(1 / 3, abs=1e-3)
+    assert top1 in ([1, 0.5, third], [0, 0.5, third], [0, 0, third])
+    assert values['acc/mean_top1'] == pytest.approx(sum(top1) / 3, abs=1e-3)
+    assert values['acc/mean_top5'] == 1 and (values['acc/scored'], values['acc/total']) == (6, 6)
