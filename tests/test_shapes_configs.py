@@ -63,9 +63,12 @@ def test_they_differ_from_the_demos_in_paths_and_length_alone():
         if name == 'retrieval':
             del demo['test_evaluator'][0]['dump']
         if name == 'pretrain':
-            assert shapes['train_cfg'].pop('max_epochs') == 8
-            assert shapes['default_hooks']['checkpoint'].pop('interval') == 8
-            del demo['train_cfg']['max_epochs'], demo['default_hooks']['checkpoint']['interval']
+            assert shapes.pop('train_cfg') == dict(type='ResumableTrainLoop', max_epochs=8)
+            assert shapes['train_dataloader']['sampler'].pop('type') == 'ResumableSampler'
+            for key in ('interval', 'max_keep_ckpts'):
+                assert shapes['default_hooks']['checkpoint'].pop(key) == 1
+            del demo['train_cfg'], demo['default_hooks']['checkpoint']['interval']
+            del demo['train_dataloader']['sampler']['type']
         moved = json.dumps(demo).replace('work_dirs/demo/', f'{ROOT}/')
         assert json.loads(json.dumps(shapes)) == json.loads(moved), name
 
