@@ -1,4 +1,14 @@
-from .backbones import STAN, Branch, BTAdapter, FrameMean, STAdapter
+from .backbones import (
+    STAN,
+    Branch,
+    BTAdapter,
+    FrameMean,
+    JointST,
+    SeparateST,
+    STAdapter,
+    STPooling,
+    pool_space_and_time,
+)
 from .heads import MBCAHead, MBTAHead, VTCHead, ZeroShotHead
 from .masks import RandomMask, TubeMask, gather_visible
 from .preprocessor import VideoTextDataPreprocessor
@@ -8,8 +18,8 @@ from .trunks import HuggingFaceTrunk, OpenCLIPTrunk, Trunk
 from .video_text import VideoTextModel
 
 __all__ = [
-    'BTAdapter', 'Branch', 'FrameMean', 'HuggingFaceTrunk', 'MBCAHead', 'MBTAHead',
-    'OpenCLIPTrunk', 'RandomMask', 'STAN', 'STAdapter', 'TextTower', 'Trunk', 'TubeMask',
-    'VTCHead', 'VideoEncoding', 'VideoTextDataPreprocessor', 'VideoTextModel', 'ZeroShotHead',
-    'gather_visible'
+    'BTAdapter', 'Branch', 'FrameMean', 'HuggingFaceTrunk', 'JointST', 'MBCAHead', 'MBTAHead',
+    'OpenCLIPTrunk', 'RandomMask', 'STAN', 'STAdapter', 'STPooling', 'SeparateST', 'TextTower',
+    'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding', 'VideoTextDataPreprocessor', 'VideoTextModel',
+    'ZeroShotHead', 'gather_visible', 'pool_space_and_time'
 ]

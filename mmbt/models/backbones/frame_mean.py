@@ -1,6 +1,7 @@
-"""The baseline: CLIP on each frame, averaged."""
+"""CLIP on each frame: the baseline, and the pooling of its tokens that Table 1 compares with."""
 from typing import Optional
 
+import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
@@ -21,10 +22,41 @@ class FrameMean(nn.Module):
         self.trunk = trunk
 
     def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
-        """Encode (B, T, 3, H, W) normalised frames; there is no branch to mask."""
-        assert visible is None, 'frame-mean CLIP has no branch, so nothing to mask'
+        """Encode (B, T, 3, H, W) normalised frames.
+
+        Raises:
+            ValueError: If a mask is given, or the frames have not the trunk's image size.
+        """
+        if visible is not None:
+            raise ValueError(f'{type(self).__name__} masks nothing; set mask=None in the config')
         last, = self.trunk.hidden_states(imgs, [self.trunk.num_layers])
-        video = None
-        if self.trunk.embed_dim is not None:
-            video = self.trunk.proj(self.trunk.norm(last.cls)).mean(dim=1)
-        return VideoEncoding(video=video, clip_tokens=last.patches, clip_cls=last.cls)
+        return VideoEncoding(
+            video=self.trunk.frame_mean(last.cls), clip_tokens=last.patches, clip_cls=last.cls)
+
+
+@MODELS.register_module()
+class STPooling(FrameMean):
+    """Spatial-temporal pooling of Sec. 3.2 and Table 1: no module in CLIP, each frame by itself.
+
+    What is pooled is what a dialogue model reads, by :func:`pool_space_and_time` of
+    ``clip_tokens``. The encoding, with its embedding in the joint space, is :class:`FrameMean`'s.
+
+    Args:
+        trunk: The image-text model.
+    """
+
+
+def pool_space_and_time(tokens: Tensor) -> Tensor:
+    """The T + N tokens that spatial-temporal pooling leaves of a clip's T x N (Sec. 3.2).
+
+    First each frame's mean over its positions, in the order of time, then each position's mean
+    over the frames. The paper gives their number and not their order; this one is that of
+    VideoChatGPT, which it follows.
+
+    Args:
+        tokens: (B, T, N, D) patch tokens.
+
+    Returns:
+        (B, T + N, D).
+    """
+    return torch.cat([tokens.mean(dim=2), tokens.mean(dim=1)], dim=1)

@@ -102,6 +102,21 @@ class Trunk(nn.Module):
                                 self.tower.activation, self.eps)
         return self.tower.block(index, tokens)
 
+    def layer(self, index: int, tokens: Tensor, joint: bool = False) -> Tensor:
+        """Run layer ``index`` (0-based) on clips, with gradients to the tokens.
+
+        Args:
+            index: The layer.
+            tokens: (B, T, 1 + N, D).
+            joint: Whether all T * (1 + N) tokens of a clip attend to each other. Else each frame
+                is by itself.
+
+        Returns:
+            (B, T, 1 + N, D).
+        """
+        merged = (1, 2) if joint else (0, 1)
+        return self.block(index, tokens.flatten(*merged)).reshape(tokens.shape)
+
     def attend(self, index: int, tokens: Tensor) -> Tensor:
         """The attention of layer ``index`` (0-based), first line of Eq. 1.
 
@@ -150,6 +165,13 @@ class Trunk(nn.Module):
             raise ValueError('this trunk has no joint space: it lacks its last layers or a '
                              'projection')
         return self.tower.proj(tokens)
+
+    def frame_mean(self, cls: Tensor) -> Optional[Tensor]:
+        """Normalise and project each frame's CLS, and average, (B, T, D) -> (B, E).
+
+        None if there is no joint space.
+        """
+        return None if self.embed_dim is None else self.proj(self.norm(cls)).mean(dim=1)
 
     @property
     def position_embedding(self) -> Tensor:

@@ -1,0 +1,64 @@
+"""What the space-time attentions inside CLIP's own layers share (Sec. 3.2)."""
+from typing import Optional
+
+import torch
+from torch import Tensor, nn
+
+from ..structures import VideoEncoding
+from ..trunks import Trunk
+from .branch import interpolated
+
+
+class InsideCLIP(nn.Module):
+    """CLIP whose last layers see all frames of a clip, which a time embedding tells apart.
+
+    The video embedding is the mean over frames of the projected CLS tokens, as in
+    :class:`FrameMean`. Of a frozen trunk, only what stands outside it is trained; the layers before
+    the first trained weight keep nothing for gradients, which pass through all others. An open
+    trunk is trained too, with its text tower.
+
+    There is no branch: ``clip_tokens`` and ``clip_cls`` of the encoding are those of the last
+    layer, which has seen all frames.
+
+    Args:
+        trunk: The image-text model.
+        num_frames: Frames that the time embedding is trained on; other numbers read it
+            interpolated.
+        first: The layer (0-based) before which the time embedding is added to the patches.
+
+    Raises:
+        ValueError: If ``num_frames`` is less than 1, or the trunk is in float8, which has no
+            gradients.
+    """
+
+    def __init__(self, trunk: Trunk, num_frames: int, first: int) -> None:
+        super().__init__()
+        if num_frames < 1:
+            raise ValueError(f'num_frames must be at least 1, got {num_frames}')
+        if trunk.float8:
+            raise ValueError(f"gradients of {type(self).__name__} pass through CLIP's layers, and "
+                             'float8 has none; set float8=False')
+        self.trunk = trunk
+        self.first = first
+        self.time_embedding = nn.Parameter(torch.zeros(num_frames, trunk.width))
+
+    def layer(self, index: int, tokens: Tensor) -> Tensor:
+        """CLIP's layer ``index`` as it is here, (B, T, 1 + N, D) -> (B, T, 1 + N, D)."""
+        raise NotImplementedError
+
+    def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
+        """Encode (B, T, 3, H, W) normalised frames.
+
+        Raises:
+            ValueError: If a mask is given, or the frames have not the trunk's image size.
+        """
+        if visible is not None:
+            raise ValueError(f'{type(self).__name__} masks nothing; set mask=None in the config')
+        state, = self.trunk.hidden_states(imgs, [self.first])
+        time = interpolated(self.time_embedding, imgs.shape[1])[:, None]
+        tokens = torch.cat([state.cls[:, :, None], state.patches + time], dim=2)
+        for index in range(self.first, self.trunk.num_layers):
+            tokens = self.layer(index, tokens)
+        cls = tokens[:, :, 0]
+        return VideoEncoding(
+            video=self.trunk.frame_mean(cls), clip_tokens=tokens[:, :, 1:], clip_cls=cls)
