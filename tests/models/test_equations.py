@@ -1,38 +1,38 @@
-"""The model against a loop over single tokens written from the paper (slow_paper.py)."""
+"""The model against loops over single tokens: of the paper, and of the authors' released code."""
+import pytest
 import torch
 
-from . import slow_paper
-from .tiny import CLIPS, FRAMES, PATCHES, build_model, stir
+from . import slow_paper, slow_released
+from .tiny import CLIPS, FRAMES, PATCHES, build_model, stirred_model
+
+VARIANTS = pytest.mark.parametrize(('variant', 'by_token'), [
+    ('paper', slow_paper), ('released', slow_released)], ids=['paper', 'released'])
 
 
-def stirred_model():
-    model = build_model()
-    stir(model.backbone.branch)
-    stir(model.heads)
-    return model
-
-
-def test_encoding_agrees_with_the_paper_token_by_token(batch):
-    model = stirred_model()
+@VARIANTS
+def test_encoding_agrees_token_by_token(variant, by_token, batch):
+    model = stirred_model(variant)
     visible = torch.tensor([[0, 2, 5], [1, 2, 8], [3, 4, 6]])
     encoding = model.backbone(batch['imgs'], visible)
     for b in range(CLIPS):
-        video, branch, clip = slow_paper.encode_clip(model, batch['imgs'][b], visible[b].tolist())
+        video, branch, clip = by_token.encode_clip(model, batch['imgs'][b], visible[b].tolist())
         torch.testing.assert_close(encoding.video[b], video, rtol=0, atol=1e-9)
         for i in range(FRAMES):
             torch.testing.assert_close(encoding.branch_tokens[b, i], torch.stack(branch[i]))
             torch.testing.assert_close(encoding.clip_tokens[b, i], torch.stack(clip[i]))
 
 
-def test_losses_and_gradients_agree_with_the_paper(batch):
-    model = stirred_model()
+@VARIANTS
+def test_losses_and_gradients_agree(variant, by_token, batch):
+    model = stirred_model(variant)
     torch.manual_seed(5)
     fast = model(batch, mode='loss')
     torch.manual_seed(5)
     visible = model.mask(CLIPS, FRAMES, PATCHES, batch['imgs'].device)
-    slow = slow_paper.losses(model, batch['imgs'], batch['tokens'], visible)
+    slow = by_token.losses(model, batch['imgs'], batch['tokens'], visible)
+    assert set(fast) == set(slow) == {'loss_vtc', 'loss_mbta', 'loss_mbca'}
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    for name in ('loss_vtc', 'loss_mbta', 'loss_mbca'):
+    for name in fast:
         torch.testing.assert_close(fast[name], slow[name], rtol=1e-8, atol=1e-8)
         options = dict(retain_graph=True, allow_unused=True)
         ours = torch.autograd.grad(fast[name], trained.values(), **options)

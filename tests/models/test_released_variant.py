@@ -1,54 +1,12 @@
-"""variant='released' against a loop over single tokens (slow_released.py), and its time rows."""
+"""What is particular to variant='released': its start, its time rows, its combinations."""
 import pytest
 import torch
-from mmaction.registry import MODELS
 
 from mmbt.models import BTAdapter, MBTAHead, OpenCLIPTrunk
 
-from . import slow_released
-from .tiny import CLIPS, FRAMES, PATCHES, TINY, build_model, stir
+from .tiny import FRAMES, TINY, build_model, stir, stirred_model
 
 RELEASED = dict(type='BTAdapter', num_layers=3, num_frames=FRAMES, variant='released')
-
-
-def released_model(**change):
-    """A stirred model with the released branch and the released MBTA."""
-    model = build_model(dict(RELEASED, **change))
-    sizes = dict(width=model.trunk.width, embed_dim=model.trunk.embed_dim)
-    model.heads[1] = MODELS.build(dict(type='MBTAHead', variant='released', **sizes)).double()
-    stir(model.backbone.branch)
-    stir(model.heads)
-    return model
-
-
-def test_encoding_agrees_token_by_token(batch):
-    model = released_model()
-    visible = torch.tensor([[0, 2, 5], [1, 2, 8], [3, 4, 6]])
-    encoding = model.backbone(batch['imgs'], visible)
-    for b in range(CLIPS):
-        video, branch, clip = slow_released.encode_clip(
-            model, batch['imgs'][b], visible[b].tolist())
-        torch.testing.assert_close(encoding.video[b], video, rtol=0, atol=1e-9)
-        for i in range(FRAMES):
-            torch.testing.assert_close(encoding.branch_tokens[b, i], torch.stack(branch[i]))
-            torch.testing.assert_close(encoding.clip_tokens[b, i], torch.stack(clip[i]))
-
-
-def test_losses_and_gradients_agree(batch):
-    model = released_model()
-    torch.manual_seed(5)
-    fast = model(batch, mode='loss')
-    torch.manual_seed(5)
-    visible = model.mask(CLIPS, FRAMES, PATCHES, batch['imgs'].device)
-    slow = slow_released.losses(model, batch['imgs'], batch['tokens'], visible)
-    assert set(fast) == set(slow)
-    trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    for name in fast:
-        torch.testing.assert_close(fast[name], slow[name], rtol=1e-8, atol=1e-8)
-    ours = torch.autograd.grad(sum(fast.values()), trained.values())
-    theirs = torch.autograd.grad(sum(slow.values()), trained.values())
-    for key, a, b in zip(trained, ours, theirs):
-        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-7, msg=lambda m, k=key: f'{k}: {m}')
 
 
 def test_it_starts_as_the_authors_code_does():
@@ -63,7 +21,7 @@ def test_it_starts_as_the_authors_code_does():
 
 def test_fewer_frames_read_the_first_rows_and_more_are_interpolated():
     """Rows 0, 1, 2, 3 at two frames are 0, 1; at eight they are spread as in the paper's form."""
-    branch = released_model().backbone.branch
+    branch = stirred_model('released').backbone.branch
     branch.time_embedding.data.copy_(torch.arange(4.)[:, None].expand(4, 16))
     assert branch.time(2)[0, :, 0, 5].tolist() == [0, 1]
     assert torch.equal(branch.time(4)[0, :, 0], branch.time_embedding)
@@ -100,7 +58,7 @@ def test_the_trained_number_of_frames_is_not_interpolated(variant, batch):
 
 @pytest.mark.parametrize('combination', ['add', 'concat'])
 def test_other_combinations_work_frame_by_frame(combination, batch):
-    model = released_model(combination=combination)
+    model = stirred_model('released', combination=combination)
     encoding = model.encode(batch['imgs'])
     gate, trunk = model.backbone.branch.output_gate, model.trunk
     frames = [trunk.proj(trunk.norm(gate(encoding.branch_cls, encoding.clip_cls[:, i])))

@@ -34,3 +34,14 @@ def stir(module, std=0.3):
         for parameter in module.parameters():
             noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
             parameter.add_(std * noise)
+
+
+def stirred_model(variant='paper', **change):
+    """A stirred model in all of whose parts this variant is computed."""
+    model = build_model(dict(type='BTAdapter', num_layers=3, num_frames=FRAMES, variant=variant,
+                             **change))
+    sizes = dict(width=model.trunk.width, embed_dim=model.trunk.embed_dim)
+    model.heads[1] = MODELS.build(dict(type='MBTAHead', variant=variant, **sizes)).double()
+    stir(model.backbone.branch)
+    stir(model.heads)
+    return model
