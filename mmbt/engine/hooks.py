@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmbt.datasets.broken_videos import BrokenVideoPolicy
-from mmbt.models.branch_file import save_branch
+from mmbt.models.branch_file import save_branch, trained_weights
 
 
 def model_of(runner: Runner) -> nn.Module:
@@ -82,14 +82,28 @@ class BrokenVideoHook(Hook):
 class BranchFileHook(Hook):
     """Write what was trained, without CLIP, as ``branch_epoch_{n}.pth`` after each epoch.
 
-    See :func:`mmbt.models.branch_file.save_branch`.
+    See :func:`mmbt.models.branch_file.save_branch`. Where CLIP is trained too, the hook says once
+    that it writes nothing.
+
+    Raises:
+        ValueError: If nothing of the backbone is trained, before the training.
     """
 
     priority = 'VERY_LOW'
 
+    def before_train(self, runner: Runner) -> None:
+        model = model_of(runner)
+        if model.backbone.trunk.frozen:
+            trained_weights(model)
+        else:
+            runner.logger.warning('CLIP is trained too, so no branch files are written; the '
+                                  'checkpoints hold the whole model')
+
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
         model = model_of(runner)
+        if not model.backbone.trunk.frozen:
+            return
         path = Path(runner.work_dir, f'branch_epoch_{runner.epoch + 1}.pth')
         save_branch(model, path)
         runner.logger.info(f'the branch without CLIP is in {path}')

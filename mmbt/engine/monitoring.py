@@ -1,7 +1,7 @@
 """What a training run tells about itself, and when it stops by itself."""
 from collections import deque
 from pathlib import Path
-from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmaction.registry import HOOKS
@@ -16,9 +16,9 @@ from mmbt.whole_file import whole_file
 
 from .hooks import model_of
 
-# Parts of a model whose learning rates may differ, by the beginning of a parameter's name.
-PARTS = {
-    'temporal': 'backbone.branch.temporal.',
+# Parts of a model whose learning rates may differ, by the beginnings of their parameters' names.
+PARTS: Dict[str, Union[str, Tuple[str, ...]]] = {
+    'temporal': ('backbone.branch.temporal.', 'backbone.temporal.'),
     'spatial': 'backbone.branch.spatial.',
     'gates': 'backbone.branch.gates.',
     'output_gate': 'backbone.branch.output_gate.',

@@ -21,26 +21,34 @@ def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
     is whole or not there.
 
     Args:
-        model: A :class:`VideoTextModel`, or a backbone such as :class:`BTAdapter`.
+        model: A :class:`VideoTextModel`, or a backbone such as :class:`BTAdapter` or
+            :class:`SeparateST`.
         path: The file, ``.pth``.
 
     Raises:
         ValueError: If CLIP was trained too, or nothing was.
     """
     root = as_model(model)
-    trunk = root.backbone.trunk
-    if not trunk.frozen:
-        raise ValueError('CLIP is trained too, so there is no branch to save apart from it; save '
-                         'the whole model')
-    state: Dict[str, Tensor] = {
-        name: value.detach().cpu().clone() for name, value in root.named_parameters()
-        if value.requires_grad
-    }
-    if not any(name.startswith('backbone.') for name in state):
-        raise ValueError(f'a {type(root.backbone).__name__} has nothing that is trained')
-    state.update({FINGERPRINT + name: value for name, value in fingerprint(trunk).items()})
+    state = {name: value.detach().cpu().clone() for name, value in trained_weights(root).items()}
+    marks = fingerprint(root.backbone.trunk)
+    state.update({FINGERPRINT + name: value for name, value in marks.items()})
     with whole_file(path) as draft:
         torch.save(dict(meta=dict(mmbt_version=__version__), state_dict=state), draft)
+
+
+def trained_weights(root: nn.Module) -> Dict[str, Tensor]:
+    """The parameters of a model that are trained beside its frozen CLIP, by name.
+
+    Raises:
+        ValueError: If CLIP is trained too, or nothing of the backbone is.
+    """
+    if not root.backbone.trunk.frozen:
+        raise ValueError('CLIP is trained too, so there is no branch to save apart from it; save '
+                         'the whole model')
+    state = {name: value for name, value in root.named_parameters() if value.requires_grad}
+    if not any(name.startswith('backbone.') for name in state):
+        raise ValueError(f'a {type(root.backbone).__name__} has nothing that is trained')
+    return state
 
 
 def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
