@@ -63,7 +63,7 @@ def test_they_differ_from_the_demos_in_paths_and_length_alone():
         if name == 'retrieval':
             del demo['test_evaluator'][0]['dump']
         if name == 'pretrain':
-            assert shapes.pop('train_cfg') == dict(type='ResumableTrainLoop', max_epochs=8)
+            assert shapes.pop('train_cfg') == dict(type='ResumableTrainLoop', max_epochs=4)
             assert shapes['train_dataloader']['sampler'].pop('type') == 'ResumableSampler'
             for key in ('interval', 'max_keep_ckpts'):
                 assert shapes['default_hooks']['checkpoint'].pop(key) == 1

@@ -1,5 +1,5 @@
 # mim train mmbt configs/demo/shapes_pretrain.py
-# Cost: about 2 minutes on two cores.
+# Cost: about 2 minutes on one core.
 # Result: see shapes_retrieval.py, shapes_recognition.py and shapes_scenes.py. Not run.
 #
 # The demo's pretraining, shorter, on videos that show only some of the words that CLIP knows: an
@@ -15,6 +15,6 @@ model = dict(trunk=dict(pretrained='work_dirs/ablations/moving_shapes/seed0/clip
 train_dataloader = dict(
     sampler=dict(type='ResumableSampler'),
     dataset=dict(data_root='work_dirs/ablations/moving_shapes/seed0/world'))
-train_cfg = dict(type='ResumableTrainLoop', max_epochs=8)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=4)
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=1))
 work_dir = 'work_dirs/ablations/moving_shapes/seed0/branch'

@@ -1,5 +1,5 @@
 # mim test mmbt configs/demo/shapes_recognition.py \
-#     --checkpoint work_dirs/ablations/moving_shapes/seed0/branch/epoch_8.pth
+#     --checkpoint work_dirs/ablations/moving_shapes/seed0/branch/epoch_4.pth
 # Cost: seconds.
 # Result: motions learned from videos; chance is 1 of 12. Not run.
 #

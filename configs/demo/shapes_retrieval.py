@@ -1,5 +1,5 @@
 # mim test mmbt configs/demo/shapes_retrieval.py \
-#     --checkpoint work_dirs/ablations/moving_shapes/seed0/branch/epoch_8.pth
+#     --checkpoint work_dirs/ablations/moving_shapes/seed0/branch/epoch_4.pth
 # Cost: seconds.
 # Result: recall over all words, and time-order pairs (chance is 50%). Not run.
 #

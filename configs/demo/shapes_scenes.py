@@ -1,5 +1,5 @@
 # mim test mmbt configs/demo/shapes_scenes.py \
-#     --checkpoint work_dirs/ablations/moving_shapes/seed0/branch/epoch_8.pth
+#     --checkpoint work_dirs/ablations/moving_shapes/seed0/branch/epoch_4.pth
 # Cost: seconds.
 # Result: knowledge kept: what a clip looks like, among 54 captions ("a pink moon on a dark
 # background"), 30 of which no training video showed; chance is 1 of 54. Not run.
