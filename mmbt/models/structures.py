@@ -17,7 +17,8 @@ class VideoEncoding:
         branch_tokens: (B, T, N_vis, D) patch tokens of the branch's last layer; None where the
             backbone has no branch.
         visible: (B, N_vis) int64, the sorted patch positions that a tube mask left, the same for
-            every frame, or (B, T, N_vis) where each frame has its own; None where nothing is masked.
+            every frame, or (B, T, N_vis) where each frame has its own; None where nothing is
+            masked.
         clip_cls: (B, T, D) CLS tokens of the same layer as ``clip_tokens``.
         branch_cls: (B, D) the branch's CLS of the same layer as ``branch_tokens``.
     """

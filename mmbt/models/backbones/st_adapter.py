@@ -6,7 +6,6 @@
 
     adapter: tokens + up(conv over time(down(tokens))), patch tokens alone
 """
-import contextlib
 from typing import Optional, Tuple
 
 import torch
@@ -104,17 +103,14 @@ class STAdapter(nn.Module):
         if visible is not None:
             raise ValueError('ST-Adapter masks nothing; set mask=None in the config')
         trunk = self.trunk
-        trunk.check_frames(imgs)
-        with torch.no_grad() if trunk.frozen else contextlib.nullcontext():
-            tokens = trunk.embed(imgs.flatten(0, 1)).unflatten(0, imgs.shape[:2])
+        state, = trunk.hidden_states(imgs, [0])
+        tokens = torch.cat([state.cls[:, :, None], state.patches], dim=2)
         for index in range(trunk.num_layers):
             tokens = trunk.attend(index, on_patches(self.before_attention[index], tokens))
             tokens = trunk.feed_forward(index, on_patches(self.before_mlp[index], tokens))
-        cls, patches = tokens[:, :, 0], tokens[:, :, 1:]
-        video = None
-        if trunk.embed_dim is not None:
-            video = trunk.proj(trunk.norm(cls)).mean(dim=1)
-        return VideoEncoding(video=video, clip_tokens=patches, clip_cls=cls)
+        cls = tokens[:, :, 0]
+        return VideoEncoding(
+            video=trunk.frame_mean(cls), clip_tokens=tokens[:, :, 1:], clip_cls=cls)
 
 
 def on_patches(adapter: nn.Module, tokens: Tensor) -> Tensor:
