@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 COLORS = ('#1f6fb2', '#e07a2f', '#5b9c63', '#8661a8')
 INK, FAINT = '#22303c', '#8a96a1'
 SECONDS = 'seconds of training'
+ACROSS = 3  # panels side by side
 
 
 def ablation_picture(table: 'Table', results: Sequence['Result'], columns: List[str]) -> bytes:
@@ -24,19 +25,23 @@ def ablation_picture(table: 'Table', results: Sequence['Result'], columns: List[
         columns: Our columns.
     """
     panels = [*columns, SECONDS] if table.axis else columns
-    height = 3.4 if table.axis else 1.3 + 0.42 * len(results)
-    figure = Figure(figsize=(3.0 * len(panels) + (0 if table.axis else 1.2), height),
-                    facecolor='white', layout='constrained')
+    across = min(len(panels), ACROSS)
+    lines = -(-len(panels) // ACROSS)
+    width = 3.0 * across + (0 if table.axis else 1.2)
+    height = 0.4 + lines * (2.6 if table.axis else 0.6 + 0.3 * len(results))
+    figure = Figure(figsize=(width, height), facecolor='white', layout='constrained')
     figure.suptitle(table.title, x=0.01, ha='left', fontsize=11, color=INK)
     draw = draw_curves if table.axis else draw_bars
-    for place, (name, axes) in enumerate(zip(panels, np.atleast_1d(figure.subplots(
-            1, len(panels), sharey=False)))):
+    grid = figure.subplots(lines, across, squeeze=False).flatten()
+    for axes in grid[len(panels):]:
+        axes.remove()
+    for place, (name, axes) in enumerate(zip(panels, grid)):
         axes.set_title(name, fontsize=10, color=INK, loc='left')
         axes.tick_params(labelsize=8, colors=INK)
         for side in ('top', 'right'):
             axes.spines[side].set_visible(False)
-        draw(axes, results, name, place == 0)
-        if table.axis:
+        draw(axes, results, name, place % ACROSS == 0)
+        if table.axis and place + ACROSS >= len(panels):  # below it is none
             axes.set_xlabel(table.axis, fontsize=9, color=FAINT)
     data = io.BytesIO()
     figure.savefig(data, format='png', dpi=110)
@@ -44,27 +49,28 @@ def ablation_picture(table: 'Table', results: Sequence['Result'], columns: List[
 
 
 def draw_bars(axes: Axes, results: Sequence['Result'], name: str, first: bool) -> None:
-    """A bar for each row's mean, a dot for each seed."""
+    """A bar for each row's mean, a dot for each seed, and the mean in figures at the right."""
+    top = max((each.values[name].max() for each in results if len(each.values[name])), default=0)
     places = range(len(results))
     for place, each in zip(places, results):
         values = each.values[name]
         if not len(values):
-            axes.text(0.02, place, 'not run', va='center', fontsize=8, color=FAINT,
+            axes.text(0.99, place, 'not run', ha='right', va='center', fontsize=8, color=FAINT,
                       transform=axes.get_yaxis_transform())
             continue
         axes.barh(place, values.mean(), 0.62, color='#c9dcec')
         axes.plot(values, np.full(len(values), place), 'o', color=COLORS[0], markersize=4)
-        axes.text(0.02, place, f'{values.mean():.1f}', va='center', fontsize=8, color=INK,
-                  transform=axes.get_yaxis_transform())
+        axes.text(0.99, place, f'{values.mean():.1f}', ha='right', va='center', fontsize=8,
+                  color=INK, transform=axes.get_yaxis_transform())
     axes.set(yticks=places, ylim=(len(results) - 0.5, -0.5))
     axes.set_yticklabels([each.row.label for each in results] if first else [])
-    axes.set_xlim(0, None)
+    axes.set_xlim(0, 1.25 * top or 1)
     axes.grid(axis='x', color='#e8ecef')
     axes.set_axisbelow(True)
 
 
 def draw_curves(axes: Axes, results: Sequence['Result'], name: str, first: bool) -> None:
-    """A curve through the means of each series, a dot for each seed."""
+    """A curve through the means of each series, a dot for each seed, a word where none was run."""
     series = dict.fromkeys(each.row.series for each in results)
     for color, title in zip(COLORS, series):
         points = [(each.row.x, each.seconds if name == SECONDS else each.values[name])
@@ -74,8 +80,15 @@ def draw_curves(axes: Axes, results: Sequence['Result'], name: str, first: bool)
                   label=title)
         for x, values in points:
             axes.plot(np.full(len(values), x), values, 'o', color=color, markersize=3.5)
+    for x in {each.row.x for each in results if not each.seeds}:
+        axes.text(x, 0.03, 'not run', rotation=90, ha='center', va='bottom', fontsize=8,
+                  color=FAINT, transform=axes.get_xaxis_transform())
+    places = sorted({each.row.x for each in results})
+    margin = 0.06 * (places[-1] - places[0]) or 1
+    axes.set(xticks=places, xlim=(places[0] - margin, places[-1] + margin))
+    axes.set_xticklabels([f'{x:g}' for x in places])
     if first and len(series) > 1:
         axes.legend(fontsize=8, frameon=False)
     if name == SECONDS:
-        axes.set_ylim(0, None)
+        axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
     axes.grid(color='#e8ecef')
