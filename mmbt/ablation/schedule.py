@@ -11,6 +11,9 @@ from .configs import fingerprint
 from .tables import Table
 from .worlds import World
 
+PATIENCE = 10.0
+"""Seconds that a process has to end when it is told to."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -137,7 +140,7 @@ def stop(processes: Sequence[subprocess.Popen]) -> None:
         process.terminate()
     for process in processes:
         try:
-            process.wait(10)
+            process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
