@@ -35,12 +35,14 @@ def parse_args() -> argparse.Namespace:
                         help='time after which no row is started (default: no end)')
     parser.add_argument('--jobs', type=int, default=1,
                         help='rows that run side by side (default: 1)')
+    parser.add_argument('--gpus', type=int, default=1,
+                        help='GPUs, and processes, that share a row (default: 1)')
     parser.add_argument('--work-dir', type=Path, metavar='DIR',
                         help='folder for everything (default: work_dirs/ablations/WORLD)')
     parser.add_argument('--report-only', action='store_true', help='write the tables, run nothing')
     args = parser.parse_args()
-    if args.seeds < 1 or args.jobs < 1:
-        parser.error('--seeds and --jobs are at least 1')
+    if min(args.seeds, args.jobs, args.gpus) < 1:
+        parser.error('--seeds, --jobs and --gpus are at least 1')
     return args
 
 
@@ -77,7 +79,8 @@ def run_rows(args: argparse.Namespace, world: 'World', folder: Path,
         else:
             check_data(world)
         progress = Progress(len(left))
-        if not run_all([command(run, world) for run in left], args.jobs, deadline, progress):
+        if not run_all([command(run, world, args.gpus) for run in left], args.jobs, deadline,
+                       progress):
             print(f'the budget is spent: {progress.done} of {len(left)} rows are done; {GOES_ON}')
     except Failed as error:
         sys.exit(f'error: {error}')

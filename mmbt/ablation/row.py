@@ -8,6 +8,7 @@ from typing import Dict
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
 
 import mmbt
 from mmbt.engine.launch import build_runner, run_tool
@@ -17,16 +18,17 @@ from .configs import load_row, trains
 from .worlds import WORLDS, World
 
 
-def run_training(config: Config, folder: Path, seed: int) -> Dict:
+def run_training(config: Config, folder: Path, seed: int, launcher: str = 'none') -> Dict:
     """Train in a folder, or go on where it stopped; return what was trained and how long.
 
     The seconds are those of all steps, whichever process took them.
     """
     config.work_dir, config.randomness = str(folder), dict(seed=seed)
-    config.launcher = 'none'
+    config.launcher = launcher
     config.resume = (folder / 'last_checkpoint').exists()
     runner = build_runner(config)
     model = runner.train()
+    barrier()  # the first process has written its last checkpoint
     seconds, _ = runner.message_hub.get_scalar('train/time').data  # checkpoints hold them too
     return dict(
         seconds=float(seconds.sum()),
@@ -35,7 +37,8 @@ def run_training(config: Config, folder: Path, seed: int) -> Dict:
         threads=torch.get_num_threads())
 
 
-def run_row(row: str, world: World, seed: int, folder: Path, data: Path) -> None:
+def run_row(row: str, world: World, seed: int, folder: Path, data: Path,
+            launcher: str = 'none') -> None:
     """Train and test a row, and write ``result.json``.
 
     Args:
@@ -44,11 +47,12 @@ def run_row(row: str, world: World, seed: int, folder: Path, data: Path) -> None
         seed: Seed of everything.
         folder: Where its logs, weights and result go.
         data: Folder of the seed's data and CLIP.
+        launcher: How its processes were started, as in MMEngine.
     """
     config = load_row(row, world, folder=data)
     result: Dict = dict(row=row, world=world.name, seed=seed)
     if trains(config):
-        result['training'] = run_training(config, folder / 'train', seed)
+        result['training'] = run_training(config, folder / 'train', seed, launcher)
         checkpoint = (folder / 'train/last_checkpoint').read_text().strip()
     result['metrics'] = {}
     for test in world.tests:
@@ -57,14 +61,15 @@ def run_row(row: str, world: World, seed: int, folder: Path, data: Path) -> None
             tested.load_from, tested.model.trunk.pretrained = checkpoint, None
         else:
             tested.model.trunk.pretrained = config.model.trunk.pretrained
-        tested.work_dir, tested.launcher = str(folder / test), 'none'
+        tested.work_dir, tested.launcher = str(folder / test), launcher
         tested.randomness = dict(seed=seed)
         result['metrics'][test] = build_runner(tested).test()
     result.update(
         machine=platform.processor() or platform.machine(),
         versions=dict(mmbt=mmbt.__version__, torch=version('torch')))
-    with whole_file(folder / 'result.json') as draft:
-        draft.write_text(json.dumps(result, indent=1))
+    if is_main_process():
+        with whole_file(folder / 'result.json') as draft:
+            draft.write_text(json.dumps(result, indent=1))
 
 
 def main() -> None:
@@ -75,13 +80,15 @@ def main() -> None:
     parser.add_argument('--seed', type=int, required=True)
     parser.add_argument('--data', type=Path, required=True)
     parser.add_argument('--folder', type=Path)
+    parser.add_argument('--launcher', choices=['none', 'pytorch'], default='none')
     args = parser.parse_args()
     world = WORLDS[args.world]
     if args.row == 'prepare':
         assert world.prepare is not None
         run_tool(lambda: world.prepare(args.data, args.seed))
     else:
-        run_tool(lambda: run_row(args.row, world, args.seed, args.folder, args.data))
+        run_tool(lambda: run_row(args.row, world, args.seed, args.folder, args.data,
+                                 args.launcher))
 
 
 if __name__ == '__main__':

@@ -114,14 +114,15 @@ class Job:
     begin: float
 
     def reason(self) -> str:
-        """Why it ended with an error: the last line that it wrote, or the signal that ended it."""
+        """Why it ended: the last line that tells an error, else the last, or the signal."""
         if self.process.returncode < 0:
             return f'killed by signal {-self.process.returncode}'
         with self.log.open('rb') as log:
             log.seek(self.log_begin)
             lines = log.read().decode(errors='replace').split('\n')
         lines = [line.strip() for line in lines if line.strip()]
-        return lines[-1].removeprefix('error: ') if lines else 'no output'
+        told = [line for line in lines if line.startswith('error: ')]
+        return (told or lines or ['no output'])[-1].removeprefix('error: ')
 
 
 def start(title: str, arguments: List[str], log: Path, environment: Dict[str, str]) -> Job:
@@ -146,11 +147,15 @@ def stop(processes: Sequence[subprocess.Popen]) -> None:
             process.wait()
 
 
-def command(run: Run, world: World) -> Tuple[str, List[str], Path]:
-    """How to run a row."""
-    return (f'{run.row}, seed {run.seed}', [
+def command(run: Run, world: World, processes: int = 1) -> Tuple[str, List[str], Path]:
+    """How to run a row, in one process or in several that share its batches."""
+    arguments = [
         '-m', 'mmbt.ablation.row', run.row, '--world', world.name, '--seed', str(run.seed),
-        '--data', str(run.data), '--folder', str(run.folder)], run.folder / 'log.txt')
+        '--data', str(run.data), '--folder', str(run.folder)]
+    if processes > 1:
+        arguments = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node',
+                     str(processes), *arguments, '--launcher', 'pytorch']
+    return f'{run.row}, seed {run.seed}', arguments, run.folder / 'log.txt'
 
 
 def preparation(world: World, seed: int, folder: Path) -> Tuple[str, List[str], Path]:

@@ -15,7 +15,7 @@ from mmbt.ablation.summary import read_result
 from mmbt.ablation.tables import Row
 from mmbt.ablation.worlds import SHAPES, prepare_shapes
 
-EPOCHS = 3  # of 8
+EPOCHS = 3  # of 4
 
 
 class Watch(Hook):

@@ -1,11 +1,13 @@
 """Small Python programs side by side: limits, failures, and what is left running."""
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from mmbt.ablation import schedule
-from mmbt.ablation.schedule import Failed, run_all
+from mmbt.ablation.schedule import Failed, Run, command, run_all
+from mmbt.ablation.worlds import WORLDS
 
 # Each writes its own file, and waits for the other's.
 MEET = """
@@ -119,6 +121,8 @@ def test_an_interrupt_ends_them(tmp_path):
 @pytest.mark.parametrize('code, reason', [
     ('import os, signal; print(1); os.kill(os.getpid(), signal.SIGKILL)', 'killed by signal 9'),
     ('raise SystemExit(1)', 'no output'),
+    # torchrun writes a summary behind a process's own words.
+    ('print("error: no GPU", "====", sep="\\n"); raise SystemExit(1)', 'no GPU'),
     ('x = [][1]', 'IndexError: list index out of range')])
 def test_the_reason_is_of_this_run(code, reason, tmp_path):
     """Not what an earlier one left in the log."""
@@ -149,3 +153,14 @@ def test_cores_are_shared_unless_the_user_says_otherwise(tmp_path, monkeypatch):
             monkeypatch.setenv('OMP_NUM_THREADS', given)
         run_all([python(tmp_path, f'{jobs}', show)], jobs, None, ignore)
         assert (tmp_path / f'logs/{jobs}.txt').read_text() == f'{threads}\n'
+
+
+def test_several_processes_are_started_by_torchrun():
+    run = Run('table6_branch', 2, Path('runs/x'), Path('seed2'))
+    title, alone, log = command(run, WORLDS['webvid'])
+    assert (title, log) == ('table6_branch, seed 2', Path('runs/x/log.txt'))
+    assert alone == ['-m', 'mmbt.ablation.row', 'table6_branch', '--world', 'webvid', '--seed',
+                     '2', '--data', 'seed2', '--folder', 'runs/x']
+    _, shared, _ = command(run, WORLDS['webvid'], 8)
+    assert shared == ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '8',
+                      *alone, '--launcher', 'pytorch']
