@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Named here too, so that --help need not import torch.
 TABLES = ('table1', 'table6', 'table7', 'table10', 'table11', 'fig3', 'fig4')
-WORLDS = ('moving_shapes', 'webvid')
+WORLDS = ('moving_shapes', 'moving_shapes_long', 'webvid')
 GOES_ON = 'the same command goes on where it stopped'
 
 
@@ -59,7 +59,7 @@ def ablate(args: argparse.Namespace) -> None:
     runs = plan(tables, world, args.seeds, folder)
     if not args.report_only:
         run_rows(args, world, folder, runs)
-    for path in write_reports(tables, world, runs, folder):
+    for path in write_reports(tables, world, runs, folder / world.name if world.shares else folder):
         print(path)
 
 

@@ -1,5 +1,5 @@
 """What an ablation is trained and tested on."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Optional, Tuple
 
@@ -37,6 +37,7 @@ class World:
         seeded: Whether each seed has data and a CLIP of its own, made by ``prepare``. Its configs
             then name the folder of seed 0.
         prepare: Makes what the rows of a seed need in a folder, where it is not there yet.
+        shares: World whose data and folder it shares; the tables go to a folder below that.
     """
 
     name: str
@@ -47,11 +48,12 @@ class World:
     lacks: Tuple[str, ...] = ()
     seeded: bool = False
     prepare: Optional[Callable[[Path, int], None]] = None
+    shares: str = ''
 
     @property
     def folder(self) -> Path:
         """Where it keeps everything, unless told otherwise."""
-        return Path('work_dirs/ablations') / self.name
+        return Path('work_dirs/ablations') / (self.shares or self.name)
 
 
 def prepare_shapes(folder: Path, seed: int) -> None:
@@ -84,6 +86,9 @@ SHAPES = World(
     seeded=True,
     prepare=prepare_shapes)
 
+SHAPES_LONG = replace(
+    SHAPES, name='moving_shapes_long', train='demo/shapes_pretrain_long', shares='moving_shapes')
+
 WEBVID = World(
     name='webvid',
     train='pretrain_webvid',
@@ -92,4 +97,4 @@ WEBVID = World(
              Column('DiDeMo R@1', 'didemo', 'retrieval/t2v_R1')),
     stands_for={MSRVTT: 'MSR-VTT R@1', DIDEMO: 'DiDeMo R@1'})
 
-WORLDS = {world.name: world for world in (SHAPES, WEBVID)}
+WORLDS = {world.name: world for world in (SHAPES, SHAPES_LONG, WEBVID)}

@@ -193,3 +193,13 @@ def test_a_row_trains_what_it_says(row, load):
     assert bool(moved & trunk) == (row in OPEN)
     # An open CLIP learns in both of its towers.
     assert bool({name for name in moved if '.text.' in name}) == (row in OPEN)
+
+
+def test_the_long_world_differs_in_its_steps_alone_and_shares_no_run():
+    long = WORLDS['moving_shapes_long']
+    assert long.folder == SHAPES.folder
+    ours, theirs = (configs.load_row('table6_branch', world).to_dict() for world in (long, SHAPES))
+    assert (ours['train_cfg'].pop('max_epochs'), theirs['train_cfg'].pop('max_epochs')) == (8, 4)
+    assert {**ours, 'work_dir': ''} == {**theirs, 'work_dir': ''}
+    marks = {configs.fingerprint('table6_branch', world) for world in (long, SHAPES)}
+    assert len(marks) == 2
