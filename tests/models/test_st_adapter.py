@@ -225,6 +225,15 @@ def test_without_its_last_layer_clip_has_fewer_adapters_and_no_video(batch, tmp_
     assert torch.equal(encoding.clip_tokens, seen[2][:, :, 1:])
 
 
+@pytest.mark.parametrize('width, inner', [(1024, 384), (768, 288), (16, 6)])
+def test_an_adapter_has_three_eighths_of_the_channels(width, inner):
+    """384 beside ViT-L/14, as the authors have it."""
+    arch = dict(TINY, vision_cfg=dict(TINY['vision_cfg'], width=width, layers=1))
+    adapter = STAdapter(OpenCLIPTrunk(arch)).before_mlp[0]
+    assert [tuple(weight.shape) for weight in adapter.parameters() if weight.ndim == 2] == [
+        (inner, width), (width, inner)]
+
+
 def test_what_it_cannot_do_is_refused(batch):
     model = build_adapter()
     with pytest.raises(ValueError, match='mask=None in the config') as error:

@@ -61,15 +61,18 @@ class STAdapter(nn.Module):
 
     Args:
         trunk: The image-text model.
-        adapter_width: Channels inside an adapter. Defaults to 384, as released.
+        adapter_width: Channels inside an adapter. Defaults to 3/8 of D, which are 384 beside
+            ViT-L/14, as released.
 
     Raises:
         ValueError: If ``adapter_width`` is less than 1, or the trunk is in float8, which has no
             gradients.
     """
 
-    def __init__(self, trunk: Trunk, adapter_width: int = 384) -> None:
+    def __init__(self, trunk: Trunk, adapter_width: Optional[int] = None) -> None:
         super().__init__()
+        if adapter_width is None:
+            adapter_width = max(1, trunk.width * 3 // 8)
         if adapter_width < 1:
             raise ValueError(f'adapter_width must be at least 1, got {adapter_width}')
         if trunk.float8:
