@@ -66,11 +66,19 @@ def order_lines(orders: Sequence[Order]) -> List[str]:
             lines.append(row_of([order.paper, order.ours, NOT_RUN, '', '']))
             continue
         always = sum(right == total for right, total in order.seeds.values())
-        broken = '; '.join(f'{low} < {high} ({order.seeds[low, high][0]} of '
-                           f'{order.seeds[low, high][1]})' for low, high in order.broken)
+        broken = '; '.join(f'{low} < {high} ({how_often(order, (low, high))})'
+                           for low, high in order.broken)
         lines.append(row_of([order.paper, order.ours, f'{len(order.held)} of {pairs}',
                              f'{always} of {pairs}', broken or 'none']))
     return lines
+
+
+def how_often(order: Order, pair: Tuple[str, str]) -> str:
+    """In how many seeds a pair has the paper's order."""
+    if pair in order.equal:
+        return 'equal'
+    right, seeds = order.seeds[pair]
+    return f'{right} of {seeds}'
 
 
 def as_csv(table: Table, world: World, results: Sequence[Result]) -> str:

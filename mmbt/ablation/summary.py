@@ -37,7 +37,8 @@ class Order:
         paper: The paper's column.
         ours: Our column.
         held: Pairs (lower row, higher row) in the paper's order by their means.
-        broken: Pairs that are not.
+        broken: Pairs that are not; a tie is no order.
+        equal: Those of them that are alike in every seed.
         seeds: Pair to the number of seeds in which it has the paper's order, and of all.
     """
 
@@ -45,6 +46,7 @@ class Order:
     ours: str
     held: List[Tuple[str, str]]
     broken: List[Tuple[str, str]]
+    equal: List[Tuple[str, str]]
     seeds: Dict[Tuple[str, str], Tuple[int, int]]
 
 
@@ -74,7 +76,7 @@ def summarize(table: Table, world: World,
 
 def compare(results: List[Result], paper: str, ours: str) -> Order:
     """Look at every two rows that were run and that the paper's column tells apart."""
-    order = Order(paper, ours, [], [], {})
+    order = Order(paper, ours, [], [], [], {})
     rows = [each for each in results if each.seeds and paper in each.row.paper]
     for i, one in enumerate(rows):
         for other in rows[i + 1:]:
@@ -84,6 +86,8 @@ def compare(results: List[Result], paper: str, ours: str) -> Order:
                 continue
             pair = (low.row.label, high.row.label)
             (order.held if gain.mean() > 0 else order.broken).append(pair)
+            if not gain.any():
+                order.equal.append(pair)
             order.seeds[pair] = int((gain > 0).sum()), len(gain)
     return order
 

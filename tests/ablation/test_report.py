@@ -42,7 +42,7 @@ def test_markdown(toy_runs, tmp_path):
         ['D', 'not run', 'not run', 'not run', '', '0', '40.0', '2.00']]
     assert [row[:4] for row in orders[1:]] == [
         ['theirs R@1', 'found', '2 of 3', '1 of 3'], ['their score', 'guessed', '1 of 2', '1 of 2']]
-    assert [row[4] for row in orders[1:]] == ['A < B (2 of 3)', 'C < B (0 of 2)']
+    assert [row[4] for row in orders[1:]] == ['A < B (2 of 3)', 'C < B (equal)']
 
 
 def test_csv(toy_runs, tmp_path):

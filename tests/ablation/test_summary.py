@@ -40,6 +40,7 @@ def test_orders(toy_runs):
     # B - A is 2, 1, -3; C - A is 3, 0 and C - B is 1, 3 in seeds 0 and 2.
     assert found.seeds == {('A', 'B'): (2, 3), ('A', 'C'): (1, 2), ('B', 'C'): (2, 2)}
     assert found.held == [('A', 'C'), ('B', 'C')] and found.broken == [('A', 'B')]
+    assert found.equal == [] and guessed.equal == [('C', 'B')]
     # The paper has A and B alike, and C below them. A - C is 25 twice, B - C is 0 twice.
     assert guessed.seeds == {('C', 'A'): (2, 2), ('C', 'B'): (0, 2)}
     assert guessed.held == [('C', 'A')] and guessed.broken == [('C', 'B')]
