@@ -1,6 +1,6 @@
 # mim train mmbt configs/demo/shapes_clip.py
 # Cost: about 2 minutes on two cores.
-# Result: the CLIP of the ablations on moving shapes; it knows all words from stills. Not run.
+# Result: the CLIP of the ablations on moving shapes; it knows all words from stills.
 #
 # The demo's CLIP on a world whose training videos hold out pink, cyan and moons.
 #

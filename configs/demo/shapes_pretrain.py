@@ -1,6 +1,6 @@
 # mim train mmbt configs/demo/shapes_pretrain.py
 # Cost: about 2 minutes on one core.
-# Result: see shapes_retrieval.py, shapes_recognition.py and shapes_scenes.py. Not run.
+# Result: docs/evidence.md, row "VTC + MBTA + MBCA".
 #
 # The demo's pretraining, shorter, on videos that show only some of the words that CLIP knows: an
 # ablation forgets them or keeps them. Batches, frames and masks are the same for every row of a

@@ -1,7 +1,7 @@
 # mim test mmbt configs/demo/shapes_recognition.py \
 #     --checkpoint work_dirs/ablations/moving_shapes/seed0/branch/epoch_4.pth
 # Cost: seconds.
-# Result: motions learned from videos; chance is 1 of 12. Not run.
+# Result: motions learned from videos; chance is 1 of 12. docs/evidence.md has numbers.
 #
 # Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/seed0/world \
 #     --held-out-words

@@ -1,7 +1,8 @@
 # mim test mmbt configs/demo/shapes_retrieval.py \
 #     --checkpoint work_dirs/ablations/moving_shapes/seed0/branch/epoch_4.pth
 # Cost: seconds.
-# Result: recall over all words, and time-order pairs (chance is 50%). Not run.
+# Result: recall over all words, and time-order pairs (chance is 50%). docs/evidence.md has
+# numbers.
 #
 # Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/seed0/world \
 #     --held-out-words

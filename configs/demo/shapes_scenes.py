@@ -2,7 +2,8 @@
 #     --checkpoint work_dirs/ablations/moving_shapes/seed0/branch/epoch_4.pth
 # Cost: seconds.
 # Result: knowledge kept: what a clip looks like, among 54 captions ("a pink moon on a dark
-# background"), 30 of which no training video showed; chance is 1 of 54. Not run.
+# background"), 30 of which no training video showed; chance is 1 of 54. docs/evidence.md has
+# numbers.
 _base_ = ['./shapes_recognition.py']
 
 model = dict(
