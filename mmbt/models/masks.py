@@ -47,6 +47,9 @@ class TubeMask(Mask):
     position is a tube through the whole clip by construction. Arguments as in :class:`Mask`.
     """
 
+    def __init__(self, ratio: float = 0.7) -> None:
+        super().__init__(ratio)
+
     def forward(self, batch_size: int, num_frames: int, num_patches: int,
                 device: torch.device) -> Tensor:
         """Draw one mask for each clip: (B, N_vis) int64, sorted."""
@@ -60,6 +63,9 @@ class RandomMask(Mask):
     Temporal attention then joins the first visible patch of every frame, the second, and so on,
     which lie near each other and seldom at one position. Arguments as in :class:`Mask`.
     """
+
+    def __init__(self, ratio: float = 0.7) -> None:
+        super().__init__(ratio)
 
     def forward(self, batch_size: int, num_frames: int, num_patches: int,
                 device: torch.device) -> Tensor:

@@ -152,5 +152,6 @@ def test_a_row_that_trains_nothing(watched, data, monkeypatch):
     monkeypatch.setattr('sys.argv', ['', 'table6_clip', '--world', 'moving_shapes', '--seed', '1',
                                      '--data', str(data), '--folder', 'here'])
     main()
-    (row, world, seed, folder, given), = calls
+    (row, world, seed, folder, given, launcher), = calls
     assert (row, world, seed, str(folder), given) == ('table6_clip', SHAPES, 1, 'here', data)
+    assert launcher == 'none'

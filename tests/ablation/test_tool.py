@@ -149,7 +149,7 @@ os.kill(os.getppid(), signal.{name})
 time.sleep(60)"""
     monkeypatch.setattr(schedule, 'preparation', lambda world, seed, folder: (
         'world', ['-c', 'pass'], Path('log.txt')))
-    monkeypatch.setattr(schedule, 'command', lambda run, world: (
+    monkeypatch.setattr(schedule, 'command', lambda run, world, processes: (
         'row', ['-c', code], Path('log.txt')))
     assert run('table7') == f'interrupted; {GOES_ON}'
     with pytest.raises(ProcessLookupError):

@@ -28,7 +28,7 @@ class MaskOfClips(torch.nn.Module):
         super().__init__()
         self.first = first
 
-    def forward(self, batch_size, num_patches, device):
+    def forward(self, batch_size, num_frames, num_patches, device):
         generator = torch.Generator().manual_seed(3)
         tubes = torch.stack([torch.randperm(num_patches, generator=generator)[:4].sort().values
                              for _ in range(CLIPS)])

@@ -245,6 +245,7 @@ class Trunk(nn.Module):
                     tokens = self.block(layer - 1, tokens)
                 if layer in wanted:
                     states = tokens.unflatten(0, (batch, frames))
+                    states = states.to(imgs.dtype) if self.float8 else states  # V(0) under autocast
                     kept.append(FrameTokens(states[:, :, 0], states[:, :, 1:]))
         return kept
 
