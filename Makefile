@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV ?= .venv
 SEED ?= 0
+TEST_PROCESSES ?= 2
 PY := $(VENV)/bin/python
 
 REQUIREMENTS := requirements.txt requirements-dev.txt
@@ -37,7 +38,7 @@ opencv-without-display:
 	$(PY) -c 'import cv2'
 
 test: setup
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 lint: setup
 	$(PY) -m ruff check . && $(PY) -m mypy
