@@ -7,13 +7,7 @@
 #       {file: [captions]} by tools/data/prepare.py, or UMT's list of {video, caption: [captions]}
 #   data/msvd/videos/
 #       files are found by their names without suffix
-_base_ = ['./zeroshot_msrvtt.py']
+_base_ = ['./zeroshot_lsmdc.py']
 
-test_pipeline = _base_.test_pipeline
-test_pipeline[3].context_length = 32
 test_dataloader = dict(
-    dataset=dict(
-        match='stem',
-        data_root='data/msvd',
-        ann_file='msvd_ret_test.json',
-        pipeline=test_pipeline))
+    dataset=dict(form='json', data_root='data/msvd', ann_file='msvd_ret_test.json'))

@@ -2,8 +2,9 @@
 
 ``python tools/ablate.py table6 table7 --world moving_shapes --seeds 3 --budget 240``
 
-What is done already is not done again: the command goes on where it stopped. Rows that are the same
-in several tables are run once.
+What this version of mmbt has done already is not done again: the command goes on where it stopped.
+Rows that are the same in several tables are run once. Where the command is stopped, its rows end
+too; on Linux even where it is killed.
 """
 import argparse
 import signal
@@ -102,7 +103,9 @@ class Progress:
 def main() -> None:
     """Run the tool."""
     args = parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) == signal.SIG_DFL:  # nohup ignores the second
+            signal.signal(each, signal.default_int_handler)  # ends as Ctrl-C does
     try:
         from mmbt.engine.launch import run_tool
         run_tool(lambda: ablate(args))

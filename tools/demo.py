@@ -31,15 +31,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def run(title: str, *command: str) -> float:
-    """Run one of the project's tools from its root, and return the seconds that it took.
-
-    glibc gives large buffers back to the system after each use, and the page faults of taking
-    them anew cost a tenth of the training; the two variables let it keep them.
-    """
+    """Run one of the project's tools from its root, and return the seconds that it took."""
+    from mmbt.engine.launch import KEEP_BUFFERS
     print(f'\n=== {title}: python {" ".join(command)}', flush=True)
-    keep = dict(MALLOC_MMAP_THRESHOLD_='4294967296', MALLOC_TRIM_THRESHOLD_='4294967296')
     begin = time.time()
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, env={**keep, **os.environ})
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, env={**KEEP_BUFFERS, **os.environ})
     if done.returncode:
         sys.exit(f'error: {title} failed, see above')
     return time.time() - begin

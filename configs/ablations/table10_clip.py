@@ -4,9 +4,4 @@
 # Cost: none: nothing is trained.
 # Result: the paper's MSR-VTT R@1 35.4, Correctness 2.06, Temporal 1.78, no GPU hours (Table 10);
 # ours: not run.
-_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
-
-model = dict(
-    backbone=dict(_delete_=True, type='FrameMean'),
-    mask=None,
-    heads=[])
+_base_ = ['./table6_clip.py']

@@ -2,10 +2,7 @@
 # Table 1: temporal attention before every layer of an open CLIP.
 # Cost: an epoch of WebVid-2M; not run.
 # Result: the paper's Correctness 2.10, Temporal 2.13 (instruction tuned, Table 1); ours: not run.
-_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
+_base_ = ['./table1_separate_st_frozen.py']
 
 model = dict(
-    trunk=dict(frozen=False),
-    backbone=dict(_delete_=True, type='SeparateST', num_frames=8),
-    mask=None,
-    heads=_base_.model.heads[:1])
+    trunk=dict(frozen=False))

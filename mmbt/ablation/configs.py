@@ -9,6 +9,8 @@ from typing import Any, Dict, Iterator, Optional
 
 from mmengine.config import Config
 
+from mmbt.version import __version__
+
 from .worlds import World
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -41,14 +43,15 @@ def load_row(row: str, world: World, test: Optional[str] = None,
         row: Name in configs/ablations/.
         world: The world.
         test: One of its tests; None for the training.
-        folder: Folder of the seed; None for what the configs name.
+        folder: Folder of the seed, for a world that has one for each; None for what the configs
+            name.
 
     Raises:
         FileNotFoundError: If there is no such row.
     """
     with base_of(world.train if test is None else world.tests[test]):
         config = Config.fromfile(ROWS / f'{row}.py')
-    if world.seeded and folder is not None:
+    if world.prepare is not None and folder is not None:
         config = Config(moved(config.to_dict(), f'{world.folder}/seed0', str(folder)))
     return config
 
@@ -86,9 +89,9 @@ def trains(config: Config) -> bool:
 
 
 def fingerprint(row: str, world: World) -> str:
-    """Equal for rows that are the same over a world, whatever they are called."""
+    """Equal for rows that are the same over a world, whatever they are called, in one version."""
     configs = [load_row(row, world, test) for test in (None, *world.tests)]
-    contents: Dict = {}
+    contents: Dict = dict(version=__version__)
     for number, config in enumerate(configs):
         contents[str(number)] = {key: value for key, value in config.to_dict().items()
                                  if key != 'work_dir'}

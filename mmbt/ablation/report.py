@@ -82,7 +82,7 @@ def how_often(order: Order, pair: Tuple[str, str]) -> str:
 
 
 def as_csv(table: Table, world: World, results: Sequence[Result]) -> str:
-    """One line for each row and seed, and one with the paper's numbers."""
+    """One line for each row and seed, with the paper's numbers of the row at its end."""
     text = io.StringIO()
     ours = [column.label for column in world.columns]
     theirs = [f'paper: {name}' for name in table.columns]

@@ -1,5 +1,8 @@
 """Run rows side by side, each in a process of its own, within a budget of time."""
+import contextlib
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -7,12 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
+from mmbt.engine.launch import KEEP_BUFFERS
+
 from .configs import fingerprint
 from .tables import Table
 from .worlds import World
 
 PATIENCE = 10.0
 """Seconds that a process has to end when it is told to."""
+LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None
+PR_SET_PDEATHSIG = 1
+"""prctl's order to be sent a signal when the parent ends."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +102,8 @@ def run_all(commands: Sequence[Tuple[str, List[str], Path]], jobs: int,
 
 
 def environment_of(jobs: int) -> Dict[str, str]:
-    """Variables of processes that share a machine, where the user has not set them.
-
-    glibc gives large buffers back to the system after each use, and the page faults of taking them
-    anew cost a tenth of a training on a CPU; the last two let it keep them.
-    """
-    return dict(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // jobs)),
-                MALLOC_MMAP_THRESHOLD_='4294967296', MALLOC_TRIM_THRESHOLD_='4294967296')
+    """Variables of processes that share a machine, where the user has not set them."""
+    return dict(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // jobs)), **KEEP_BUFFERS)
 
 
 @dataclass(frozen=True)
@@ -126,25 +129,38 @@ class Job:
 
 
 def start(title: str, arguments: List[str], log: Path, environment: Dict[str, str]) -> Job:
-    """Start one process, its output appended to its log."""
+    """Start one process, its output appended to its log, that leads a group of its own."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('ab') as output:
         log_begin = output.tell()
         process = subprocess.Popen([sys.executable, *arguments], stdout=output,
-                                   stderr=subprocess.STDOUT, env=environment)
+                                   stderr=subprocess.STDOUT, env=environment,
+                                   start_new_session=True, preexec_fn=end_with_parent)
     return Job(title, process, log, log_begin, time.time())
 
 
+def end_with_parent() -> None:
+    """Let this process be ended when its parent ends, even killed; on Linux alone."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def stop(processes: Sequence[subprocess.Popen]) -> None:
-    """End processes, and wait until they have ended."""
+    """End processes and what they started, and wait until they have ended."""
     for process in processes:
-        process.terminate()
+        send(signal.SIGTERM, process)
     for process in processes:
         try:
             process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            process.kill()
+            send(signal.SIGKILL, process)
             process.wait()
+
+
+def send(signal_number: int, process: subprocess.Popen) -> None:
+    """Send a signal to a process's group, such as the workers that read its data."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has just ended
+        os.killpg(process.pid, signal_number)
 
 
 def command(run: Run, world: World, processes: int = 1) -> Tuple[str, List[str], Path]:

@@ -47,8 +47,9 @@ def shown(column: str, number: float) -> str:
 
 
 def _table(name: str, title: str, columns: Tuple[str, ...], *rows: Tuple) -> Table:
+    configs = name.split('_')[0]  # those of a table's parts begin alike
     return Table(name, title, tuple(
-        Row(f'{name}_{config}', label, dict(zip(columns, numbers)))
+        Row(f'{configs}_{config}', label, dict(zip(columns, numbers)))
         for config, label, *numbers in rows))
 
 
@@ -83,15 +84,17 @@ TABLE_10 = _table(
     ('stan_frozen', 'STAN (frozen)', 38.1, 2.07, 1.92),
     ('bt_adapter', 'BT-Adapter', 40.9, 2.16, 2.13))
 
-TABLE_11_PROJECTION = Table('table11_projection', 'Temporal projection (Table 11, above)', (
-    Row('table11_none', 'No projection', {MSRVTT: 39.1, DIDEMO: 33.5}),
-    Row('table11_random', 'Random initialization', {MSRVTT: 39.3, DIDEMO: 34.0}),
-    Row('table11_zero', 'Zero initialization', {MSRVTT: 40.9, DIDEMO: 35.6})))
+TABLE_11_PROJECTION = _table(
+    'table11_projection', 'Temporal projection (Table 11, above)', (MSRVTT, DIDEMO),
+    ('none', 'No projection', 39.1, 33.5),
+    ('random', 'Random initialization', 39.3, 34.0),
+    ('zero', 'Zero initialization', 40.9, 35.6))
 
-TABLE_11_COMBINATION = Table('table11_combination', 'Combination (Table 11, below)', (
-    Row('table11_add', 'Addition', {MSRVTT: 40.0, DIDEMO: 34.4}),
-    Row('table11_weighted', 'Weighted selection', {MSRVTT: 40.9, DIDEMO: 35.6}),
-    Row('table11_concat', 'Concatenation', {MSRVTT: 39.8, DIDEMO: 34.5})))
+TABLE_11_COMBINATION = _table(
+    'table11_combination', 'Combination (Table 11, below)', (MSRVTT, DIDEMO),
+    ('add', 'Addition', 40.0, 34.4),
+    ('weighted', 'Weighted selection', 40.9, 35.6),
+    ('concat', 'Concatenation', 39.8, 34.5))
 
 FIGURE_3 = Table('fig3', 'Number of layers in the branch (Figure 3)', tuple(
     Row(f'fig3_layers_{k}', f'{k} layer{"s" * (k > 1)}', x=k) for k in (1, 2, 3, 4, 6, 8)),

@@ -34,9 +34,9 @@ class World:
         columns: Our numbers.
         stands_for: The paper's column to ours that is compared with it.
         lacks: Rows that cannot be here.
-        seeded: Whether each seed has data and a CLIP of its own, made by ``prepare``. Its configs
-            then name the folder of seed 0.
-        prepare: Makes what the rows of a seed need in a folder, where it is not there yet.
+        prepare: Makes the data and the CLIP of a seed in a folder, where they are not there yet.
+            The world's configs then name the folder of seed 0. None where all seeds share what
+            the configs name.
         shares: World whose data and folder it shares; the tables go to a folder below that.
     """
 
@@ -46,7 +46,6 @@ class World:
     columns: Tuple[Column, ...]
     stands_for: Dict[str, str]
     lacks: Tuple[str, ...] = ()
-    seeded: bool = False
     prepare: Optional[Callable[[Path, int], None]] = None
     shares: str = ''
 
@@ -83,7 +82,6 @@ SHAPES = World(
     stands_for={MSRVTT: 't2v R@1', DIDEMO: 'v2t R@1', TEMPORAL: 'time order',
                 CORRECT: 'knowledge kept'},
     lacks=('fig3_layers_6', 'fig3_layers_8'),  # its CLIP has four layers
-    seeded=True,
     prepare=prepare_shapes)
 
 SHAPES_LONG = replace(

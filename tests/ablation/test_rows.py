@@ -144,6 +144,14 @@ def test_a_run_changes_with_its_tests(quick, monkeypatch):
     assert configs.fingerprint('table6_clip', SHAPES) != before
 
 
+def test_another_version_runs_anew(quick, monkeypatch):
+    """Whose code may do otherwise."""
+    before = configs.fingerprint('table6_clip', SHAPES)
+    assert configs.fingerprint('table6_clip', SHAPES) == before
+    monkeypatch.setattr(configs, '__version__', f'{configs.__version__}.post1')
+    assert configs.fingerprint('table6_clip', SHAPES) != before
+
+
 def build(load, row):
     """A row's model over moving shapes, with a random CLIP."""
     config = configs.Config(load(row, SHAPES.train)).model.to_dict()

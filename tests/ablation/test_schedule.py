@@ -1,5 +1,8 @@
 """Small Python programs side by side: limits, failures, and what is left running."""
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 from mmbt.ablation import schedule
 from mmbt.ablation.schedule import Failed, Run, command, run_all
 from mmbt.ablation.worlds import WORLDS
+from mmbt.engine.launch import KEEP_BUFFERS
 
 # Each writes its own file, and waits for the other's.
 MEET = """
@@ -27,6 +31,12 @@ import os, pathlib, sys, time
 draft = pathlib.Path(sys.argv[1] + '.part')
 draft.write_text(str(os.getpid()))
 draft.rename(sys.argv[1])
+time.sleep(60)
+"""
+# Starts another that tells its id and stays, and stays itself.
+STAY_WITH_ANOTHER = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, '-c', {STAY!r}, sys.argv[1]])
 time.sleep(60)
 """
 # Waits for a file, then ends with an error.
@@ -61,6 +71,23 @@ def is_alive(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def wait_until(holds, patience=20):
+    """Wait until something holds; return whether it does."""
+    end = time.time() + patience
+    while not holds() and time.time() < end:
+        time.sleep(0.05)
+    return holds()
+
+
+def has_ended(pid):
+    """Whether a process has, though nobody may have asked how."""
+    try:
+        state = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+    except FileNotFoundError:
+        return not is_alive(pid)
+    return state == 'Z'
 
 
 def test_jobs_run_side_by_side(tmp_path):
@@ -105,6 +132,41 @@ def test_one_that_does_not_listen_is_killed(tmp_path, monkeypatch):
         run_all([python(tmp_path, 'deaf', deaf, told), python(tmp_path, 'fails', FAIL, told)],
                 2, None, ignore)
     assert not is_alive(int(told.read_text()))
+
+
+@pytest.mark.parametrize('deaf', [False, True])
+def test_what_they_started_is_ended_too(deaf, tmp_path, monkeypatch):
+    """As the workers that read a row's data."""
+    monkeypatch.setattr(schedule, 'PATIENCE', 1.0)
+    code = STAY_WITH_ANOTHER
+    if deaf:  # and with it the one that it starts
+        code = 'import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n' + code
+    told = tmp_path / 'pid'
+    with pytest.raises(Failed):
+        run_all([python(tmp_path, 'two', code, told), python(tmp_path, 'fails', FAIL, told)],
+                2, None, ignore)
+    assert wait_until(lambda: has_ended(int(told.read_text())))
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='no other system tells a child')
+def test_they_end_where_the_scheduler_is_killed(tmp_path):
+    told = tmp_path / 'pid'
+    code = f"""
+from pathlib import Path
+from mmbt.ablation.schedule import run_all
+run_all([('stays', ['-c', {STAY!r}, {str(told)!r}], Path({str(tmp_path / 'log.txt')!r}))], 1, None,
+        print)"""
+    root = str(Path(__file__).parents[2])
+    scheduler = subprocess.Popen([sys.executable, '-c', code],
+                                 env={**os.environ, 'PYTHONPATH': root})
+    try:
+        assert wait_until(told.exists, 120)
+        pid = int(told.read_text())
+        assert not has_ended(pid)
+    finally:
+        scheduler.kill()
+    assert scheduler.wait() == -signal.SIGKILL
+    assert wait_until(lambda: has_ended(pid))
 
 
 def test_an_interrupt_ends_them(tmp_path):
@@ -153,6 +215,14 @@ def test_cores_are_shared_unless_the_user_says_otherwise(tmp_path, monkeypatch):
             monkeypatch.setenv('OMP_NUM_THREADS', given)
         run_all([python(tmp_path, f'{jobs}', show)], jobs, None, ignore)
         assert (tmp_path / f'logs/{jobs}.txt').read_text() == f'{threads}\n'
+
+
+def test_buffers_are_kept_unless_the_user_says_otherwise(tmp_path, monkeypatch):
+    show = f'import os; print(*(os.environ[name] for name in {list(KEEP_BUFFERS)}))'
+    monkeypatch.delenv('MALLOC_MMAP_THRESHOLD_', raising=False)
+    monkeypatch.setenv('MALLOC_TRIM_THRESHOLD_', '5')
+    run_all([python(tmp_path, 'job', show)], 1, None, ignore)
+    assert (tmp_path / 'logs/job.txt').read_text() == '4294967296 5\n'
 
 
 def test_several_processes_are_started_by_torchrun():

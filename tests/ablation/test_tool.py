@@ -21,7 +21,8 @@ def run(monkeypatch, tmp_path):
     """Run the tool in this process; return what it ends with, None where all is well."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(schedule, 'fingerprint', lambda row, world: row)
-    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {each: signal.getsignal(each)
+                for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
     def run(*args):
         spec = importlib.util.spec_from_file_location('tool_ablate', TOOL)
@@ -140,7 +141,7 @@ def test_bad_arguments(args, line, run, capsys):
     assert line in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM'])
+@pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM', 'SIGHUP'])
 def test_a_signal_ends_the_rows_and_says_how_to_go_on(name, run, monkeypatch):
     """A row that tells its id, and sends the tool a signal."""
     code = f"""import os, pathlib, signal, time
@@ -154,3 +155,9 @@ time.sleep(60)"""
     assert run('table7') == f'interrupted; {GOES_ON}'
     with pytest.raises(ProcessLookupError):
         os.kill(int(Path('pid').read_text()), 0)
+
+
+def test_nohup_keeps_it_running(run):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert run('table6', '--report-only') is None
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

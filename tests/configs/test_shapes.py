@@ -3,27 +3,24 @@ import json
 from pathlib import Path
 
 import pytest
-from mmaction.registry import DATASETS, MODELS
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmbt.datasets.world import generate_world
 from mmbt.datasets.world.scenes import MOTIONS, SCENES
 
-DEMO = Path(__file__).parents[1] / 'configs' / 'demo'
-ROOT = Path('work_dirs/ablations/moving_shapes/seed0')
+from .layouts import ROOT, build_dataset, load
+
+SEED = Path('work_dirs/ablations/moving_shapes/seed0')
 BRANCH = ('shapes_pretrain', 'shapes_retrieval', 'shapes_recognition', 'shapes_scenes')
-
-
-def load(name):
-    return Config.fromfile(DEMO / f'{name}.py')
 
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     """A folder with a small world where the configs look for it."""
     folder = tmp_path_factory.mktemp('run')
-    generate_world(folder / ROOT / 'world', train=24, test=12, stills=6, held_out_words=True)
+    generate_world(folder / SEED / 'world', train=24, test=12, stills=6, held_out_words=True)
     return folder
 
 
@@ -32,10 +29,7 @@ def folder(tmp_path_factory):
                                          ('shapes_scenes', 12)])
 def test_data_builds(name, count, folder, monkeypatch):
     monkeypatch.chdir(folder)
-    config = load(name)
-    loader = config.get('train_dataloader') or config.test_dataloader
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        dataset = DATASETS.build(loader.dataset)
+    dataset = build_dataset(load(f'demo/{name}'))
     assert len(dataset) == count
     assert dataset[0]['inputs']['imgs'].shape == (1 if 'clip' in name else 8, 3, 64, 64)
 
@@ -45,18 +39,17 @@ def test_data_builds(name, count, folder, monkeypatch):
     ('shapes_scenes', [scene.caption() for scene in SCENES])])
 def test_head_and_data_set_have_the_same_classes(name, classes, folder, monkeypatch):
     monkeypatch.chdir(folder)
-    config = load(name)
+    config = load(f'demo/{name}')
     with DefaultScope.overwrite_default_scope('mmaction'):
         head = MODELS.build(config.model.cls_head)
-        assert head.classes == classes == DATASETS.build(
-            config.test_dataloader.dataset).metainfo['classes']
+    assert head.classes == classes == build_dataset(config).metainfo['classes']
     assert head.context_length == 18
 
 
 def test_they_differ_from_the_demos_in_paths_and_length_alone():
     """The test configs name mask and heads too, which act in training alone."""
     for name in ('clip', 'pretrain', 'retrieval', 'recognition'):
-        demo, shapes = load(f'demo_{name}').to_dict(), load(f'shapes_{name}').to_dict()
+        demo, shapes = (load(f'demo/{kind}_{name}').to_dict() for kind in ('demo', 'shapes'))
         if name in ('retrieval', 'recognition'):
             for part in ('mask', 'heads'):
                 assert shapes['model'].pop(part) == shapes.pop(f'tiny_{part}')
@@ -69,7 +62,7 @@ def test_they_differ_from_the_demos_in_paths_and_length_alone():
                 assert shapes['default_hooks']['checkpoint'].pop(key) == 1
             del demo['train_cfg'], demo['default_hooks']['checkpoint']['interval']
             del demo['train_dataloader']['sampler']['type']
-        moved = json.dumps(demo).replace('work_dirs/demo/', f'{ROOT}/')
+        moved = json.dumps(demo).replace('work_dirs/demo/', f'{SEED}/')
         assert json.loads(json.dumps(shapes)) == json.loads(moved), name
 
 
@@ -77,13 +70,13 @@ def test_they_differ_from_the_demos_in_paths_and_length_alone():
 def test_an_ablation_changes_any_of_them(name, tmp_path):
     child = tmp_path / 'child.py'
     child.write_text(
-        f"_base_ = ['{DEMO / name}.py']\n"
+        f"_base_ = ['{ROOT}/configs/demo/{name}.py']\n"
         "model = dict(backbone=dict(_delete_=True, type='FrameMean'), mask=None,\n"
         '             heads=_base_.model.heads[:1])\n')
     model = Config.fromfile(child).model.to_dict()
     assert model['backbone'] == dict(type='FrameMean') and model['mask'] is None
     assert model['heads'] == [dict(type='VTCHead', temperature=0.05)]
-    parent = load(name).model
+    parent = load(f'demo/{name}').model
     assert parent.mask == dict(type='TubeMask', ratio=0.5)
     assert [head.type for head in parent.heads] == ['VTCHead', 'MBTAHead', 'MBCAHead']
     assert (parent.backbone.type, parent.backbone.num_layers) == ('BTAdapter', 3)
