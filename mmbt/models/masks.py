@@ -47,7 +47,7 @@ class TubeMask(Mask):
     position is a tube through the whole clip by construction. Arguments as in :class:`Mask`.
     """
 
-    def __init__(self, ratio: float = 0.7) -> None:
+    def __init__(self, ratio: float = 0.7) -> None:  # its own, so that errors name it
         super().__init__(ratio)
 
     def forward(self, batch_size: int, num_frames: int, num_patches: int,
@@ -64,7 +64,7 @@ class RandomMask(Mask):
     which lie near each other and seldom at one position. Arguments as in :class:`Mask`.
     """
 
-    def __init__(self, ratio: float = 0.7) -> None:
+    def __init__(self, ratio: float = 0.7) -> None:  # its own, so that errors name it
         super().__init__(ratio)
 
     def forward(self, batch_size: int, num_frames: int, num_patches: int,

@@ -7,7 +7,7 @@ import torch
 from mmengine.runner.checkpoint import load_checkpoint
 
 from mmbt.apis import init_model, load_branch, save_branch
-from mmbt.models import BTAdapter, OpenCLIPTrunk
+from mmbt.models import OpenCLIPTrunk
 from mmbt.models.fingerprint import COLUMNS, distance, fingerprint, first_difference, marks
 
 from .test_video_text import Malice, write_config
@@ -106,32 +106,6 @@ def test_marks_of_unrelated_weights_are_far_apart():
     generator = torch.Generator().manual_seed(0)
     pairs = [marks(torch.randn(500, generator=generator)) for _ in range(40)]
     assert min(distance(a, b) for a, b in zip(pairs[:20], pairs[20:])) > 0.5
-
-
-@pytest.mark.parametrize('variant', ['paper', 'released'])
-def test_beside_a_clip_without_its_last_layer_the_branch_lacks_one_too(variant, tmp_path, batch):
-    """The tokens one layer earlier; here by cutting the whole model's own computation short."""
-    source = build_model(dict(BACKBONE, variant=variant))
-    stir(source.backbone.branch)
-    save_branch(source, tmp_path / 'branch.pth')
-    torch.manual_seed(0)
-    short = BTAdapter(OpenCLIPTrunk(TINY, drop_last=1), num_layers=3, num_frames=FRAMES,
-                      variant=variant).double()
-    load_branch(short, tmp_path / 'branch.pth')
-    assert len(short.branch.spatial) == 2 and len(short.branch.gates) == 1
-
-    seen = []
-    hook = source.backbone.branch.spatial[1].register_forward_hook(
-        lambda module, inputs, outputs: seen.append(outputs))
-    source.encode(batch['imgs'])
-    hook.remove()
-    encoding = short(batch['imgs'])
-    assert encoding.video is None
-    assert torch.equal(encoding.branch_cls, seen[0][0])
-    assert torch.equal(encoding.branch_tokens, seen[0][1])
-    third, = source.trunk.hidden_states(batch['imgs'], [3])
-    assert torch.equal(encoding.clip_tokens, third.patches)
-    assert torch.equal(encoding.clip_cls, third.cls)
 
 
 def test_the_other_variant_is_refused_with_what_to_set(tmp_path):

@@ -1,11 +1,17 @@
 """CLIP on each frame, and the pooling of its tokens."""
-import pytest
 import torch
 
-from mmbt.models import FrameMean, STPooling, pool_space_and_time
+from mmbt.models import STPooling, pool_space_and_time
 
-from .inside_clip import assert_same
-from .tiny import CLIPS, FRAMES, PATCHES, build_model
+from .comparison import assert_same
+from .tiny import CLIPS, FRAMES, PATCHES
+from .tiny_backbones import build
+
+
+def test_frame_mean_is_the_mean_of_open_clips_own_embeddings(batch):
+    model = build('FrameMean')
+    expected = torch.stack([model.trunk.visual(clip).mean(dim=0) for clip in batch['imgs']])
+    torch.testing.assert_close(model.encode_video(batch['imgs']), expected)
 
 
 def test_pooling_by_definition():
@@ -25,20 +31,9 @@ def test_pooling_by_definition():
 
 def test_pooling_has_nothing_of_its_own(batch):
     """Its encoding is frame-mean CLIP's, whose unpooled tokens the dialogue models pool."""
-    model = build_model(dict(type='STPooling'), mask=None, heads=False)
+    model, mean = build('STPooling'), build('FrameMean')
     assert isinstance(model.backbone, STPooling)
-    mean = build_model(dict(type='FrameMean'), mask=None, heads=False)
     assert set(model.state_dict()) == set(mean.state_dict())
     encoding = model.encode(batch['imgs'])
     assert_same(encoding, mean.encode(batch['imgs']), atol=0)
     assert encoding.clip_tokens.shape[1:3] == (FRAMES, PATCHES)
-
-
-@pytest.mark.parametrize('kind', [FrameMean, STPooling])
-def test_a_mask_is_refused_in_one_line(kind, batch):
-    """In training, where masks act; an inherited mask does not hinder a test."""
-    model = build_model(dict(type=kind.__name__), mask=0.5, heads=False)
-    assert model.encode_video(batch['imgs']).shape == (CLIPS, 12)
-    with pytest.raises(ValueError, match=f'^{kind.__name__} masks nothing; set mask=None in the '
-                                         'config$'):
-        model(batch, mode='loss')

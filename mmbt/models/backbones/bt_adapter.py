@@ -98,10 +98,9 @@ class BTAdapter(nn.Module):
                 each frame; None for all. CLIP sees all in any case: the mask is asymmetric
                 (Sec. 3.3).
         """
-        states = self.trunk.hidden_states(imgs, self.branch.taps)
+        states = self.trunk.hidden_states(imgs, self.branch.taps, visible)
         space = self.space()
         if visible is not None:
-            states = [FrameTokens(s.cls, gather_visible(s.patches, visible)) for s in states]
             space = FrameTokens(space.cls, gather_visible(space.patches, visible))
         cls, tokens = self.branch(states, space)
         last = states[-1]

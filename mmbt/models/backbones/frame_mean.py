@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..structures import VideoEncoding
 from ..trunks import Trunk
+from .refusals import refuse_mask
 
 
 @MODELS.register_module()
@@ -27,8 +28,7 @@ class FrameMean(nn.Module):
         Raises:
             ValueError: If a mask is given, or the frames have not the trunk's image size.
         """
-        if visible is not None:
-            raise ValueError(f'{type(self).__name__} masks nothing; set mask=None in the config')
+        refuse_mask(self, visible)
         last, = self.trunk.hidden_states(imgs, [self.trunk.num_layers])
         return VideoEncoding(
             video=self.trunk.frame_mean(last.cls), clip_tokens=last.patches, clip_cls=last.cls)

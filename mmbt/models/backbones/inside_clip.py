@@ -1,4 +1,5 @@
 """What the space-time attentions inside CLIP's own layers share (Sec. 3.2)."""
+from abc import ABCMeta, abstractmethod
 from typing import Optional
 
 import torch
@@ -7,9 +8,10 @@ from torch import Tensor, nn
 from ..structures import VideoEncoding
 from ..trunks import Trunk
 from .branch import interpolated
+from .refusals import refuse_float8, refuse_mask
 
 
-class InsideCLIP(nn.Module):
+class InsideCLIP(nn.Module, metaclass=ABCMeta):
     """CLIP whose last layers see all frames of a clip, which a time embedding tells apart.
 
     The video embedding is the mean over frames of the projected CLS tokens, as in
@@ -35,16 +37,14 @@ class InsideCLIP(nn.Module):
         super().__init__()
         if num_frames < 1:
             raise ValueError(f'num_frames must be at least 1, got {num_frames}')
-        if trunk.float8:
-            raise ValueError(f"gradients of {type(self).__name__} pass through CLIP's layers, and "
-                             'float8 has none; set float8=False')
+        refuse_float8(self, trunk)
         self.trunk = trunk
         self.first = first
         self.time_embedding = nn.Parameter(torch.zeros(num_frames, trunk.width))
 
+    @abstractmethod
     def layer(self, index: int, tokens: Tensor) -> Tensor:
         """CLIP's layer ``index`` as it is here, (B, T, 1 + N, D) -> (B, T, 1 + N, D)."""
-        raise NotImplementedError
 
     def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
         """Encode (B, T, 3, H, W) normalised frames.
@@ -52,8 +52,7 @@ class InsideCLIP(nn.Module):
         Raises:
             ValueError: If a mask is given, or the frames have not the trunk's image size.
         """
-        if visible is not None:
-            raise ValueError(f'{type(self).__name__} masks nothing; set mask=None in the config')
+        refuse_mask(self, visible)
         state, = self.trunk.hidden_states(imgs, [self.first])
         time = interpolated(self.time_embedding, imgs.shape[1])[:, None]
         tokens = torch.cat([state.cls[:, :, None], state.patches + time], dim=2)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..structures import VideoEncoding
 from ..trunks import Trunk
+from .refusals import refuse_float8, refuse_mask
 
 
 class TimeConvolution(nn.Module):
@@ -75,9 +76,7 @@ class STAdapter(nn.Module):
             adapter_width = max(1, trunk.width * 3 // 8)
         if adapter_width < 1:
             raise ValueError(f'adapter_width must be at least 1, got {adapter_width}')
-        if trunk.float8:
-            raise ValueError("gradients of ST-Adapter pass through CLIP's layers, and float8 has "
-                             'none; set float8=False')
+        refuse_float8(self, trunk)
         self.trunk = trunk
 
         def adapters() -> nn.ModuleList:
@@ -103,8 +102,7 @@ class STAdapter(nn.Module):
         Raises:
             ValueError: If a mask is given, or the frames have not the trunk's image size.
         """
-        if visible is not None:
-            raise ValueError('ST-Adapter masks nothing; set mask=None in the config')
+        refuse_mask(self, visible)
         trunk = self.trunk
         state, = trunk.hidden_states(imgs, [0])
         tokens = torch.cat([state.cls[:, :, None], state.patches], dim=2)

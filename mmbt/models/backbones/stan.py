@@ -18,6 +18,7 @@ from ..structures import VideoEncoding
 from ..trunks import FrameTokens, Trunk
 from .branch import ReleasedBranch
 from .bt_adapter import BTAdapter
+from .refusals import refuse_mask
 
 
 class STANBranch(ReleasedBranch):
@@ -91,6 +92,5 @@ class STAN(BTAdapter):
         Raises:
             ValueError: If a mask is given.
         """
-        if visible is not None:
-            raise ValueError('STAN masks nothing; set mask=None in the config')
+        refuse_mask(self, visible)
         return super().forward(imgs)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from typing import Dict, Iterable, List, Optional
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..blocks import SpatialBlock
+from ..masks import gather_visible
 from ..text import TextTower
-from .float8 import ACTIVATIONS, check_float8, float8_block
+from .float8 import check_float8, float8_block
+from .layer import attend, feed_forward
 from .towers import Tower
 
 
@@ -130,26 +131,14 @@ class Trunk(nn.Module):
         Returns:
             (..., 1 + N, D).
         """
-        state = self.tower.block_state(index)
-        *_, length, width = tokens.shape
-        qkv = F.linear(layer_norm(tokens, state, 'norm1', self.eps), state['attn.qkv.weight'],
-                       state['attn.qkv.bias'])
-        heads = qkv.reshape(-1, length, 3, self.num_heads, width // self.num_heads)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        mixed = mixed.transpose(1, 2).reshape(tokens.shape)
-        return tokens + F.linear(mixed, state['attn.proj.weight'], state['attn.proj.bias'])
+        return attend(tokens, self.tower.block_state(index), self.num_heads, self.eps)
 
     def feed_forward(self, index: int, tokens: Tensor) -> Tensor:
         """The MLP of layer ``index`` (0-based), second line of Eq. 1, (..., D) -> (..., D).
 
         As :meth:`attend`.
         """
-        state = self.tower.block_state(index)
-        hidden = F.linear(layer_norm(tokens, state, 'norm2', self.eps), state['fc1.weight'],
-                          state['fc1.bias'])
-        hidden = ACTIVATIONS[self.tower.activation](hidden)
-        return tokens + F.linear(hidden, state['fc2.weight'], state['fc2.bias'])
+        return feed_forward(tokens, self.tower.block_state(index), self.tower.activation, self.eps)
 
     def norm(self, tokens: Tensor) -> Tensor:
         """The layer norm before the projection, (..., D) -> (..., D)."""
@@ -220,12 +209,17 @@ class Trunk(nn.Module):
     def train(self, mode: bool = True) -> 'Trunk':
         return super().train(mode and not self.frozen)
 
-    def hidden_states(self, imgs: Tensor, layers: Iterable[int]) -> List[FrameTokens]:
+    def hidden_states(self,
+                      imgs: Tensor,
+                      layers: Iterable[int],
+                      visible: Optional[Tensor] = None) -> List[FrameTokens]:
         """Run the frames and keep the outputs of the layers asked for, no others.
 
         Args:
             imgs: (B, T, 3, H, W) normalised frames.
             layers: Increasing layer numbers in 0..L; 0 is V(0), l is the output of layer l.
+            visible: Patch positions to keep of each, (B, N_vis) or (B, T, N_vis) int64; the layers
+                themselves see all. None keeps all.
 
         Returns:
             The tokens of each such layer, in the order of ``layers``.
@@ -246,7 +240,10 @@ class Trunk(nn.Module):
                 if layer in wanted:
                     states = tokens.unflatten(0, (batch, frames))
                     states = states.to(imgs.dtype) if self.float8 else states  # V(0) under autocast
-                    kept.append(FrameTokens(states[:, :, 0], states[:, :, 1:]))
+                    cls, patches = states[:, :, 0], states[:, :, 1:]
+                    if visible is not None:  # copies, so that the whole layer can be given back
+                        cls, patches = cls.clone(), gather_visible(patches, visible)
+                    kept.append(FrameTokens(cls, patches))
         return kept
 
     def check_frames(self, imgs: Tensor) -> None:
@@ -255,9 +252,3 @@ class Trunk(nn.Module):
             height, width = self.image_size
             raise ValueError(f'the trunk takes frames of (B, T, 3, {height}, {width}), got '
                              f'{tuple(imgs.shape)}; resize or crop in the pipeline')
-
-
-def layer_norm(tokens: Tensor, state: Dict[str, Tensor], name: str, eps: float) -> Tensor:
-    """A layer norm of a layer's weights, (..., D) -> (..., D)."""
-    return F.layer_norm(tokens, tokens.shape[-1:], state[f'{name}.weight'], state[f'{name}.bias'],
-                        eps)

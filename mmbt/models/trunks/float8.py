@@ -9,18 +9,17 @@ Weights and activations are scaled row by row to the range of float8 (e4m3: 3 bi
 right before each product, so that nothing is kept between calls and checkpoints stay as they are.
 https://arxiv.org/abs/2209.05433
 """
-from typing import Callable, Dict, Tuple
+from typing import Dict, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..blocks import quick_gelu
+from .layer import attend, feed_forward
 from .towers import Tower
 
 FLOAT8 = getattr(torch, 'float8_e4m3fn', None)
 LARGEST = 448.  # of e4m3
-ACTIVATIONS: Dict[str, Callable[[Tensor], Tensor]] = {'gelu': F.gelu, 'quick_gelu': quick_gelu}
 
 
 def check_float8(tower: Tower, frozen: bool) -> None:
@@ -66,6 +65,11 @@ def float8_linear(tokens: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return product.unflatten(0, tokens.shape[:-1])
 
 
+def bfloat16_linear(tokens: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``tokens @ weight.T + bias`` in bfloat16, (..., K) -> (..., D)."""
+    return F.linear(tokens.bfloat16(), weight.bfloat16(), bias.bfloat16())
+
+
 def float8_block(tokens: Tensor, state: Dict[str, Tensor], num_heads: int, activation: str,
                  eps: float) -> Tensor:
     """A transformer layer (Eq. 1), without gradient.
@@ -80,22 +84,6 @@ def float8_block(tokens: Tensor, state: Dict[str, Tensor], num_heads: int, activ
     Returns:
         (M, 1 + N, D) float32, as under autocast in bfloat16.
     """
-
-    def norm(x: Tensor, name: str) -> Tensor:
-        return F.layer_norm(x, x.shape[-1:], state[f'{name}.weight'], state[f'{name}.bias'], eps)
-
-    def coarse(x: Tensor, name: str) -> Tensor:
-        return float8_linear(x, state[f'{name}.weight'], state[f'{name}.bias'])
-
-    def fine(x: Tensor, name: str) -> Tensor:
-        weight, bias = state[f'{name}.weight'], state[f'{name}.bias']
-        return F.linear(x.bfloat16(), weight.bfloat16(), bias.bfloat16())
-
     with torch.autocast(tokens.device.type, enabled=False), torch.no_grad():
-        tokens = tokens.float()
-        qkv = coarse(norm(tokens, 'norm1'), 'attn.qkv')
-        query, key, value = qkv.unflatten(-1, (3, num_heads, -1)).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        tokens = tokens + fine(mixed.transpose(1, 2).flatten(2), 'attn.proj')
-        hidden = ACTIVATIONS[activation](coarse(norm(tokens, 'norm2'), 'fc1'))
-        return tokens + fine(hidden, 'fc2')
+        tokens = attend(tokens.float(), state, num_heads, eps, float8_linear, bfloat16_linear)
+        return feed_forward(tokens, state, activation, eps, float8_linear, bfloat16_linear)
