@@ -21,6 +21,7 @@ train_dataloader = dict(
     batch_size=80,  # x 8 GPUs = 640 (Table 8)
     num_workers=8,
     persistent_workers=True,
+    pin_memory=True,
     sampler=dict(type='ResumableSampler', shuffle=True),
     dataset=dict(
         type='CaptionedVideos',

@@ -28,6 +28,7 @@ train_dataloader = dict(
     batch_size=32,
     num_workers=0,
     persistent_workers=False,
+    pin_memory=False,
     sampler=dict(type='DefaultSampler'),
     dataset=dict(
         form='dict',
