@@ -3,11 +3,15 @@
 The limit is the best rate of matrix products, measured around the timed steps. Lists of values,
 such as ``--batch 1 2 4 --mask-ratio 0 0.7``, give a row for each combination.
 
+``python tools/benchmark.py memory`` tells what a training step would hold on a GPU, or with
+``--infer`` the encoding of videos; it needs none.
+
 ``python tools/benchmark.py data`` times the reading of clips on one core, in every way, against the
 pipeline of the released configs.
 """
 import argparse
 import warnings
+from typing import Any, List
 
 TRACES = 'work_dirs/benchmark'
 
@@ -18,12 +22,16 @@ def parse_args() -> argparse.Namespace:
     commands = parser.add_subparsers(dest='command', required=True)
     train = commands.add_parser('train', help='time training steps')
     add_model_flags(train)
-    train.add_argument('--mask-ratio', type=float, nargs='+', default=[0.7],
-                       help='share of patches that the branch does not see')
-    train.add_argument('--tokens', type=int, default=32, help='tokens of a caption')
+    add_training_flags(train)
+    add_timing_flags(train)
     infer = commands.add_parser('infer', help='time the encoding of videos')
     add_model_flags(infer)
+    add_timing_flags(infer)
     infer.set_defaults(mask_ratio=[None], tokens=None)
+    memory = commands.add_parser('memory', help='what a GPU would hold, found without one')
+    add_model_flags(memory)
+    add_training_flags(memory)
+    memory.add_argument('--infer', action='store_true', help='of encoding, not of training')
     data = commands.add_parser('data', help='time the reading of clips')
     data.add_argument('--clips', type=int, default=8, help='clips to generate of each kind')
     data.add_argument('--repeats', type=int, default=5, help='times to read each in each way')
@@ -35,21 +43,32 @@ def parse_args() -> argparse.Namespace:
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags that training and inference share."""
+    """The flags of a model and its batch."""
     parser.add_argument('--arch', default='ViT-L-14-quickgelu',
                         help="open_clip's name, or a JSON file with an architecture dict")
     parser.add_argument('--variant', choices=['paper', 'released'], default='paper')
     parser.add_argument('--precision', choices=['fp32', 'bf16'], nargs='+', default=['fp32'])
-    parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: cuda where there is')
     parser.add_argument('--batch', type=int, nargs='+', default=[2], help='clips of a step')
     parser.add_argument('--frames', type=int, nargs='+', default=[8], help='frames of a clip')
     parser.add_argument('--layers', type=int, nargs='+', default=[4], help='layers of the branch')
+    parser.add_argument('--json', metavar='FILE', help='write everything to a file')
+
+
+def add_training_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of a training step."""
+    parser.add_argument('--mask-ratio', type=float, nargs='+', default=[0.7],
+                        help='share of patches that the branch does not see')
+    parser.add_argument('--tokens', type=int, default=32, help='tokens of a caption')
+
+
+def add_timing_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of what is timed."""
+    parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: cuda where there is')
     parser.add_argument('--steps', type=int, default=10, help='timed steps')
     parser.add_argument('--warmup', type=int, default=2, help='steps before them')
     parser.add_argument('--compile', action='store_true', help='time the compiled forward too')
     parser.add_argument('--profile', nargs='?', const=TRACES, metavar='DIR',
                         help=f'profile two steps and write a trace to DIR (default: {TRACES})')
-    parser.add_argument('--json', metavar='FILE', help='write everything to a file')
 
 
 def benchmark(args: argparse.Namespace) -> None:
@@ -58,18 +77,37 @@ def benchmark(args: argparse.Namespace) -> None:
 
     from mmbt.benchmark.report import as_text, write_json
     from mmbt.benchmark.run import run_benchmark
-    from mmbt.benchmark.settings import read_arch, sweep
 
-    lists = {name: getattr(args, name)
-             for name in ('precision', 'layers', 'frames', 'mask_ratio', 'batch')}
-    rows = list(sweep(
-        lists, command=args.command, arch=read_arch(args.arch), variant=args.variant,
-        device=args.device or ('cuda' if torch.cuda.is_available() else 'cpu'),
-        tokens=args.tokens, steps=args.steps, warmup=args.warmup))
+    rows = rows_of(args, command=args.command, steps=args.steps, warmup=args.warmup,
+                   device=args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     report = run_benchmark(
         rows, compile=args.compile, profile_dir=args.profile,
         progress=lambda report: write_json(report, args.json))
     print(as_text(report))
+
+
+def rows_of(args: argparse.Namespace, **shared: Any) -> List:
+    """A row's settings for each combination of the lists."""
+    from mmbt.benchmark.settings import read_arch, sweep
+
+    lists = {name: getattr(args, name)
+             for name in ('precision', 'layers', 'frames', 'mask_ratio', 'batch')}
+    return list(sweep(lists, arch=read_arch(args.arch), variant=args.variant, tokens=args.tokens,
+                      **shared))
+
+
+def benchmark_memory(args: argparse.Namespace) -> None:
+    """Find what a GPU would hold and show it."""
+    import mmbt  # noqa: F401  registers the models
+    from mmbt.benchmark.memory import estimate_memory, memory_as_text
+    from mmbt.benchmark.report import write_json
+
+    if args.infer:
+        args.mask_ratio, args.tokens = [None], None
+    rows = rows_of(args, command='infer' if args.infer else 'train', device='cpu', steps=1,
+                   warmup=0)
+    report = estimate_memory(rows, progress=lambda report: write_json(report, args.json))
+    print(memory_as_text(report))
 
 
 def benchmark_data(args: argparse.Namespace) -> None:
@@ -84,12 +122,15 @@ def benchmark_data(args: argparse.Namespace) -> None:
     print(data_as_text(report))
 
 
+COMMANDS = dict(train=benchmark, infer=benchmark, memory=benchmark_memory, data=benchmark_data)
+
+
 def main() -> None:
     """Measure."""
     args = parse_args()
     warnings.simplefilter('ignore')
     from mmbt.engine.launch import run_tool
-    run_tool(lambda: (benchmark_data if args.command == 'data' else benchmark)(args))
+    run_tool(lambda: COMMANDS[args.command](args))
 
 
 if __name__ == '__main__':
