@@ -1,6 +1,6 @@
 """The machine's limit: its best rate of matrix products, measured beside what is timed."""
 import time
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import torch
 
@@ -50,25 +50,36 @@ class Limit:
 
     def probe(self) -> None:
         """Measure each shape, and keep what is better than before."""
-        for rows, inner, columns in self.shapes:
-            tokens = torch.randn(rows, inner, device=self.device).to(self.dtype)
-            weight = torch.randn(columns, inner, device=self.device).to(self.dtype)
-            out = torch.empty(rows, columns, device=self.device, dtype=self.dtype)
+        for shape in self.shapes:
+            self.measure(shape, REPEATS[self.device], warmup=2)
 
-            def multiply(a: torch.Tensor = tokens, b: torch.Tensor = weight.T,
-                         out: torch.Tensor = out) -> None:
-                torch.mm(a, b, out=out)
+    def sample(self) -> float:
+        """The rate at this moment: operations a second of one product of each of the trunk's."""
+        operations, seconds = self.operations, self.seconds
+        for shape in self.shapes[:-1]:
+            self.measure(shape, 1, warmup=1)
+        return (self.operations - operations) / (self.seconds - seconds)
 
-            seconds = timed(multiply, REPEATS[self.device], self.device, warmup=2)
-            name = f'{rows}x{inner}x{columns}'
-            rate = product(rows, inner, columns) / min(seconds)
-            self.rates[name] = max(rate, self.rates.get(name, 0.))
-            if (rows, inner, columns) in self.shapes[:-1]:
-                self.operations += len(seconds) * product(rows, inner, columns)
-                self.seconds += sum(seconds)
+    def measure(self, shape: Tuple[int, int, int], times: int, warmup: int) -> None:
+        """Time products of one shape."""
+        rows, inner, columns = shape
+        tokens = torch.randn(rows, inner, device=self.device).to(self.dtype)
+        weight = torch.randn(columns, inner, device=self.device).to(self.dtype)
+        out = torch.empty(rows, columns, device=self.device, dtype=self.dtype)
+        seconds = timed(lambda: torch.mm(tokens, weight.T, out=out), times, self.device, warmup)
+        name = f'{rows}x{inner}x{columns}'
+        rate = product(rows, inner, columns) / min(seconds)
+        self.rates[name] = max(rate, self.rates.get(name, 0.))
+        if shape in self.shapes[:-1]:
+            self.operations += len(seconds) * product(rows, inner, columns)
+            self.seconds += sum(seconds)
 
 
-def timed(work: Callable[[], object], times: int, device: str, warmup: int = 0) -> List[float]:
+def timed(work: Callable[[], object],
+          times: int,
+          device: str,
+          warmup: int = 0,
+          between: Optional[Callable[[], object]] = None) -> List[float]:
     """Seconds of each run of ``work``.
 
     On CUDA the GPU's own clock is read between the runs, and they are waited for at the end
@@ -79,6 +90,7 @@ def timed(work: Callable[[], object], times: int, device: str, warmup: int = 0) 
         times: How often.
         device: ``'cpu'`` or ``'cuda'``.
         warmup: Runs before that are not timed.
+        between: Run before the first and after each, and not timed; on a CPU alone.
     """
     for _ in range(warmup):
         work()
@@ -92,8 +104,11 @@ def timed(work: Callable[[], object], times: int, device: str, warmup: int = 0) 
         torch.cuda.synchronize()
         return [first.elapsed_time(last) / 1e3 for first, last in zip(events, events[1:])]
     seconds = []
+    between = between or (lambda: None)
+    between()
     for _ in range(times):
         begin = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - begin)
+        between()
     return seconds

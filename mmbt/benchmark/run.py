@@ -31,7 +31,9 @@ def run_benchmark(rows: Sequence[Settings],
         second, and ``shapes``), and ``rows``, one dict each as :func:`run_row` has it, with
         ``limit`` and ``fraction_of_limit``, and ``fraction_of_least``, that of the fastest step,
         which is nearer the truth where others use the machine; and ``fraction_of_sustained``, of
-        the rate that such products had on average.
+        the rate that such products had beside it: on a CPU, the median over the steps of each
+        one's fraction of the rate right before and after it, which is fair to a machine whose
+        speed changes; on a GPU, of their average in the whole run.
     """
     device, sizes = rows[0].device, model_sizes(rows[0].arch)
     report: Dict = dict(command=rows[0].command, versions=versions(),
@@ -48,8 +50,9 @@ def run_benchmark(rows: Sequence[Settings],
         if settings.precision not in limits:
             limits[settings.precision] = Limit(sizes, tokens, settings.dtype, device)
             limits[settings.precision].probe()
-        report['rows'].append(run_row(settings, sizes, compile, profile_dir))
-        limits[settings.precision].probe()
+        limit = limits[settings.precision]
+        report['rows'].append(run_row(settings, sizes, limit, compile, profile_dir))
+        limit.probe()
         relate(report, limits)
         progress(report)
     return report
@@ -65,16 +68,26 @@ def relate(report: Dict, limits: Dict[str, Limit]) -> None:
             row['limit'] = limits[row['settings']['precision']].rate
             row['fraction_of_limit'] = row['flops_per_second'] / row['limit']
             sustained = limits[row['settings']['precision']].sustained
-            row['fraction_of_sustained'] = row['flops_per_second'] / sustained
+            row['fraction_of_sustained'] = fraction_beside(row) if row.get('beside') else \
+                row['flops_per_second'] / sustained
             row['fraction_of_least'] = \
                 row['flops']['total'] / row['seconds']['min'] / row['limit']
 
 
-def run_row(settings: Settings, sizes: Sizes, compile: bool, profile_dir: Optional[str]) -> Dict:
+def fraction_beside(row: Dict) -> float:
+    """The median over the steps of each one's fraction of the rate right before and after it."""
+    around = [(before + after) / 2 for before, after in zip(row['beside'], row['beside'][1:])]
+    return statistics.median(row['flops']['total'] / seconds / rate
+                             for seconds, rate in zip(row['seconds']['steps'], around))
+
+
+def run_row(settings: Settings, sizes: Sizes, limit: Limit, compile: bool,
+            profile_dir: Optional[str]) -> Dict:
     """Measure one row.
 
     Returns:
-        ``settings``, ``flops`` by part, ``seconds`` of a step, ``clips_per_second``,
+        ``settings``, ``flops`` by part, ``seconds`` of a step, ``beside``, on a CPU the rate of
+        matrix products before the first step and after each, ``clips_per_second``,
         ``flops_per_second``, ``memory`` in bytes, ``host_sync``, and ``compiled`` and ``profile``
         where asked for. Without memory for it: ``settings`` and ``error``.
     """
@@ -84,8 +97,11 @@ def run_row(settings: Settings, sizes: Sizes, compile: bool, profile_dir: Option
     try:
         step = Step(settings)
         memory = Memory(settings.device)
-        seconds = timed(step, settings.steps, settings.device, settings.warmup)
-        row.update(memory=memory.peak(), **rates(seconds, settings.batch, flops['total']))
+        beside: List[float] = []
+        seconds = timed(step, settings.steps, settings.device, settings.warmup,
+                        between=lambda: beside.append(limit.sample()))
+        row.update(beside=beside, memory=memory.peak(),
+                   **rates(seconds, settings.batch, flops['total']))
         row['host_sync'] = host_syncs(step)
         if compile:
             row['compiled'] = compiled_step(step, row['seconds']['median'])

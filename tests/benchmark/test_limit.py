@@ -1,10 +1,12 @@
 """What the limit and the rates are made of; nothing here asserts a speed."""
+import time
+
 import pytest
 import torch
 
 from mmbt.benchmark import machine
 from mmbt.benchmark.flops import Sizes
-from mmbt.benchmark.limit import Limit
+from mmbt.benchmark.limit import Limit, timed
 from mmbt.benchmark.run import rates, relate
 
 SIZES = Sizes(16, 64, 4, 9, 48, 12, 16, 64, 2, 8)
@@ -51,6 +53,34 @@ def test_each_row_is_compared_with_the_limit_of_its_precision():
     assert [row['fraction_of_limit'] for row in rows] == [0.5, 0.125]
     assert rows[0]['fraction_of_least'] == 0.75
     assert rows[0]['fraction_of_sustained'] == 50 / 80
+
+
+def test_a_sample_is_the_rate_at_that_moment(monkeypatch):
+    """One product of each of the trunk's shapes, in 4 s each; it counts for the average too."""
+    monkeypatch.setattr('mmbt.benchmark.limit.timed', lambda *args, **kwargs: [4.])
+    limit = Limit(SIZES, 30, torch.float32, 'cpu')
+    limit.operations, limit.seconds = 1e9, 1.
+    operations = 2 * 30 * 16 * (48 + 64 + 64)
+    assert limit.sample() == operations / 12
+    assert (limit.operations, limit.seconds) == (1e9 + operations, 13.)
+
+
+def test_each_step_is_compared_with_the_rate_around_it():
+    """A machine that slows down by half in between is not the step's fault."""
+    limit = Limit(SIZES, 30, torch.float32, 'cpu')
+    limit.rates, limit.operations, limit.seconds = {'a': 100.}, 1., 1.
+    row = dict(settings=dict(precision='fp32'), flops=dict(total=100), flops_per_second=50.,
+               seconds=dict(min=1.25, steps=[1.25, 1.25, 2.5]), beside=[100., 100., 50., 50.])
+    relate(dict(rows=[row]), dict(fp32=limit))
+    assert row['fraction_of_sustained'] == 0.8  # of 0.8, 100 / 1.25 / 75 and 0.8
+
+
+def test_what_runs_between_is_not_timed():
+    done = []
+    seconds = timed(lambda: done.append('work'), 2, 'cpu', warmup=1,
+                    between=lambda: (done.append('between'), time.sleep(0.2)))
+    assert done == ['work', 'between', 'work', 'between', 'work', 'between']
+    assert max(seconds) < 0.2
 
 
 @pytest.mark.parametrize('line, skipped', [
