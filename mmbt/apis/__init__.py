@@ -1,5 +1,6 @@
 from mmbt.models.branch_file import load_branch, save_branch
 
+from .chat import VideoChat, init_dialogue
 from .init_model import init_model
 
-__all__ = ['init_model', 'load_branch', 'save_branch']
+__all__ = ['VideoChat', 'init_dialogue', 'init_model', 'load_branch', 'save_branch']

@@ -9,6 +9,12 @@ from .backbones import (
     STPooling,
     pool_space_and_time,
 )
+from .dialogue import (
+    InstructBLIPDialogue,
+    LLaVADialogue,
+    LLaVAV1Dialogue,
+    MiniGPT4Dialogue,
+)
 from .heads import MBCAHead, MBTAHead, VTCHead, ZeroShotHead
 from .masks import RandomMask, TubeMask, gather_visible
 from .preprocessor import VideoTextDataPreprocessor
@@ -18,7 +24,8 @@ from .trunks import HuggingFaceTrunk, OpenCLIPTrunk, Trunk
 from .video_text import VideoTextModel
 
 __all__ = [
-    'BTAdapter', 'Branch', 'FrameMean', 'HuggingFaceTrunk', 'JointST', 'MBCAHead', 'MBTAHead',
+    'BTAdapter', 'Branch', 'FrameMean', 'HuggingFaceTrunk', 'InstructBLIPDialogue', 'JointST',
+    'LLaVADialogue', 'LLaVAV1Dialogue', 'MBCAHead', 'MBTAHead', 'MiniGPT4Dialogue',
     'OpenCLIPTrunk', 'RandomMask', 'STAN', 'STAdapter', 'STPooling', 'SeparateST', 'TextTower',
     'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding', 'VideoTextDataPreprocessor', 'VideoTextModel',
     'ZeroShotHead', 'gather_visible', 'pool_space_and_time'

@@ -55,8 +55,8 @@ def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
     """Load a branch file beside the CLIP at hand, in place.
 
     Args:
-        model: A :class:`VideoTextModel`, or a backbone whose trunk may be of another library, or
-            lack its last layers, as in dialogue models.
+        model: A :class:`VideoTextModel`, a dialogue model, or a backbone whose trunk may be of
+            another library, or lack its last layers.
         path: A file of :func:`save_branch`.
 
     Raises:
@@ -67,7 +67,7 @@ def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
     root = as_model(model)
     if not Path(path).is_file():
         raise FileNotFoundError(f'branch file {path} is missing')
-    checkpoint = _load_checkpoint(str(path), map_location='cpu')
+    checkpoint = _load_checkpoint(str(path), map_location='cpu', logger='silent')
     if holds_trunk(checkpoint):
         raise ValueError(f'{path} holds CLIP too; write its branch apart with '
                          "save_branch(init_model(config, checkpoint), 'branch.pth')")
@@ -77,9 +77,11 @@ def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
 
 
 def as_model(model: nn.Module) -> nn.Module:
-    """A model as it is, a backbone alone as the ``backbone`` of one."""
-    if hasattr(model, 'backbone'):
+    """A model as it is; a backbone alone, or a dialogue model's, as the ``backbone`` of one."""
+    if 'backbone' in dict(model.named_children()):
         return model
-    if not hasattr(model, 'trunk'):
-        raise ValueError(f'a {type(model).__name__} is neither a VideoTextModel nor a backbone')
-    return nn.ModuleDict(dict(backbone=model))
+    backbone = getattr(model, 'backbone', model)
+    if not hasattr(backbone, 'trunk'):
+        raise ValueError(f'a {type(model).__name__} is neither a VideoTextModel, a dialogue model '
+                         'nor a backbone')
+    return nn.ModuleDict(dict(backbone=backbone))

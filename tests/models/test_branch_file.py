@@ -141,7 +141,7 @@ def test_what_is_no_branch_file_is_refused(source, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match='code.pth holds code'):
         load_branch(source, 'code.pth')
     assert not (tmp_path / 'hacked').exists()
-    with pytest.raises(ValueError, match='neither a VideoTextModel nor a backbone'):
+    with pytest.raises(ValueError, match='neither a VideoTextModel, a dialogue model nor'):
         load_branch(torch.nn.Linear(1, 1), 'whole.pth')
 
 

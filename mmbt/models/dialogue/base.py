@@ -3,6 +3,7 @@ from abc import ABCMeta, abstractmethod
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import StoppingCriteria, StoppingCriteriaList
 
@@ -39,8 +40,10 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
         language_model: A causal language model of transformers; only ``generate``, the call with
             ``inputs_embeds`` and ``get_input_embeddings`` are used.
         tokenizer: Its tokenizer.
-        template: How it was taught to be asked: a name in :data:`TEMPLATES`, or a template.
-        generation: Defaults for ``generate``, such as ``max_new_tokens``.
+        template: How it was taught to be asked: a name in :data:`TEMPLATES`, a template, or a dict
+            of its attributes.
+        generation: Defaults for ``generate``, such as ``temperature``; ``max_new_tokens`` is 1,024
+            if it is not given, as the authors released.
 
     Raises:
         ValueError: If there is no such template, or the language model is not a causal one.
@@ -49,6 +52,8 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
     def __init__(self, tokens: VideoTokens, language_model: nn.Module, tokenizer: Any,
                  template: Any, generation: Optional[Dict] = None) -> None:
         super().__init__()
+        if isinstance(template, dict):
+            template = Template(**template)
         if not isinstance(template, Template) and template not in TEMPLATES:
             raise ValueError(f'template is one of {sorted(TEMPLATES)}, got {template!r}')
         if getattr(language_model.config, 'is_encoder_decoder', False):
@@ -58,7 +63,8 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
         self.language_model = language_model
         self.tokenizer = tokenizer
         self.template = TEMPLATES[template] if isinstance(template, str) else template
-        self.generation = dict(generation or {})
+        self.generation = {'max_new_tokens': 1024, **ends(language_model, tokenizer),
+                           **(generation or {})}
         self.requires_grad_(False)
         self.eval()
 
@@ -96,12 +102,12 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
         pieces += [video, self.embed_text(after, start=not before)]
         return torch.cat(pieces)
 
-    def inputs(self, imgs: Tensor, questions: Sequence[str],
+    def inputs(self, tokens: Tensor, questions: Sequence[str],
                histories: Optional[Sequence[Sequence[Round]]] = None) -> Tuple[Tensor, Tensor]:
         """What the language model goes on from.
 
         Args:
-            imgs: (B, T, 3, H, W) normalised frames, a video for each question.
+            tokens: (B, n, D) of the videos, from :attr:`tokens`; one video for each question.
             questions: B questions.
             histories: For each, the rounds before it.
 
@@ -113,19 +119,17 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
                 refuses a text.
         """
         histories = [()] * len(questions) if histories is None else histories
-        if not len(imgs) == len(questions) == len(histories):
-            raise ValueError(f'{len(imgs)} videos, {len(questions)} questions and {len(histories)} '
-                             'histories; there must be one of each for each')
+        if not len(tokens) == len(questions) == len(histories):
+            raise ValueError(f'{len(tokens)} videos, {len(questions)} questions and '
+                             f'{len(histories)} histories; there must be one of each for each')
         prompts = [self.template.prompt(*each) for each in zip(questions, histories)]
-        videos = self.project(self.tokens(imgs), questions)
+        videos = self.project(tokens, questions)
         rows = [self.splice(*each) for each in zip(videos.to(self.width_like.dtype), prompts)]
         longest = max(len(row) for row in rows)
-        embeds = rows[0].new_zeros(len(rows), longest, rows[0].shape[1])
-        mask = torch.zeros(len(rows), longest, dtype=torch.long, device=embeds.device)
-        for row, embed, seen in zip(rows, embeds, mask):
-            embed[longest - len(row):] = row
-            seen[longest - len(row):] = 1
-        return embeds, mask
+        embeds = torch.stack([F.pad(row, (0, 0, longest - len(row), 0)) for row in rows])
+        empty = torch.tensor([[longest - len(row)] for row in rows], device=embeds.device)
+        mask = torch.arange(longest, device=embeds.device) >= empty
+        return embeds, mask.long()
 
     @property
     def width_like(self) -> Tensor:
@@ -136,10 +140,20 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
     def generate(self, imgs: Tensor, questions: Sequence[str],
                  histories: Optional[Sequence[Sequence[Round]]] = None,
                  **generation: Any) -> List[str]:
-        """Answer a question about each video.
+        """Answer a question about each video, from its (B, T, 3, H, W) normalised frames.
+
+        Otherwise as :meth:`answer`.
+        """
+        return self.answer(self.tokens(imgs), questions, histories, **generation)
+
+    @torch.no_grad()
+    def answer(self, tokens: Tensor, questions: Sequence[str],
+               histories: Optional[Sequence[Sequence[Round]]] = None,
+               **generation: Any) -> List[str]:
+        """Answer a question about each video, from its tokens, which serve any question.
 
         Args:
-            imgs: (B, T, 3, H, W) normalised frames.
+            tokens: (B, n, D) of the videos, from :attr:`tokens`.
             questions: B questions.
             histories: For each, the rounds before it.
             **generation: As transformers' ``generate`` takes them; they go before the model's
@@ -151,14 +165,13 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
         Raises:
             ValueError: As :meth:`inputs`.
         """
-        embeds, mask = self.inputs(imgs, questions, histories)
-        settings: Dict[str, Any] = dict(pad_token_id=self.pad_token_id)
+        embeds, mask = self.inputs(tokens, questions, histories)
+        settings = {'pad_token_id': self.pad_token_id, **self.generation, **generation}
+        stops = StoppingCriteriaList(settings.pop('stopping_criteria', []))
         if self.template.stop:
-            settings['stopping_criteria'] = StoppingCriteriaList(
-                [StopText(self.template.stop, self.tokenizer)])
+            stops.append(StopText(self.template.stop, self.tokenizer))
         ids = self.language_model.generate(
-            inputs_embeds=embeds, attention_mask=mask,
-            **{**settings, **self.generation, **generation})
+            inputs_embeds=embeds, attention_mask=mask, stopping_criteria=stops, **settings)
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [self.until_stop(text) for text in texts]
 
@@ -173,3 +186,14 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
         if self.template.stop:
             text = text.partition(self.template.stop)[0]
         return text.strip()
+
+
+def ends(language_model: nn.Module, tokenizer: Any) -> Dict[str, List[int]]:
+    """What ends an answer, for ``generate``: the language model's own token and the tokenizer's.
+
+    The LLaMA that was published first, and models made with its config.json, name ``<s>`` there.
+    """
+    config = getattr(language_model, 'generation_config', language_model.config)
+    own = config.eos_token_id
+    tokens = {*(own if isinstance(own, list) else [own]), tokenizer.eos_token_id} - {None}
+    return dict(eos_token_id=sorted(tokens)) if tokens else {}

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..trunks import HuggingFaceTrunk
 from .base import VideoDialogue
-from .loading import build_backbone, dtype_of, from_pretrained, tokenizer_of
+from .loading import build_backbone, cast, dtype_of, from_pretrained, tokenizer_of
 from .templates import Template
 from .video_tokens import VideoTokens
 
@@ -55,10 +55,12 @@ class LLaVADialogue(VideoDialogue):
             model = from_pretrained(transformers.LlavaForConditionalGeneration, model, precision)
         elif tokenizer is None:
             raise ValueError('a model that is a module needs its tokenizer too')
+        elif dtype is not None:
+            cast(model, precision)
         config = model.config
         trunk = HuggingFaceTrunk(model, drop_last=layers_after(config))
         tokens = VideoTokens(build_backbone(backbone, trunk, branch), combination, pooling,
-                             keep_cls=config.vision_feature_select_strategy == 'full')
+                             'first' if config.vision_feature_select_strategy == 'full' else None)
         super().__init__(tokens.to(precision), model, tokenizer, template, generation)
 
     def project(self, tokens: Tensor, questions: Sequence[str]) -> Tensor:

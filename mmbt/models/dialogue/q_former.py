@@ -8,8 +8,15 @@ from torch import Tensor, nn
 
 from ..trunks import HuggingFaceTrunk
 from .base import VideoDialogue
-from .loading import build_backbone, dtype_of, from_pretrained, tokenizer_of
-from .minigpt4_parts import language_model_of, load_projector, q_former_of
+from .linear import load_tensors
+from .loading import build_backbone, cast, dtype_of, from_pretrained, tokenizer_of
+from .minigpt4_parts import (
+    check_kind,
+    check_parts,
+    language_model_of,
+    projector_of,
+    q_former_of,
+)
 from .templates import Template
 from .video_tokens import VideoTokens
 
@@ -37,21 +44,25 @@ class QFormerDialogue(VideoDialogue):
         template: How it is asked.
         combination: How branch and CLIP are joined, see :class:`VideoTokens`.
         pooling: What is left of T x N tokens, likewise.
-        dtype: Precision of the weights.
+        dtype: Precision of the weights, such as ``'float16'``. None: the language model's.
         generation: Defaults for ``generate``.
     """
 
     def __init__(self, trunk: HuggingFaceTrunk, backbone: Dict, branch: Optional[str],
                  q_former: nn.Module, query_tokens: Tensor, projector: nn.Module,
                  language_model: nn.Module, tokenizer: Any, template: Union[str, Template],
-                 combination: str, pooling: str, dtype: torch.dtype,
+                 combination: str, pooling: str, dtype: Optional[str],
                  generation: Optional[Dict]) -> None:
+        precision = dtype_of(dtype, language_model)
         tokens = VideoTokens(build_backbone(backbone, trunk, branch), combination, pooling,
-                             keep_cls=True, norm=True)
-        super().__init__(tokens.to(dtype), language_model, tokenizer, template, generation)
-        self.q_former = q_former.to(dtype).eval().requires_grad_(False)
-        self.projector = projector.to(dtype).eval().requires_grad_(False)
-        self.register_buffer('query_tokens', query_tokens.detach().to(dtype), persistent=False)
+                             cls='first', norm=True)
+        if dtype is not None:
+            cast(language_model, precision)
+        super().__init__(tokens.to(precision), language_model, tokenizer, template,
+                         generation)
+        self.q_former = q_former.to(precision).eval().requires_grad_(False)
+        self.projector = projector.to(precision).eval().requires_grad_(False)
+        self.register_buffer('query_tokens', query_tokens.detach().to(precision))
 
     def project(self, tokens: Tensor, questions: Sequence[str]) -> Tensor:
         queries = self.query_tokens.expand(len(tokens), -1, -1)
@@ -83,8 +94,8 @@ class InstructBLIPDialogue(QFormerDialogue):
         template: How it is asked.
         combination: How branch and CLIP are joined, see :class:`VideoTokens`.
         pooling: What is left of T x N tokens, likewise.
-        dtype: Precision of the weights, such as ``'float16'``. Defaults to float32, or that of a
-            module.
+        dtype: Precision of the weights, such as ``'float16'``. Defaults to float32, or that of the
+            language model of a module.
         generation: Defaults for ``generate``.
 
     Raises:
@@ -104,22 +115,24 @@ class InstructBLIPDialogue(QFormerDialogue):
                  pooling: str = 'time',
                  dtype: Optional[str] = None,
                  generation: Optional[Dict] = None) -> None:
-        precision = dtype_of(dtype, model)
+        check_kind(model, transformers.InstructBlipForConditionalGeneration)
         if isinstance(model, str):
             tokenizer = tokenizer or tokenizer_of(model)
             question_tokenizer = question_tokenizer or tokenizer_of(
                 model, subfolder='qformer_tokenizer')
-            model = from_pretrained(
-                transformers.InstructBlipForConditionalGeneration, model, precision)
+            model = from_pretrained(transformers.InstructBlipForConditionalGeneration, model,
+                                    dtype_of(dtype, model))
         elif tokenizer is None or question_tokenizer is None:
             raise ValueError('a model that is a module needs its two tokenizers too')
         super().__init__(without_last(model), backbone, branch, model.qformer, model.query_tokens,
                          model.language_projection, model.language_model, tokenizer, template,
-                         combination, pooling, precision, generation)
+                         combination, pooling, dtype, generation)
         self.question_tokenizer = question_tokenizer
 
     def asked(self, questions: Sequence[str], queries: Tensor) -> Dict[str, Tensor]:
-        words = self.question_tokenizer(list(questions), padding=True, return_tensors='pt')
+        words = self.question_tokenizer(
+            list(questions), padding=True, truncation=True, return_tensors='pt',
+            max_length=self.q_former.config.max_position_embeddings)
         words = {name: words[name].to(queries.device) for name in ('input_ids', 'attention_mask')}
         seen = torch.ones(queries.shape[:2], dtype=torch.long, device=queries.device)
         return dict(input_ids=words['input_ids'],
@@ -147,8 +160,8 @@ class MiniGPT4Dialogue(QFormerDialogue):
         template: How it is asked: ``'minigpt4_vicuna'`` or ``'minigpt4_llama2'``.
         combination: How branch and CLIP are joined, see :class:`VideoTokens`.
         pooling: What is left of T x N tokens, likewise.
-        dtype: Precision of the weights, such as ``'float16'``. Defaults to float32, or that of a
-            module.
+        dtype: Precision of the weights, such as ``'float16'``. Defaults to float32, or that of the
+            language model of a module.
         generation: Defaults for ``generate``.
 
     Raises:
@@ -169,15 +182,16 @@ class MiniGPT4Dialogue(QFormerDialogue):
                  pooling: str = 'time',
                  dtype: Optional[str] = None,
                  generation: Optional[Dict] = None) -> None:
-        precision = dtype_of(dtype, model)
-        words, tokenizer = language_model_of(model, language_model, tokenizer, precision)
+        check_parts(model, language_model, projector)
+        weights = None if projector is None else load_tensors(projector)
         q_former, query_tokens = q_former_of(model)
-        layer = load_projector(model, projector, query_tokens.shape[2],
-                               words.get_input_embeddings().weight.shape[1])
+        words, tokenizer = language_model_of(model, language_model, tokenizer, dtype)
+        layer = projector_of(model, weights, projector, query_tokens.shape[2],
+                             words.get_input_embeddings().weight.shape[1])
         trunk = without_last(model)
         trunk.visual.transformer.post_layernorm.eps = MINIGPT4_EPS
         super().__init__(trunk, backbone, branch, q_former, query_tokens, layer, words, tokenizer,
-                         template, combination, pooling, precision, generation)
+                         template, combination, pooling, dtype, generation)
 
 
 def without_last(model: Union[str, nn.Module]) -> HuggingFaceTrunk:

@@ -1,5 +1,5 @@
 """What a dialogue model reads in the place of an image's tokens (Sec. 3.2)."""
-from typing import List
+from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from ..backbones import pool_space_and_time
 from ..combine import COMBINATIONS
 
 POOLINGS = ('time', 'space_time', 'none')
+CLS_PLACES = (None, 'first', 'last')
 
 
 class VideoTokens(nn.Module):
@@ -28,8 +29,8 @@ class VideoTokens(nn.Module):
             ``'concat'``.
         pooling: ``'time'`` means over the frames, N tokens; ``'space_time'`` leaves T + N, and
             ``'none'`` T x N (Sec. 3.2 and Table 1).
-        keep_cls: Whether the mean of the frames' CLS tokens, joined with the branch's, stands
-            first.
+        cls: Where the mean of the frames' CLS tokens stands, joined with the branch's: ``'first'``,
+            ``'last'``, or nowhere (None).
         norm: Whether the trunk's last layer norm follows.
 
     Raises:
@@ -40,17 +41,17 @@ class VideoTokens(nn.Module):
                  backbone: nn.Module,
                  combination: str = 'weighted',
                  pooling: str = 'time',
-                 keep_cls: bool = False,
+                 cls: Optional[str] = None,
                  norm: bool = False) -> None:
         super().__init__()
         for name, value, known in (('combination', combination, sorted(COMBINATIONS)),
-                                   ('pooling', pooling, POOLINGS)):
+                                   ('pooling', pooling, POOLINGS), ('cls', cls, CLS_PLACES)):
             if value not in known:
                 raise ValueError(f'{name} is one of {list(known)}, got {value!r}')
         self.backbone = backbone
         self.balance = COMBINATIONS[combination](backbone.trunk.width)
         self.pooling = pooling
-        self.keep_cls = keep_cls
+        self.cls = cls
         self.norm = norm
 
     def forward(self, imgs: Tensor) -> Tensor:
@@ -60,8 +61,8 @@ class VideoTokens(nn.Module):
         if encoding.branch_tokens is not None:
             patches = self.balance(encoding.branch_tokens, patches)
             cls = self.balance(encoding.branch_cls, cls)
-        parts: List[Tensor] = [cls[:, None]] if self.keep_cls else []
-        tokens = torch.cat([*parts, self.pool(patches)], dim=1)
+        first, last = ([cls[:, None]] if self.cls == place else [] for place in ('first', 'last'))
+        tokens = torch.cat([*first, self.pool(patches), *last], dim=1)
         return self.backbone.trunk.norm(tokens) if self.norm else tokens
 
     def pool(self, patches: Tensor) -> Tensor:

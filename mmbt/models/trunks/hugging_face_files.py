@@ -6,7 +6,7 @@ what it does not find, which happens with folders saved by another version of tr
 import json
 import os
 import pickle
-from typing import Any, Dict, Iterable, Optional
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 import torch
 import transformers
@@ -107,6 +107,16 @@ def vision_names(name: str, keys: Iterable[str]) -> Dict[str, str]:
     names = {key: key[len(prefix):] for key in keys if key.startswith(prefix)}
     names.update({key: key for key in keys if key == PROJECTION})
     return {key: inner for key, inner in names.items() if not inner.endswith('position_ids')}
+
+
+def part_of(name: str, beginnings: Tuple[str, ...]) -> Dict[str, Tensor]:
+    """The weights, of all of a folder or of a model on the hub, whose names begin so."""
+    files = weight_files(name)
+    wanted = [key for key in files if key.startswith(beginnings)]
+    state: Dict[str, Tensor] = {}
+    for file in {files[key] for key in wanted}:
+        state.update(read(must_locate(name, file), [k for k in wanted if files[k] == file]))
+    return state
 
 
 def weight_files(name: str) -> Dict[str, str]:

@@ -17,8 +17,11 @@ FRAMES = 4
 BRANCH = dict(type='BTAdapter', num_layers=3, num_frames=FRAMES)
 
 
-def tokenizer(start=True):
-    """One token for each character, ``<s>`` first; ``</s>`` within a text is one token too."""
+def tokenizer(start=True, marks=False):
+    """One token for each character, ``<s>`` first; ``</s>`` within a text is one token too.
+
+    With ``marks``, ``<im_start>`` and ``<im_end>`` are the tokens 101 and 102, as in LLaVA v1.
+    """
     vocabulary = {token: number for number, token in enumerate(SPECIAL + CHARACTERS)}
     characters = Tokenizer(models.WordLevel(vocabulary, unk_token='<unk>'))
     characters.pre_tokenizer = pre_tokenizers.Split('', 'isolated')
@@ -26,6 +29,8 @@ def tokenizer(start=True):
     if start:
         characters.post_processor = processors.TemplateProcessing(
             single='<s> $A', special_tokens=[('<s>', 1)])
+    if marks:
+        characters.add_tokens(['<image>', '<im_start>', '<im_end>'])
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=characters, bos_token='<s>', eos_token='</s>', pad_token='<pad>',
         unk_token='<unk>')

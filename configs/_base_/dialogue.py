@@ -1,0 +1,15 @@
+# What the dialogue models share: the branch, how a video is read, how an answer is written.
+default_scope = 'mmaction'
+custom_imports = dict(imports=['mmbt'], allow_failed_imports=False)
+
+model = dict(
+    backbone=dict(type='BTAdapter', num_layers=4, num_frames=8),
+    dtype='float16',
+    generation=dict(do_sample=True, temperature=0.2, max_new_tokens=1024))  # as released
+
+pipeline = [
+    dict(type='ReadFrames', num_frames=100, test_mode=True),
+    dict(type='Resize', scale=(-1, 224)),
+    dict(type='CenterCrop', crop_size=224),
+    dict(type='FormatShape', input_format='NCHW'),
+]

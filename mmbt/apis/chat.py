@@ -1,0 +1,105 @@
+"""Talk with an image dialogue model about videos."""
+from pathlib import Path
+from typing import Any, List, Optional, Tuple, Union
+
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+from torch import Tensor
+
+from mmbt.models import VideoTextDataPreprocessor
+from mmbt.models.dialogue import VideoDialogue
+
+
+def init_dialogue(config: Union[str, Path, Config],
+                  branch: Optional[str] = None,
+                  device: Union[str, torch.device] = 'cpu') -> VideoDialogue:
+    """Build the dialogue model of a config.
+
+    Args:
+        config: Config file, or a loaded config; it is not changed.
+        branch: A branch file in the place of the config's, see :func:`mmbt.apis.save_branch`.
+        device: Where the model goes.
+
+    Returns:
+        A model with ``generate(imgs, questions)`` and ``pipeline``, the config's transforms that
+        read a video.
+
+    Raises:
+        FileNotFoundError: If a file or model is missing.
+        ValueError: If the config is of another kind of model, or a file does not fit.
+    """
+    if not isinstance(config, Config):
+        if not Path(config).is_file():
+            raise FileNotFoundError(f'config {config} is missing')
+        config = Config.fromfile(config)
+    if 'pipeline' not in config or 'model' not in config:
+        raise ValueError('a config of a dialogue model has a model and a pipeline that reads its '
+                         'video; take one of configs/dialogue/')
+    settings = config.model.to_dict()
+    if branch is not None:
+        settings['branch'] = branch
+    with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
+        model = MODELS.build(settings)
+        if not isinstance(model, VideoDialogue):
+            raise ValueError(f'a {type(model).__name__} holds no conversation; take one of '
+                             'configs/dialogue/')
+        model.pipeline = Compose(config.pipeline)
+    return model.to(device)
+
+
+class VideoChat:
+    """A conversation about one video, which is read and encoded once.
+
+    Args:
+        model: From :func:`init_dialogue`.
+        video: A file.
+
+    Attributes:
+        history (list): Questions and answers so far.
+        frames (Tensor): (T, 3, H, W) uint8, what the model sees.
+
+    Raises:
+        VideoReadError: If the file cannot be read.
+    """
+
+    def __init__(self, model: VideoDialogue, video: Union[str, Path]) -> None:
+        self.model = model
+        self.history: List[Tuple[str, str]] = []
+        self.frames = read_video(model, video)
+        self.tokens = encode_frames(model, self.frames)
+
+    def ask(self, question: str, **generation: Any) -> str:
+        """Ask about the video, and go on from the rounds before where the model knows them.
+
+        Args:
+            question: What to ask.
+            **generation: As transformers' ``generate`` takes them.
+
+        Returns:
+            The answer.
+
+        Raises:
+            ValueError: If the question is empty or holds the video's place.
+        """
+        rounds = self.history if self.model.template.rounds else []
+        answer, = self.model.answer(self.tokens, [question], [rounds], **generation)
+        self.history.append((question, answer))
+        return answer
+
+
+def read_video(model: VideoDialogue, video: Union[str, Path]) -> Tensor:
+    """A file's (T, 3, H, W) uint8 frames by the model's pipeline."""
+    frames = model.pipeline(dict(filename=str(video)))['imgs']
+    return torch.as_tensor(frames)
+
+
+@torch.no_grad()
+def encode_frames(model: VideoDialogue, frames: Tensor) -> Tensor:
+    """(T, 3, H, W) uint8 frames -> the (1, n, D) tokens that any question is asked about."""
+    like = next(model.tokens.parameters())
+    preprocess = VideoTextDataPreprocessor().to(like.device)
+    imgs = preprocess(dict(inputs=dict(imgs=[frames])))['inputs']['imgs']
+    return model.tokens(imgs.to(like.dtype))
