@@ -1,0 +1,161 @@
+"""Embeddings of videos by their paths, in memory and in a file."""
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import torch
+
+from mmbt.models import VideoTextModel
+from mmbt.whole_file import whole_file
+
+PathLike = Union[str, Path]
+Stamp = Tuple[int, int]  # bytes, and time of the last change in ns
+GONE: Stamp = (-1, -1)
+LIBRARIES = ('torch', 'open_clip', 'timm', 'transformers')
+ARRAYS = ('embeddings', 'paths', 'stamps', 'broken', 'reasons', 'made_by')
+OTHER = ('another model (other weights, precision or settings)', 'another pipeline')
+
+
+class Indexed(NamedTuple):
+    """What is kept of a video: its stamp, and its (E,) float32 embedding of length 1."""
+
+    stamp: Stamp
+    embedding: np.ndarray
+
+
+class VideoIndex:
+    """Videos by their absolute paths, each with what it was when it was encoded.
+
+    Args:
+        width: E, the channels of an embedding.
+
+    Attributes:
+        videos (dict): Path -> :class:`Indexed`; changed by :meth:`put` and :meth:`drop` alone.
+        broken (dict): Path -> why, of the videos that could not be read.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.videos: Dict[str, Indexed] = {}
+        self.broken: Dict[str, str] = {}
+        self._matrix: Optional[np.ndarray] = None
+
+    @property
+    def embeddings(self) -> np.ndarray:
+        """(N, E) float32, in the order of ``videos``."""
+        if self._matrix is None:
+            rows = [video.embedding for video in self.videos.values()]
+            self._matrix = np.stack(rows) if rows else np.zeros((0, self.width), np.float32)
+        return self._matrix
+
+    def put(self, path: str, stamp: Stamp, embedding: np.ndarray) -> None:
+        """Keep a video's embedding in the place of what was known of it."""
+        self.videos[path] = Indexed(stamp, embedding)
+        self.broken.pop(path, None)
+        self._matrix = None
+
+    def drop(self, path: str) -> None:
+        """Forget a video, if it is known."""
+        if self.videos.pop(path, None) is not None:
+            self._matrix = None
+
+    def is_current(self, path: str, stamp: Stamp) -> bool:
+        """Whether a video is known as what its file is now."""
+        return stamp != GONE and path in self.videos and self.videos[path].stamp == stamp
+
+    def save(self, path: PathLike, made_by: Sequence[str]) -> None:
+        """Write the file: whole or not there, and without pickle.
+
+        Args:
+            path: The file, ``.npz``.
+            made_by: What the embeddings depend on: the model, and the pipeline.
+        """
+        stamps = np.array([video.stamp for video in self.videos.values()], np.int64)
+        with whole_file(path) as draft, open(draft, 'wb') as file:
+            np.savez(file, embeddings=self.embeddings, stamps=stamps.reshape(-1, 2),
+                     paths=to_array(self.videos), broken=to_array(self.broken),
+                     reasons=to_array(self.broken.values()), made_by=to_array(made_by))
+
+    @classmethod
+    def load(cls, path: PathLike, made_by: Sequence[str]) -> 'VideoIndex':
+        """Read a file that :meth:`save` wrote.
+
+        Raises:
+            FileNotFoundError: If there is none.
+            ValueError: If it was made by something else, or is no index.
+        """
+        arrays = read_arrays(path)
+        for ours, theirs, what in zip(made_by, arrays['made_by'].tolist(), OTHER):
+            if ours != theirs:
+                raise ValueError(f'index {path} was made by {what}; make it anew, or search it '
+                                 'with the config and checkpoint that made it')
+        index = cls(arrays['embeddings'].shape[1])
+        stamps = [(size, changed) for size, changed in arrays['stamps'].tolist()]
+        index.videos = dict(zip(arrays['paths'].tolist(),
+                                map(Indexed, stamps, arrays['embeddings'])))
+        index.broken = dict(zip(arrays['broken'].tolist(), arrays['reasons'].tolist()))
+        index._matrix = arrays['embeddings']
+        return index
+
+
+def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
+    """The arrays of an index file by name; see :meth:`VideoIndex.load` for what is raised."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'index {path} is missing')
+    damaged = f'{path} is no index of videos, or damaged'
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ARRAYS}
+    except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(damaged) from error
+    count, bad = len(arrays['paths']), len(arrays['broken'])
+    shapes = [arrays[name].shape for name in ARRAYS[1:]]
+    if (arrays['embeddings'].shape[:-1] != (count,)
+            or shapes != [(count,), (count, 2), (bad,), (bad,), (2,)]):
+        raise ValueError(damaged)
+    return arrays
+
+
+def to_array(texts: Any) -> np.ndarray:
+    """An array of texts that needs no pickle."""
+    return np.array(list(texts), np.str_)
+
+
+def stamp_of(path: str) -> Stamp:
+    """A file's size and time of change; ``GONE`` where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return GONE
+    return status.st_size, status.st_mtime_ns
+
+
+def hash_model(model: VideoTextModel) -> str:
+    """A hash of all that an embedding depends on: weights, kinds of modules and their settings."""
+    digest = hashlib.sha256()
+    tensors = {**model.backbone.state_dict(), **dict(model.data_preprocessor.named_buffers())}
+    for name, value in sorted(tensors.items()):
+        digest.update(f'{name} {value.dtype} {tuple(value.shape)}\n'.encode())
+        values = value.detach().cpu().contiguous().flatten()
+        digest.update(values.view(torch.uint8).numpy())
+    for name, module in model.backbone.named_modules():
+        digest.update(f'{name} {type(module).__name__} {settings(module)}\n'.encode())
+    return digest.hexdigest()
+
+
+def settings(module: torch.nn.Module) -> List[Tuple[str, Any]]:
+    """The plain values that a module of this project, or a user's, was built with."""
+    if type(module).__module__.split('.')[0] in LIBRARIES:
+        return []  # their kind and weights say what they do
+
+    def is_plain(value: Any) -> bool:
+        if isinstance(value, (tuple, list)):
+            return all(map(is_plain, value))
+        return isinstance(value, (bool, int, float, str))
+
+    return sorted((key, value) for key, value in vars(module).items()
+                  if not key.startswith('_') and key not in ('training', 'frozen')
+                  and is_plain(value))
