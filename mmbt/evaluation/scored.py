@@ -20,7 +20,7 @@ def broken_result(sample: dict) -> Optional[dict]:
         broken=reason, video_id=sample.get('video_id'))
 
 
-def scored_results(results: list[dict], name: str) -> tuple[list[dict], dict[str, int]]:
+def scored_results(results: list[dict], name: str) -> tuple[list[dict], dict[str, float]]:
     """Leave out what could not be read, and tell the log which that was.
 
     The log names the first hundred. Where it has a file, ``unscored_{name}.txt`` beside it names
@@ -31,7 +31,8 @@ def scored_results(results: list[dict], name: str) -> tuple[list[dict], dict[str
         name (str): The metric's prefix.
 
     Returns:
-        tuple: The other results, and ``dict(scored=..., total=...)``, how many of how many.
+        tuple: The other results, and ``dict(scored=..., total=...)``, how many of how many; as
+            floats, since mmengine's JSON log drops whole numbers.
 
     Raises:
         ValueError: If there were no videos, or none that could be read.
@@ -45,7 +46,7 @@ def scored_results(results: list[dict], name: str) -> tuple[list[dict], dict[str
                          f'{broken[0]}; check data_prefix')
     if broken:
         _tell(broken, len(results), name)
-    return scored, dict(scored=len(scored), total=len(results))
+    return scored, dict(scored=float(len(scored)), total=float(len(results)))
 
 
 def _tell(broken: list[str], total: int, name: str) -> None:
