@@ -7,7 +7,7 @@ from torch import Tensor
 from ..datasets.annotations import load_json
 from .features import FeatureMetric
 from .retrieval import similarity
-from .scored import scored_results
+from .scored import counts_of, scored_results
 
 
 @METRICS.register_module()
@@ -51,8 +51,8 @@ class PairOrderMetric(FeatureMetric):
             raise ValueError(f'{self.pairs_file}: no pair has two videos that could be read')
         scores = torch.tensor([pair_accuracy(a, b) for a, b in pairs])
         t2v, v2t = (100 * scores.double().mean(dim=0)).tolist()
-        return dict(t2v_acc=t2v, v2t_acc=v2t, acc=(t2v + v2t) / 2, scored=len(pairs),
-                    total=len(self.pairs))
+        return dict(t2v_acc=t2v, v2t_acc=v2t, acc=(t2v + v2t) / 2,
+                    **counts_of(len(pairs), len(self.pairs)))
 
 
 def pair_accuracy(a: dict, b: dict) -> tuple[float, float]:

@@ -31,8 +31,7 @@ def scored_results(results: list[dict], name: str) -> tuple[list[dict], dict[str
         name (str): The metric's prefix.
 
     Returns:
-        tuple: The other results, and ``dict(scored=..., total=...)``, how many of how many; as
-            floats, since mmengine's JSON log drops whole numbers.
+        tuple: The other results, and ``dict(scored=..., total=...)``, see :func:`counts_of`.
 
     Raises:
         ValueError: If there were no videos, or none that could be read.
@@ -46,7 +45,12 @@ def scored_results(results: list[dict], name: str) -> tuple[list[dict], dict[str
                          f'{broken[0]}; check data_prefix')
     if broken:
         _tell(broken, len(results), name)
-    return scored, dict(scored=float(len(scored)), total=float(len(results)))
+    return scored, counts_of(len(scored), len(results))
+
+
+def counts_of(scored: int, total: int) -> dict[str, float]:
+    """How many of how many, as floats: mmengine's JSON log makes whole numbers null."""
+    return dict(scored=float(scored), total=float(total))
 
 
 def _tell(broken: list[str], total: int, name: str) -> None:
