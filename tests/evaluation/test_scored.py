@@ -9,7 +9,7 @@ import torch
 from mmaction.structures import ActionDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import LoggerHook
-from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from torch import distributed as dist
 
 import mmbt  # noqa: F401  registers the metrics
@@ -50,11 +50,10 @@ def evaluate(metric, found, size=None):
 
 def as_logged(metrics):
     """What of metrics comes into the JSON file that the demo and the ablations read."""
-    logged = {}
+    hub = MessageHub('as_logged')
     for name, value in metrics.items():
-        history = HistoryBuffer()
-        history.update(value)
-        logged[name] = history.current()
+        hub.update_scalar(name, value)
+    logged = {name: hub.get_scalar(name).current() for name in metrics}
     return json.loads(json.dumps(LoggerHook._process_tags(logged)))
 
 
