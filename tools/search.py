@@ -259,7 +259,11 @@ def main() -> None:
     warnings.simplefilter('ignore')
     from mmbt.engine.launch import run_tool
     work = dict(index=index_videos, query=query, label=label)[args.command]
-    run_tool(lambda: work(args))
+    try:
+        run_tool(lambda: work(args))
+        sys.stdout.flush()
+    except BrokenPipeError:  # what reads the output, such as head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == '__main__':

@@ -147,6 +147,8 @@ class MiniGPT4Dialogue(QFormerDialogue):
     which the tower and the Q-Former alone are read (``Salesforce/blip2-flan-t5-xxl`` has those
     that MiniGPT-4 was trained with), a language model, and the file with that layer.
 
+    MiniGPT-4's layer norm behind EVA-CLIP has an epsilon of 1e-5; that of a module is set to it.
+
     Args:
         model: A :class:`transformers.Blip2ForConditionalGeneration`, or a folder or name on the
             hub of one.
