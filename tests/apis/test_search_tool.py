@@ -102,6 +102,20 @@ def test_a_killed_run_goes_on_where_it_was_saved(videos, world, monkeypatch, cap
     assert capsys.readouterr().out == 'index.npz: 5 videos, 1 of them encoded now\n'
 
 
+def test_a_reader_that_has_had_enough_ends_it_quietly(videos, monkeypatch):
+    assert make_index(monkeypatch) is None
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/search.py'), 'query', *MODEL,
+         *INDEX, '--text', 'a door', '--device', 'cpu'],
+        env=dict(os.environ, PYTHONPATH=str(ROOT)), stdout=writing, stderr=subprocess.PIPE,
+        text=True)
+    os.close(writing)
+    assert done.returncode == 0 and 'Traceback' not in done.stderr
+    assert 'BrokenPipeError' not in done.stderr
+
+
 def test_what_is_interrupted_is_saved(videos, monkeypatch):
     from mmbt.apis.search_encoder import Encoder
     encode = Encoder.videos
