@@ -13,6 +13,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import distributed as dist
 
 from mmbt.models.losses import symmetric_info_nce
+from mmbt.models.losses.gather import batch_sizes, group_of_hosts
 from tests.models.tiny import FRAMES, build_model, stir
 
 CLIPS = 8
@@ -71,6 +72,20 @@ def largest_matrix(clips):
     return torch.tensor(max(sizes))
 
 
+def with_group_of_hosts(rank, sizes):
+    """The batch sizes, told as beside NCCL, which takes no tensors of the host."""
+    name, gathered = dist.get_backend, dist.all_gather
+    group_of_hosts.cache_clear()
+    dist.get_backend = lambda group: 'nccl'
+    groups = []
+    dist.all_gather = lambda *args, group: groups.append(group) or gathered(*args, group=group)
+    told = [batch_sizes(sizes[rank]) for _ in range(3)]
+    dist.get_backend, dist.all_gather = name, gathered
+    group_of_hosts.cache_clear()
+    return dict(told=told, groups=len(set(groups)), new=dist.group.WORLD not in groups,
+                backend=dist.get_backend(groups[0]))
+
+
 def work(rank, split, folder):
     """One process of a split."""
     torch.set_num_threads(1)
@@ -85,6 +100,8 @@ def work(rank, split, folder):
         torch.save(largest_matrix(16), folder / f'{split}_largest.pt')
     else:
         largest_matrix(16)
+    told = with_group_of_hosts(rank, sizes)
+    torch.save(told, folder / f'{split}_told_{rank}.pt')
     dist.barrier()
     dist.destroy_process_group()
 

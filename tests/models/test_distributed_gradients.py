@@ -53,3 +53,11 @@ def test_similarities_grow_with_the_processes_and_not_with_their_square(found):
     """16 clips a process: 16 x 16 alone, 16 x 64 of four processes, never 64 x 64."""
     for split, sizes in SPLITS.items():
         assert int(torch.load(found / f'{split}_largest.pt')) == 16 * 16 * len(sizes)
+
+
+def test_hosts_tell_each_other_their_batch_sizes(found):
+    """Beside NCCL through one group of their own, which gloo serves."""
+    for split, sizes in SPLITS.items():
+        for rank in range(len(sizes)):
+            told = torch.load(found / f'{split}_told_{rank}.pt', weights_only=True)
+            assert told == dict(told=[sizes] * 3, groups=1, new=True, backend='gloo')

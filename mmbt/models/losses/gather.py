@@ -1,5 +1,6 @@
 """Losses over the clips of all processes, with the gradient of one process."""
-from typing import Tuple
+from functools import lru_cache
+from typing import List, Tuple
 
 import torch
 from mmengine.dist import get_world_size, is_distributed
@@ -19,14 +20,37 @@ def gather_rows(rows: Tensor) -> Tuple[Tensor, int]:
     """
     if not is_distributed() or get_world_size() == 1:
         return rows, 0
-    count = torch.tensor([len(rows)], device=rows.device)
-    counts = [torch.zeros_like(count) for _ in range(get_world_size())]
-    torch_dist.all_gather(counts, count)
-    sizes = [int(c) for c in counts]
+    sizes = batch_sizes(len(rows))
     padding = rows.new_zeros((max(sizes) - len(rows), ) + rows.shape[1:])
     gathered = differentiable_all_gather(torch.cat([rows, padding]))
     kept = [part[:size] for part, size in zip(gathered, sizes)]
     return torch.cat(kept), sum(sizes[:torch_dist.get_rank()])
+
+
+def batch_sizes(own: int) -> List[int]:
+    """The batch sizes of all processes, which their hosts tell each other.
+
+    No GPU takes part, so that no host waits for one.
+
+    Args:
+        own: This process's.
+    """
+    count = torch.tensor([own])
+    counts = [torch.zeros_like(count) for _ in range(get_world_size())]
+    torch_dist.all_gather(counts, count, group=group_of_hosts(torch_dist.group.WORLD))
+    return [int(count) for count in counts]
+
+
+@lru_cache(maxsize=1)
+def group_of_hosts(world: torch_dist.ProcessGroup) -> torch_dist.ProcessGroup:
+    """A group of the same processes for tensors on the host; made once, by all together.
+
+    Args:
+        world: The group of all processes.
+    """
+    if torch_dist.get_backend(world) == torch_dist.Backend.NCCL:
+        return torch_dist.new_group(backend='gloo')
+    return world
 
 
 def global_mean(values: Tensor) -> Tensor:
@@ -41,6 +65,6 @@ def global_mean(values: Tensor) -> Tensor:
     """
     if not is_distributed() or get_world_size() == 1:
         return values.mean()
-    count = torch.tensor([len(values)], device=values.device, dtype=torch.float32)
+    count = values.new_full((), len(values), dtype=torch.float32)  # no copy from the host
     torch_dist.all_reduce(count)
-    return values.sum() * get_world_size() / count[0]
+    return values.sum() * get_world_size() / count
