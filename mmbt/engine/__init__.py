@@ -1,8 +1,9 @@
 from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
+from .lazy_info import LazyRuntimeInfoHook
 from .monitoring import NonFiniteHook, TrainingMonitorHook
 from .resuming import ResumableSampler, ResumableTrainLoop
 
 __all__ = [
-    'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'NonFiniteHook', 'ResumableSampler',
-    'ResumableTrainLoop', 'TrainingMonitorHook'
+    'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'LazyRuntimeInfoHook', 'NonFiniteHook',
+    'ResumableSampler', 'ResumableTrainLoop', 'TrainingMonitorHook'
 ]

@@ -5,9 +5,11 @@ from mmaction.registry import MODELS
 from mmengine.optim import OptimWrapper
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
 import mmbt  # noqa: F401
 from mmbt.benchmark.fake_gpu import DEVICE, LiveMemory, fake_gpu, to_fake_gpu
+from mmbt.models.losses import gather
 
 TINY = dict(
     embed_dim=16,
@@ -69,6 +71,17 @@ def test_so_do_those_of_an_open_trunk_and_of_one_in_float8():
         assert all(loss.device.type == DEVICE for loss in losses.values())
 
 
+def test_among_several_processes_the_hosts_alone_tell_sizes(monkeypatch):
+    """The first of 4 processes, whose others are not there: what reads is the batch sizes."""
+    monkeypatch.setattr(gather, 'batch_sizes', lambda own: [own] * 4)
+    torch.distributed.init_process_group('fake', rank=0, world_size=4, store=FakeStore())
+    try:
+        losses = losses_on_fake_gpu(build(dict(type='BTAdapter'), **MASKED), bf16=True)
+    finally:
+        torch.distributed.destroy_process_group()
+    assert all(loss.device.type == DEVICE and loss.shape == () for loss in losses.values())
+
+
 def follow_step(model, clip=None):
     """A whole training step on shapes, on the host: losses, gradients, AdamW."""
     with fake_gpu():
@@ -87,7 +100,7 @@ def test_gradients_and_the_optimizer_s_step_read_nothing_either():
 
 
 def test_logging_the_gradient_s_norm_is_a_wait():
-    """MMEngine reads it between the gradients and the optimizer's step; docs say so."""
+    """MMEngine reads it between the gradients and the optimizer's step: LazyRuntimeInfoHook."""
     with pytest.raises(DataDependentOutputException):
         follow_step(build(dict(type='BTAdapter'), **MASKED), clip=dict(max_norm=1e9))
 
