@@ -8,7 +8,6 @@ from typing import Dict, Optional, Set
 
 import torch
 
-from ..engine.launch import keep_buffers
 from ..version import __version__
 
 BF16_UNITS = {'amx_bf16', 'avx512_bf16', 'bf16'}  # Intel's, AMD's and Intel's, ARM's
@@ -21,7 +20,6 @@ def describe_machine(device: str) -> Dict:
         cpu=cpu_info('model name') or platform.processor() or platform.machine(),
         cores=os.cpu_count(),
         threads=torch.get_num_threads(),
-        keeps_buffers=keep_buffers(),
         malloc={key: value for key, value in os.environ.items() if key.startswith('MALLOC_')})
     if device == 'cuda':
         info.update(

@@ -90,7 +90,8 @@ def config(work_dir, resume):
             dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=20),
             dict(type='CosineAnnealingLR', T_max=EPOCHS, by_epoch=True,
                  convert_to_iter_based=True)],
-        default_hooks=dict(logger=dict(type='LoggerHook', interval=1000),
+        default_hooks=dict(runtime_info=dict(type='LazyRuntimeInfoHook'),
+                           logger=dict(type='LoggerHook', interval=1000),
                            checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2)),
         custom_hooks=[
             dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.1),
