@@ -109,6 +109,7 @@ setup(
         'transformers>=4.49',
     ],
     extras_require={
+        'judge': ['openai>=1.56'],
         'lite': ['mmcv-lite>=2.0.0rc4,<2.2.0'],
         'test': ['pytest>=7.0', 'webdataset'],
     },

@@ -1,0 +1,111 @@
+"""A judge behind an interface of chat completions, OpenAI's or another server's."""
+import os
+from functools import partial
+from typing import Any, Dict, List, Optional, Tuple
+
+from .replies import Verdict, parse_reply, shorten
+
+MODEL = 'gpt-3.5-turbo'
+"""The paper's judge. Its versions change and are withdrawn, so that numbers are comparable only
+where one and the same model judged them."""
+
+KEY = 'OPENAI_API_KEY'
+
+
+class JudgeError(Exception):
+    """One answer could not be judged; the message says why."""
+
+
+class Judge:
+    """Asks a language model for verdicts.
+
+    Args:
+        model: Its name.
+        base_url: Of the server, such as ``http://localhost:8000/v1``; None is OpenAI's, or what the
+            environment's ``OPENAI_BASE_URL`` says.
+        temperature: None leaves it to the server, as published.
+        retries: How often a request is sent again that is refused for the time being (429, 5xx,
+            timeout, no connection), after pauses that double up to 8 s or are as the server says.
+        timeout: Seconds without an answer.
+        attempts: How often the judge is asked whose replies cannot be read.
+
+    Raises:
+        ValueError: If the client is not installed, there is no key, or an argument is not allowed.
+    """
+
+    def __init__(self, model: str = MODEL, base_url: Optional[str] = None,
+                 temperature: Optional[float] = None, retries: int = 6, timeout: float = 60,
+                 attempts: int = 3) -> None:
+        if retries < 0 or attempts < 1 or not timeout > 0:
+            raise ValueError('retries must be at least 0, attempts at least 1 and timeout above 0, '
+                             f'got {retries}, {attempts} and {timeout}')
+        if base_url is not None and not base_url.startswith(('http://', 'https://')):
+            raise ValueError(f'base_url must begin with http:// or https://, got {base_url!r}')
+        try:
+            import openai
+        except ImportError:
+            raise ValueError("the judge needs the openai client: pip install 'openai>=1.56'"
+                             ) from None
+        if not os.environ.get(KEY, '').strip():
+            raise ValueError(f'{KEY} is not set: set it to the key of the judge, or to any word '
+                             'for a server that wants none')
+        self.model = model
+        self.temperature = temperature
+        self.attempts = attempts
+        self._errors = openai
+        self._connect = partial(openai.OpenAI, api_key=os.environ[KEY].strip(), base_url=base_url,
+                                max_retries=retries, timeout=timeout)
+        self._client = self._connect()
+
+    @property
+    def settings(self) -> Dict[str, Any]:
+        """What verdicts depend on, besides prompts."""
+        return dict(judge=self.model, temperature=self.temperature)
+
+    def ask(self, messages: List[Dict[str, str]], is_qa: bool) -> Tuple[Verdict, str]:
+        """The verdict, and the reply that it stands in; threads may ask at the same time.
+
+        Raises:
+            JudgeError: If there is none.
+            ValueError: If no request can succeed: a key or model that the server does not know, an
+                account without credit.
+        """
+        why = ''
+        for _ in range(self.attempts):
+            reply = self._complete(messages)
+            try:
+                return parse_reply(reply, is_qa), reply
+            except ValueError as error:
+                why = str(error)
+        raise JudgeError(f'{why}, the last of {self.attempts}')
+
+    def _complete(self, messages: List[Dict[str, str]]) -> str:
+        errors = self._errors
+        chosen = {} if self.temperature is None else dict(temperature=self.temperature)
+        try:
+            completion = self._client.chat.completions.create(
+                model=self.model, messages=messages, **chosen)
+            return completion.choices[0].message.content or ''
+        except (errors.AuthenticationError, errors.PermissionDeniedError,
+                errors.NotFoundError) as error:
+            raise ValueError(f'the judge {self.model} refuses all requests: {one_line(error)}; '
+                             f'check {KEY}, the model and the base URL') from error
+        except errors.RateLimitError as error:
+            if error.code == 'insufficient_quota':
+                raise ValueError(f'the judge refuses all requests: {one_line(error)}') from error
+            raise JudgeError(one_line(error)) from error
+        except errors.OpenAIError as error:
+            raise JudgeError(one_line(error)) from error
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
+            raise JudgeError('the server sends no chat completion: '
+                             f'{shorten(str(error))}') from error
+
+    def interrupt(self) -> None:
+        """Let no request under way be sent again; later ones go over a new connection."""
+        under_way, self._client = self._client, self._connect()
+        under_way.close()
+
+
+def one_line(error: Exception) -> str:
+    """An error's words."""
+    return shorten(' '.join(str(error).split()), 300).strip('\'"')
