@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from mmbt.engine.launch import KEEP_BUFFERS
 
 from .configs import fingerprint
 from .tables import Table
@@ -103,7 +102,7 @@ def run_all(commands: Sequence[Tuple[str, List[str], Path]], jobs: int,
 
 def environment_of(jobs: int) -> Dict[str, str]:
     """Variables of processes that share a machine, where the user has not set them."""
-    return dict(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // jobs)), **KEEP_BUFFERS)
+    return dict(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // jobs)))
 
 
 @dataclass(frozen=True)

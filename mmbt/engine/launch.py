@@ -12,10 +12,6 @@ from mmengine.runner import Runner
 
 TRACEBACK = 'MMBT_TRACEBACK'
 
-# glibc gives large buffers back to the system after each use, and the page faults of taking them
-# anew cost a tenth of a training on a CPU; a process with these in its environment keeps them.
-KEEP_BUFFERS = dict(MALLOC_MMAP_THRESHOLD_='4294967296', MALLOC_TRIM_THRESHOLD_='4294967296')
-
 # Of glibc's malloc.h: the size of free memory at the heap's end that is given back, and how many
 # buffers may be mapped by themselves.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4

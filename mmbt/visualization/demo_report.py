@@ -2,6 +2,7 @@
 import json
 import os
 import os.path as osp
+from html import escape
 
 from ..datasets.annotations import load_json
 from ..datasets.world.scenes import MOTIONS
@@ -41,9 +42,10 @@ def write_report(out_dir: str, runs: dict, meta: dict) -> None:
         out_dir: Folder to write to; made if missing.
         runs: ``bt_adapter`` and ``frame_mean``, each a dict of ``metrics`` (as the evaluators
             give them, flat) and ``features``, the ``.npz`` path of ``VideoTextRetrieval(dump=)``.
-        meta: ``seed``; ``world``, the folder of the world; ``seconds``, ``versions`` and
-            ``machine``, names to values; ``scalars``, the ``scalars.json`` paths of the trainings
-            ``clip`` and ``branch``.
+        meta: ``seed``; ``command``, what makes such a report when a seed is put behind it, by
+            default ``make demo SEED=``; ``world``, the folder of the world; ``seconds``,
+            ``versions`` and ``machine``, names to values; ``scalars``, the ``scalars.json`` paths
+            of the trainings ``clip`` and ``branch``.
 
     Raises:
         FileNotFoundError: an input file is missing.
@@ -92,7 +94,7 @@ def make_report(runs: dict, meta: dict, world: dict) -> dict:
         'world': world,
         'metrics': metrics,
         'difference': {key: branch[key] - baseline[key] for key in branch if key in baseline},
-        'command': f'make demo SEED={meta["seed"]}',
+        'command': meta.get('command', 'make demo SEED=') + str(meta['seed']),
     }
 
 
@@ -215,11 +217,12 @@ def _trainings(curves: dict) -> str:
 def _facts(report: dict) -> str:
     seconds = {_STEPS.get(name, name): f'{value:,.1f} s'
                for name, value in report['seconds'].items()}
+    again = report['command'].removesuffix(str(report['seed'])) + str(report['seed'] + 1)
     tables = [page.facts_table(facts)
               for facts in (seconds, report['versions'], report['machine']) if facts]
     return page.section(
         'Time, versions and machine',
-        f'<p>Repeat with another seed: <code>make demo SEED={report["seed"] + 1}</code></p>',
+        f'<p>Repeat with another seed: <code>{escape(again)}</code></p>',
         '<div class="facts">' + ''.join(tables) + '</div>')
 
 

@@ -11,7 +11,6 @@ import pytest
 from mmbt.ablation import schedule
 from mmbt.ablation.schedule import Failed, Run, command, run_all
 from mmbt.ablation.worlds import WORLDS
-from mmbt.engine.launch import KEEP_BUFFERS
 
 # Each writes its own file, and waits for the other's.
 MEET = """
@@ -215,14 +214,6 @@ def test_cores_are_shared_unless_the_user_says_otherwise(tmp_path, monkeypatch):
             monkeypatch.setenv('OMP_NUM_THREADS', given)
         run_all([python(tmp_path, f'{jobs}', show)], jobs, None, ignore)
         assert (tmp_path / f'logs/{jobs}.txt').read_text() == f'{threads}\n'
-
-
-def test_buffers_are_kept_unless_the_user_says_otherwise(tmp_path, monkeypatch):
-    show = f'import os; print(*(os.environ[name] for name in {list(KEEP_BUFFERS)}))'
-    monkeypatch.delenv('MALLOC_MMAP_THRESHOLD_', raising=False)
-    monkeypatch.setenv('MALLOC_TRIM_THRESHOLD_', '5')
-    run_all([python(tmp_path, 'job', show)], 1, None, ignore)
-    assert (tmp_path / 'logs/job.txt').read_text() == '4294967296 5\n'
 
 
 def test_several_processes_are_started_by_torchrun():
