@@ -14,12 +14,11 @@ import mmbt  # noqa: F401
 TOOL = Path(__file__).parents[1] / 'tools/demo.py'
 
 
-def run(command, env):
+def run(command):
     """Stand in for ``subprocess.run`` where the command is ``[python, file, argument, ...]``."""
     process = os.fork()
     if process:
         return SimpleNamespace(returncode=os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
-    os.environ.update(env)
     sys.argv = command[1:]
     runpy.run_path(command[1], run_name='__main__')
     sys.stdout.flush()

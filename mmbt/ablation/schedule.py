@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-
 from .configs import fingerprint
 from .tables import Table
 from .worlds import World
