@@ -1,6 +1,5 @@
 # What the dialogue models share: the branch, how a video is read, how an answer is written.
-default_scope = 'mmaction'
-custom_imports = dict(imports=['mmbt'], allow_failed_imports=False)
+_base_ = ['./default_runtime.py']
 
 model = dict(
     backbone=dict(type='BTAdapter', num_layers=4, num_frames=8),

@@ -19,8 +19,10 @@ def init_dialogue(config: Union[str, Path, Config],
     """Build the dialogue model of a config.
 
     Args:
-        config: Config file, or a loaded config; it is not changed.
-        branch: A branch file in the place of the config's, see :func:`mmbt.apis.save_branch`.
+        config: Config file, or a loaded config; it is not changed. That of an instruction tuning
+            serves too.
+        branch: A branch file in the place of the config's, see :func:`mmbt.apis.save_branch`. What
+            instruction tuning writes brings the tuned projector along.
         device: Where the model goes.
 
     Returns:
@@ -39,6 +41,7 @@ def init_dialogue(config: Union[str, Path, Config],
         raise ValueError('a config of a dialogue model has a model and a pipeline that reads its '
                          'video; take one of configs/dialogue/')
     settings = config.model.to_dict()
+    settings = settings.get('dialogue', settings)  # of a config of instruction tuning
     if branch is not None:
         settings['branch'] = branch
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):

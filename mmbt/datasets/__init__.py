@@ -1,5 +1,6 @@
 """Datasets and transforms of video-text pairs and labelled videos."""
 from .broken_videos import BrokenVideoPolicy, VideoReadError
+from .instructions import VideoInstructions
 from .recognition import LabelledVideos
 from .shards import ShardedVideos
 from .splits import SplitVideos
@@ -8,5 +9,6 @@ from .video_text import CaptionedVideos
 
 __all__ = [
     'BrokenVideoPolicy', 'CaptionedVideos', 'LabelledVideos', 'PackVideoText', 'ReadFrames',
-    'ReadShardFrames', 'ShardedVideos', 'SplitVideos', 'TokenizeText', 'VideoReadError',
+    'ReadShardFrames', 'ShardedVideos', 'SplitVideos', 'TokenizeText', 'VideoInstructions',
+    'VideoReadError',
 ]

@@ -10,6 +10,7 @@ from .backbones import (
     pool_space_and_time,
 )
 from .dialogue import (
+    DialogueTuning,
     InstructBLIPDialogue,
     LLaVADialogue,
     LLaVAV1Dialogue,
@@ -24,9 +25,10 @@ from .trunks import HuggingFaceTrunk, OpenCLIPTrunk, Trunk
 from .video_text import VideoTextModel
 
 __all__ = [
-    'BTAdapter', 'Branch', 'FrameMean', 'HuggingFaceTrunk', 'InstructBLIPDialogue', 'JointST',
-    'LLaVADialogue', 'LLaVAV1Dialogue', 'MBCAHead', 'MBTAHead', 'MiniGPT4Dialogue',
-    'OpenCLIPTrunk', 'RandomMask', 'STAN', 'STAdapter', 'STPooling', 'SeparateST', 'TextTower',
-    'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding', 'VideoTextDataPreprocessor', 'VideoTextModel',
-    'ZeroShotHead', 'gather_visible', 'pool_space_and_time'
+    'BTAdapter', 'Branch', 'DialogueTuning', 'FrameMean', 'HuggingFaceTrunk',
+    'InstructBLIPDialogue', 'JointST', 'LLaVADialogue', 'LLaVAV1Dialogue', 'MBCAHead', 'MBTAHead',
+    'MiniGPT4Dialogue', 'OpenCLIPTrunk', 'RandomMask', 'STAN', 'STAdapter', 'STPooling',
+    'SeparateST', 'TextTower', 'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding',
+    'VideoTextDataPreprocessor', 'VideoTextModel', 'ZeroShotHead', 'gather_visible',
+    'pool_space_and_time'
 ]

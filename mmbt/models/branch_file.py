@@ -20,9 +20,11 @@ def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
     does, and with :func:`load_branch` into a backbone beside any trunk of the same CLIP. The file
     is whole or not there.
 
+    Of a dialogue model it holds the weight that joins branch and CLIP and the projector too.
+
     Args:
-        model: A :class:`VideoTextModel`, or a backbone such as :class:`BTAdapter` or
-            :class:`SeparateST`.
+        model: A :class:`VideoTextModel`, a dialogue model, or a backbone such as
+            :class:`BTAdapter` or :class:`SeparateST`.
         path: The file, ``.pth``.
 
     Raises:
@@ -30,8 +32,7 @@ def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
     """
     root = as_model(model)
     state = {name: value.detach().cpu().clone() for name, value in trained_weights(root).items()}
-    marks = fingerprint(root.backbone.trunk)
-    state.update({FINGERPRINT + name: value for name, value in marks.items()})
+    state.update(marks_of_clip(root))
     with whole_file(path) as draft:
         torch.save(dict(meta=dict(mmbt_version=__version__), state_dict=state), draft)
 
@@ -39,12 +40,17 @@ def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
 def trained_weights(root: nn.Module) -> Dict[str, Tensor]:
     """The parameters of a model that are trained beside its frozen CLIP, by name.
 
+    Of a dialogue model's parts they are all outside CLIP, whether training goes on or not.
+
     Raises:
         ValueError: If CLIP is trained too, or nothing of the backbone is.
     """
+    root = as_model(root)
     if not root.backbone.trunk.frozen:
         raise ValueError('CLIP is trained too, so there is no branch to save apart from it; save '
                          'the whole model')
+    if is_dialogue(root):
+        return outside_clip(root)
     state = {name: value for name, value in root.named_parameters() if value.requires_grad}
     if not any(name.startswith('backbone.') for name in state):
         raise ValueError(f'a {type(root.backbone).__name__} has nothing that is trained')
@@ -57,7 +63,8 @@ def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
     Args:
         model: A :class:`VideoTextModel`, a dialogue model, or a backbone whose trunk may be of
             another library, or lack its last layers.
-        path: A file of :func:`save_branch`.
+        path: A file of :func:`save_branch`. A dialogue model also takes a checkpoint of its
+            instruction tuning, with CLIP where that was tuned too.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -68,7 +75,7 @@ def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(f'branch file {path} is missing')
     checkpoint = _load_checkpoint(str(path), map_location='cpu', logger='silent')
-    if holds_trunk(checkpoint):
+    if holds_trunk(checkpoint) and not is_dialogue(root):
         raise ValueError(f'{path} holds CLIP too; write its branch apart with '
                          "save_branch(init_model(config, checkpoint), 'branch.pth')")
     state = dict(checkpoint.get('state_dict', checkpoint))
@@ -77,11 +84,29 @@ def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
 
 
 def as_model(model: nn.Module) -> nn.Module:
-    """A model as it is; a backbone alone, or a dialogue model's, as the ``backbone`` of one."""
+    """A model as it is; of a dialogue model its tuned parts; a backbone as that of a model."""
     if 'backbone' in dict(model.named_children()):
         return model
-    backbone = getattr(model, 'backbone', model)
-    if not hasattr(backbone, 'trunk'):
+    if hasattr(model, 'tuned_parts'):
+        return model.tuned_parts()
+    if not hasattr(model, 'trunk'):
         raise ValueError(f'a {type(model).__name__} is neither a VideoTextModel, a dialogue model '
                          'nor a backbone')
-    return nn.ModuleDict(dict(backbone=backbone))
+    return nn.ModuleDict(dict(backbone=model))
+
+
+def is_dialogue(root: nn.Module) -> bool:
+    """Whether what :func:`as_model` gave are the parts of a dialogue model."""
+    return 'projector' in dict(root.named_children())
+
+
+def outside_clip(root: nn.Module) -> Dict[str, Tensor]:
+    """All parameters but CLIP's, by name."""
+    clip = set(map(id, root.backbone.trunk.parameters()))
+    return {name: value for name, value in root.named_parameters() if id(value) not in clip}
+
+
+def marks_of_clip(root: nn.Module) -> Dict[str, Tensor]:
+    """The fingerprint of a model's CLIP, as files hold it."""
+    marks = fingerprint(root.backbone.trunk)
+    return {FINGERPRINT + name: value for name, value in marks.items()}

@@ -8,6 +8,8 @@ from .fingerprint import first_difference
 
 # Parts that a checkpoint may hold or lack freely: objectives are of no use after training.
 OPTIONAL = ('heads.', )
+# Parts of a dialogue model: a branch file of pretraining has none of them, a tuned one has all.
+CONVERSATION = ('balance.', 'projector.')
 TRUNK = 'backbone.trunk.'
 FINGERPRINT = 'fingerprint.'
 
@@ -26,8 +28,8 @@ def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: st
 
     MMEngine only logs keys that do not fit, and would evaluate random weights. A checkpoint may
     lack the whole trunk (weights of the branch alone) if the model's CLIP is the one that they
-    were trained beside; it may hold or lack objectives, and hold layers beside those of CLIP that
-    the model's trunk drops.
+    were trained beside; it may hold or lack objectives, lack what only dialogue models have, and
+    hold layers beside those of CLIP that the model's trunk drops.
 
     Raises:
         ValueError: If a key is missing or unknown, a shape differs, or CLIP does.
@@ -54,6 +56,9 @@ def check_names(model: nn.Module, state_dict: Dict[str, Tensor], prefix: str, gi
     optional = tuple(prefix + part for part in OPTIONAL)
     spare = optional + tuple(f'{prefix}backbone.{part}' for part in idle)
     lacking = optional + (() if whole else (prefix + TRUNK, ))
+    conversation = tuple(prefix + part for part in CONVERSATION)
+    if not any(key.startswith(conversation) for key in given):
+        lacking += conversation
     missing = sorted(k for k in own if k not in given and not k.startswith(lacking))
     unknown = sorted(k for k in given if k not in own and not k.startswith(spare))
     resized = [

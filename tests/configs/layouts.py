@@ -10,8 +10,10 @@ from mmengine.registry import DefaultScope
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / 'configs').rglob('*.py'))
-DIALOGUES = [path for path in CONFIGS if 'dialogue' in path.parts]
-RUNNABLE = [path for path in CONFIGS if '_base_' not in path.parts and path not in DIALOGUES]
+DIALOGUES, TUNINGS = ([path for path in CONFIGS if 'dialogue' in path.parts
+                       and path.stem.startswith(kind)] for kind in ('dialogue_', 'tune_'))
+RUNNABLE = [path for path in CONFIGS if '_base_' not in path.parts
+            and path not in DIALOGUES + TUNINGS]
 
 LSMDC_CLIP = '1004_Movie_00.00.51.926-00.00.54.129'
 HMDB_CLASSES = '\n'.join(f'class {i}' for i in range(51))

@@ -34,6 +34,8 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
     """Answers to questions about videos, by an image dialogue model with another eye.
 
     All is frozen and in eval mode: nothing is trained here (zero-shot conversation, Sec. 4.1).
+    :class:`DialogueTuning` trains parts of it. Subclasses have a ``projector``, the layer behind
+    which a video's tokens are as wide as the language model's.
 
     Args:
         tokens: What of a video the model reads.
@@ -70,8 +72,13 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
 
     @property
     def backbone(self) -> nn.Module:
-        """The video backbone, for :func:`mmbt.apis.load_branch`."""
+        """The video backbone."""
         return self.tokens.backbone
+
+    def tuned_parts(self) -> nn.ModuleDict:
+        """What instruction tuning may train, by the names that branch files have."""
+        return nn.ModuleDict(dict(backbone=self.tokens.backbone, balance=self.tokens.balance,
+                                  projector=self.projector))
 
     def train(self, mode: bool = True) -> 'VideoDialogue':
         return super().train(False)
@@ -123,13 +130,18 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
             raise ValueError(f'{len(tokens)} videos, {len(questions)} questions and '
                              f'{len(histories)} histories; there must be one of each for each')
         prompts = [self.template.prompt(*each) for each in zip(questions, histories)]
-        videos = self.project(tokens, questions)
-        rows = [self.splice(*each) for each in zip(videos.to(self.width_like.dtype), prompts)]
+        rows = self.rows(tokens, questions, prompts)
         longest = max(len(row) for row in rows)
         embeds = torch.stack([F.pad(row, (0, 0, longest - len(row), 0)) for row in rows])
         empty = torch.tensor([[longest - len(row)] for row in rows], device=embeds.device)
         mask = torch.arange(longest, device=embeds.device) >= empty
         return embeds, mask.long()
+
+    def rows(self, tokens: Tensor, questions: Sequence[str],
+             prompts: Sequence[str]) -> List[Tensor]:
+        """Each prompt with its video in its place, B of (L, H), not padded."""
+        videos = self.project(tokens, questions).to(self.width_like.dtype)
+        return [self.splice(*each) for each in zip(videos, prompts)]
 
     @property
     def width_like(self) -> Tensor:

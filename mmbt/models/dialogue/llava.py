@@ -5,6 +5,7 @@ import transformers
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ..branch_file import load_branch
 from ..trunks import HuggingFaceTrunk
 from .base import VideoDialogue
 from .loading import build_backbone, cast, dtype_of, from_pretrained, tokenizer_of
@@ -24,7 +25,8 @@ class LLaVADialogue(VideoDialogue):
             hub of one.
         backbone: Config of the video backbone, without its trunk; ``dict(type='FrameMean')`` is
             LLaVA itself on each frame.
-        branch: A branch file, see :func:`mmbt.apis.save_branch`. None leaves the branch as built.
+        branch: A branch file, see :func:`mmbt.apis.save_branch`; one of instruction tuning brings
+            the projector too. None leaves the branch as built.
         tokenizer: Where ``model`` is a module: its tokenizer. Else the folder's own.
         template: How it is asked. Defaults to LLaVA-1.5's.
         combination: How branch and CLIP are joined, see :class:`VideoTokens`.
@@ -59,15 +61,22 @@ class LLaVADialogue(VideoDialogue):
             cast(model, precision)
         config = model.config
         trunk = HuggingFaceTrunk(model, drop_last=layers_after(config))
-        tokens = VideoTokens(build_backbone(backbone, trunk, branch), combination, pooling,
+        tokens = VideoTokens(build_backbone(backbone, trunk), combination, pooling,
                              'first' if config.vision_feature_select_strategy == 'full' else None)
         super().__init__(tokens.to(precision), model, tokenizer, template, generation)
+        if branch is not None:
+            load_branch(self, branch)
 
-    def project(self, tokens: Tensor, questions: Sequence[str]) -> Tensor:
+    @property
+    def projector(self) -> nn.Module:
+        """LLaVA's two layers, within the model of transformers."""
         inner = self.language_model
         if not hasattr(inner, 'multi_modal_projector'):
             inner = inner.model  # from transformers 4.52 on
-        return inner.multi_modal_projector(tokens)
+        return inner.multi_modal_projector
+
+    def project(self, tokens: Tensor, questions: Sequence[str]) -> Tensor:
+        return self.projector(tokens)
 
 
 def layers_after(config: Any) -> int:

@@ -6,6 +6,7 @@ import transformers
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ..branch_file import load_branch
 from ..trunks import HuggingFaceTrunk
 from ..trunks.hugging_face_files import part_of, read_json
 from .base import VideoDialogue
@@ -30,7 +31,8 @@ class LLaVAV1Dialogue(VideoDialogue):
         model: The folder, with ``mm_vision_tower`` in its config.json.
         backbone: Config of the video backbone, without its trunk; ``dict(type='FrameMean')`` is
             LLaVA itself on each frame.
-        branch: A branch file, see :func:`mmbt.apis.save_branch`. None leaves the branch as built.
+        branch: A branch file, see :func:`mmbt.apis.save_branch`; one of instruction tuning brings
+            the projector too. None leaves the branch as built.
         vision: CLIP: a folder or name on the hub, or a module. Defaults to OpenAI's ViT-L/14.
         projector: A file with a projector trained since, such as ``mm_projector.bin`` of the
             authors' instruction tuning. None takes the folder's.
@@ -72,7 +74,7 @@ class LLaVAV1Dialogue(VideoDialogue):
             transformers.LlamaForCausalLM, model, precision,
             config=transformers.LlamaConfig.from_dict({**settings, 'model_type': 'llama'}))
         trunk = HuggingFaceTrunk(vision, drop_last=-settings['mm_vision_select_layer'] - 1)
-        tokens = VideoTokens(build_backbone(backbone, trunk, branch), combination, pooling,
+        tokens = VideoTokens(build_backbone(backbone, trunk), combination, pooling,
                              cls)
         if isinstance(template, str) and template in TEMPLATES:
             template = TEMPLATES[template]
@@ -85,6 +87,8 @@ class LLaVAV1Dialogue(VideoDialogue):
         layer = linear_of(state, PROJECTOR, trunk.width, language_model.config.hidden_size,
                           projector or model)
         self.projector = layer.to(precision).requires_grad_(False)
+        if branch is not None:
+            load_branch(self, branch)
 
     def project(self, tokens: Tensor, questions: Sequence[str]) -> Tensor:
         return self.projector(tokens)

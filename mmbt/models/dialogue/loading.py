@@ -9,7 +9,6 @@ from packaging.version import Version
 from safetensors import SafetensorError
 from torch import nn
 
-from ..branch_file import load_branch
 from ..trunks import Trunk
 
 DTYPES = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
@@ -88,9 +87,6 @@ def cast(model: nn.Module, dtype: torch.dtype) -> None:
         parameter.data = parameter.data.to(dtype)
 
 
-def build_backbone(config: dict, trunk: Trunk, branch: Optional[str]) -> nn.Module:
-    """The video backbone of a config beside a dialogue model's tower, with a branch file."""
-    backbone = MODELS.build(config, default_args=dict(trunk=trunk))
-    if branch is not None:
-        load_branch(backbone, branch)
-    return backbone
+def build_backbone(config: dict, trunk: Trunk) -> nn.Module:
+    """The video backbone of a config beside a dialogue model's tower."""
+    return MODELS.build(config, default_args=dict(trunk=trunk))

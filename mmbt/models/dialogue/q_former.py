@@ -6,6 +6,7 @@ import transformers
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ..branch_file import load_branch
 from ..trunks import HuggingFaceTrunk
 from .base import VideoDialogue
 from .linear import load_tensors
@@ -54,7 +55,7 @@ class QFormerDialogue(VideoDialogue):
                  combination: str, pooling: str, dtype: Optional[str],
                  generation: Optional[Dict]) -> None:
         precision = dtype_of(dtype, language_model)
-        tokens = VideoTokens(build_backbone(backbone, trunk, branch), combination, pooling,
+        tokens = VideoTokens(build_backbone(backbone, trunk), combination, pooling,
                              cls='first', norm=True)
         if dtype is not None:
             cast(language_model, precision)
@@ -63,6 +64,8 @@ class QFormerDialogue(VideoDialogue):
         self.q_former = q_former.to(precision).eval().requires_grad_(False)
         self.projector = projector.to(precision).eval().requires_grad_(False)
         self.register_buffer('query_tokens', query_tokens.detach().to(precision))
+        if branch is not None:
+            load_branch(self, branch)
 
     def project(self, tokens: Tensor, questions: Sequence[str]) -> Tensor:
         queries = self.query_tokens.expand(len(tokens), -1, -1)
@@ -88,7 +91,8 @@ class InstructBLIPDialogue(QFormerDialogue):
             the hub of one.
         backbone: Config of the video backbone, without its trunk; ``dict(type='FrameMean')`` is
             InstructBLIP itself on each frame.
-        branch: A branch file, see :func:`mmbt.apis.save_branch`. None leaves the branch as built.
+        branch: A branch file, see :func:`mmbt.apis.save_branch`; one of instruction tuning brings
+            the projector too. None leaves the branch as built.
         tokenizer: Where ``model`` is a module: its tokenizer. Else the folder's own.
         question_tokenizer: Likewise, of the Q-Former.
         template: How it is asked.
@@ -157,7 +161,8 @@ class MiniGPT4Dialogue(QFormerDialogue):
             takes that of ``model``, a module.
         projector: A file with ``llama_proj.weight`` and ``llama_proj.bias``, as published. None
             takes the projection of ``model``, a module.
-        branch: A branch file, see :func:`mmbt.apis.save_branch`. None leaves the branch as built.
+        branch: A branch file, see :func:`mmbt.apis.save_branch`; one of instruction tuning brings
+            the projector too. None leaves the branch as built.
         tokenizer: Where the language model is a module: its tokenizer. Else the folder's own.
         template: How it is asked: ``'minigpt4_vicuna'`` or ``'minigpt4_llama2'``.
         combination: How branch and CLIP are joined, see :class:`VideoTokens`.

@@ -1,8 +1,9 @@
+from .answer import IGNORED, answer_cross_entropy
 from .gather import gather_rows, global_mean
 from .info_nce import info_nce, symmetric_info_nce
 from .token_alignment import cosine_alignment, token_alignment
 
 __all__ = [
-    'cosine_alignment', 'gather_rows', 'global_mean', 'info_nce', 'symmetric_info_nce',
-    'token_alignment'
+    'IGNORED', 'answer_cross_entropy', 'cosine_alignment', 'gather_rows', 'global_mean',
+    'info_nce', 'symmetric_info_nce', 'token_alignment'
 ]
