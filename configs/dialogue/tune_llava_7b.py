@@ -39,7 +39,7 @@ optim_wrapper = dict(  # Table 8
     type='AmpOptimWrapper',
     dtype='float16',
     loss_scale='dynamic',
-    optimizer=dict(type='AdamW', lr=2e-5, betas=(0.9, 0.998), weight_decay=0.1),
+    optimizer=dict(type='AdamW', lr=2e-5, betas=(0.9, 0.998), weight_decay=0.1, fused=True),
     clip_grad=dict(max_norm=1e9))  # clips nothing, and logs the gradient's norm
 # The paper is silent on the schedule; the authors' code warms up over 3 % of the three epochs and
 # lets a cosine fall to zero.

@@ -4,17 +4,15 @@ Started as a script by test_hooks.py. The processes are forks of this one, which
 everything and computed nothing.
 """
 import json
-import os
 import sys
-import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
 from mmaction.datasets import BaseActionDataset
-from torch import distributed as dist
 
 from mmbt.datasets.broken_videos import BrokenVideoPolicy
 from mmbt.engine import BrokenVideoHook
+from tests.processes import run_splits
 
 # For each process the videos that it knows to be broken after each epoch.
 MET = (((1, 2), (1, 2), ()), ((2, 5, 7), (2, 5, 6, 7), ()))
@@ -44,9 +42,8 @@ def report(hook, dataset):
     return lines
 
 
-def work(rank, folder):
+def work(rank, split, folder):
     """One process: write its reports, the names in each limited to one."""
-    dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
     hook, dataset = BrokenVideoHook(), Videos()
     hook.most_named = 1
     reports = []
@@ -54,24 +51,7 @@ def work(rank, folder):
         dataset.now_broken(*numbers)
         reports.append(report(hook, dataset))
     (folder / f'{rank}.json').write_text(json.dumps(reports))
-    dist.destroy_process_group()
-
-
-def main(folder):
-    """Run both, and fail where one does."""
-    children = []
-    for rank in range(2):
-        child = os.fork()
-        if child == 0:
-            try:
-                work(rank, folder)
-                os._exit(0)
-            except BaseException:
-                traceback.print_exc()
-                os._exit(1)
-        children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
 
 
 if __name__ == '__main__':
-    main(Path(sys.argv[1]))
+    run_splits(dict(both=[1, 1]), work, Path(sys.argv[1]))

@@ -4,7 +4,6 @@ Started as a script by test_distributed_gradients.py. The processes are forks of
 has imported everything and computed nothing. Each split is run for every objective alone and for
 all together; process 0 saves its parameters' gradients.
 """
-import os
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from torch import distributed as dist
 from mmbt.models.losses import symmetric_info_nce
 from mmbt.models.losses.gather import batch_sizes, group_of_hosts
 from tests.models.tiny import FRAMES, build_model, stir
+from tests.processes import run_splits
 
 CLIPS = 8
 SPLITS = {'one': [8], 'two': [4, 4], 'two_uneven': [5, 3], 'four': [2, 2, 2, 2],
@@ -88,10 +88,7 @@ def with_group_of_hosts(rank, sizes):
 
 def work(rank, split, folder):
     """One process of a split."""
-    torch.set_num_threads(1)
     sizes = SPLITS[split]
-    dist.init_process_group('gloo', init_method=f'file://{folder}/{split}.store', rank=rank,
-                            world_size=len(sizes))
     for objective in OBJECTIVES:
         found = gradients(objective, rank, sizes)
         if rank == 0:
@@ -102,29 +99,7 @@ def work(rank, split, folder):
         largest_matrix(16)
     told = with_group_of_hosts(rank, sizes)
     torch.save(told, folder / f'{split}_told_{rank}.pt')
-    dist.barrier()
-    dist.destroy_process_group()
-
-
-def main(folder):
-    """Run all splits, one after the other."""
-    for split, sizes in SPLITS.items():
-        children = []
-        for rank in range(len(sizes)):
-            child = os.fork()
-            if child == 0:
-                try:
-                    work(rank, split, folder)
-                    os._exit(0)
-                except BaseException:
-                    import traceback
-                    traceback.print_exc()
-                    os._exit(1)
-            children.append(child)
-        for child in children:
-            _, status = os.waitpid(child, 0)
-            assert status == 0, f'a process of {split} failed'
 
 
 if __name__ == '__main__':
-    main(Path(sys.argv[1]))
+    run_splits(SPLITS, work, Path(sys.argv[1]))
