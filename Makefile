@@ -37,8 +37,9 @@ opencv-without-display:
 	    $$(sed -n 's/^opencv-python==/opencv-python-headless==/p' requirements.txt)
 	$(PY) -c 'import cv2'
 
+# One thread each: processes that share cores and have a thread for each core wait for one another.
 test: setup
-	$(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 lint: setup
 	$(PY) -m ruff check . && $(PY) -m mypy
