@@ -55,10 +55,13 @@ def keep_buffers() -> bool:
     anew cost a tenth of a training on a CPU.
 
     Returns:
-        bool: Whether it does; not where the user has set up the allocator with ``MALLOC_...`` or
-        ``GLIBC_TUNABLES``, nor without glibc.
+        bool: Whether it does; not where there is a GPU, whose buffers are not glibc's, nor where
+        the user has set up the allocator with ``MALLOC_...`` or ``GLIBC_TUNABLES``, nor without
+        glibc.
     """
-    if any(name.startswith('MALLOC_') or name == 'GLIBC_TUNABLES' for name in os.environ):
+    import torch
+    settled = any(name.startswith('MALLOC_') or name == 'GLIBC_TUNABLES' for name in os.environ)
+    if settled or torch.cuda.is_available():
         return False
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None) if os.name == 'posix' else None
     return mallopt is not None and all([

@@ -53,3 +53,8 @@ def test_buffers_are_kept_unless_the_user_says_otherwise():
 def test_the_user_s_own_settings_are_left_alone(monkeypatch):
     monkeypatch.setenv('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')
     assert not keep_buffers()
+
+
+def test_a_machine_with_a_gpu_gives_them_back(monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    assert not keep_buffers()
