@@ -68,5 +68,5 @@ def check_metrics(runs: dict) -> None:
         if missing:
             raise ValueError(f'the metrics of {model!r} lack {", ".join(missing)}')
         for key, value in runs[model]['metrics'].items():
-            if not math.isfinite(value):
-                raise ValueError(f'the metric {key!r} of {model!r} is {float(value)}')
+            if value is None or not math.isfinite(value):
+                raise ValueError(f'the metric {key!r} of {model!r} is {value}')

@@ -176,6 +176,9 @@ def break_inputs(kind, runs, meta, tmp_path):
     if kind == 'nan':
         runs['bt_adapter']['metrics']['acc/top1'] = float('nan')
         return ValueError, "'acc/top1' of 'bt_adapter' is nan"
+    if kind == 'null':
+        runs['bt_adapter']['metrics']['acc/top5'] = None
+        return ValueError, "'acc/top5' of 'bt_adapter' is None"
     if kind == 'features':
         runs['bt_adapter']['features'] = str(tmp_path / 'gone.npz')
         return FileNotFoundError, 'gone.npz is missing: run the retrieval test first'
@@ -199,8 +202,8 @@ def break_inputs(kind, runs, meta, tmp_path):
     return ValueError, 'test_pairs.json names video .*, which the features files do not hold'
 
 
-@pytest.mark.parametrize('kind', ['metric', 'run', 'nan', 'features', 'scalars', 'world',
-                                  'other videos', 'pairs'])
+@pytest.mark.parametrize('kind', ['metric', 'run', 'nan', 'null', 'features', 'scalars',
+                                  'world', 'other videos', 'pairs'])
 def test_bad_inputs_are_one_line_and_write_nothing(kind, inputs, tmp_path):
     error, message = break_inputs(kind, *inputs, tmp_path)
     with pytest.raises(error, match=message) as raised:
