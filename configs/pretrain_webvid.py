@@ -7,7 +7,10 @@
 #       columns videoid, page_dir and name among others; the 10M layout serves too
 #   data/webvid/videos/{page_dir}/{videoid}.mp4
 # Weights: OpenAI's CLIP ViT-L/14, fetched by open_clip; model.trunk.pretrained also takes a file.
-_base_ = ['./_base_/default_runtime.py', './_base_/models/bt_adapter_clip_l14.py']
+_base_ = [
+    './_base_/default_runtime.py', './_base_/models/bt_adapter_clip_l14.py',
+    './_base_/training.py'
+]
 
 train_pipeline = [
     dict(type='ReadFrames', num_frames=8),
@@ -46,15 +49,6 @@ param_scheduler = [
          convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=640)
-
-custom_hooks = [
-    dict(type='BrokenVideoHook'),
-    dict(type='NonFiniteHook'),
-    dict(type='TrainingMonitorHook'),
-    dict(type='BranchFileHook'),
-    # The epoch is the whole run: save on the way too, so that a kill costs 200 iterations at most.
-    dict(type='CheckpointHook', by_epoch=False, interval=200, max_keep_ckpts=2, save_last=False),
-]
 
 visualizer = dict(
     type='Visualizer',

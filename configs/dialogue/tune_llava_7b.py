@@ -11,7 +11,7 @@
 #   data/videochatgpt/VideoInstruct100K.json    [{"q": ..., "a": ..., "video_id": ...}, ...]
 #   data/videochatgpt/videos/{video_id}.mp4     any suffix; dataset.missing='skip' does without some
 # Weights: as dialogue_llava_7b.py, and the branch that pretraining wrote (model.dialogue.branch).
-_base_ = ['./dialogue_llava_7b.py']
+_base_ = ['./dialogue_llava_7b.py', '../_base_/training.py']
 
 model = dict(
     _delete_=True,
@@ -50,14 +50,6 @@ param_scheduler = [
          convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=16)
-
-custom_hooks = [
-    dict(type='BrokenVideoHook'),
-    dict(type='NonFiniteHook'),
-    dict(type='TrainingMonitorHook'),
-    dict(type='BranchFileHook'),
-    dict(type='CheckpointHook', by_epoch=False, interval=500, max_keep_ckpts=2, save_last=False),
-]
 
 visualizer = dict(
     type='Visualizer',

@@ -17,7 +17,7 @@ from mmbt.models.dialogue import Template, VideoDialogue
 from mmbt.whole_file import whole_file
 
 from .chat import encode_frames, read_video
-from .search_index import settings
+from .model_hash import hash_model
 
 PREDICTIONS = (('pred', ), ('pred1', 'pred2'))  # by how many questions an entry has
 
@@ -160,19 +160,11 @@ def write_answers(questions: Sequence[Question], done: Mapping[str, Sequence[str
 
 def hash_dialogue(model: VideoDialogue) -> str:
     """A hash of all that an answer depends on: weights, settings, template, pipeline."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f'{name} {value.dtype} {tuple(value.shape)}\n'.encode())
-        values = value.detach().cpu().contiguous().flatten()
-        digest.update(values.view(torch.uint8).numpy())
-    for name, module in model.named_modules():
-        digest.update(f'{name} {type(module).__name__} {settings(module)}\n'.encode())
     defaults = {name: value for name, value
                 in model.language_model.generation_config.to_dict().items()
                 if not name.startswith('_') and name != 'transformers_version'}
     built = [model.template, model.generation, defaults, model.pipeline]
-    digest.update(json.dumps(describe(built), sort_keys=True).encode())
-    return digest.hexdigest()
+    return hash_model(model, model.state_dict(), json.dumps(describe(built), sort_keys=True))
 
 
 def describe(value: Any) -> Any:

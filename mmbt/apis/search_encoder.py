@@ -15,7 +15,7 @@ from mmbt.datasets import VideoReadError
 from mmbt.models import VideoTextModel
 from mmbt.tokenizer import tokenize
 
-from .search_index import hash_model
+from .model_hash import hash_model
 
 TEXTS = 256  # encoded at a time
 Clip = Tuple[str, Union[Tensor, str]]  # a path, and (T, 3, H, W) uint8 frames or why there are none
@@ -43,7 +43,10 @@ class Encoder:
     @cached_property
     def made_by(self) -> Tuple[str, str]:
         """What an embedding depends on: a hash of the model, and the pipeline."""
-        return hash_model(self.model), json.dumps(self.pipeline, sort_keys=True, default=str)
+        model = self.model
+        tensors = {**model.backbone.state_dict(), **dict(model.data_preprocessor.named_buffers())}
+        return hash_model(model.backbone, tensors), json.dumps(
+            self.pipeline, sort_keys=True, default=str)
 
     def batches(self, paths: Sequence[str], batch_size: int = 1,
                 workers: int = 0) -> Iterator[List[Clip]]:

@@ -1,20 +1,16 @@
 """Embeddings of videos by their paths, in memory and in a file."""
-import hashlib
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
-import torch
 
-from mmbt.models import VideoTextModel
 from mmbt.whole_file import whole_file
 
 PathLike = Union[str, Path]
 Stamp = Tuple[int, int]  # bytes, and time of the last change in ns
 GONE: Stamp = (-1, -1)
-LIBRARIES = ('torch', 'open_clip', 'timm', 'transformers')
 ARRAYS = ('embeddings', 'paths', 'stamps', 'broken', 'reasons', 'made_by')
 OTHER = ('another model (other weights, precision or settings)', 'another pipeline')
 
@@ -131,31 +127,3 @@ def stamp_of(path: str) -> Stamp:
     except OSError:
         return GONE
     return status.st_size, status.st_mtime_ns
-
-
-def hash_model(model: VideoTextModel) -> str:
-    """A hash of all that an embedding depends on: weights, kinds of modules and their settings."""
-    digest = hashlib.sha256()
-    tensors = {**model.backbone.state_dict(), **dict(model.data_preprocessor.named_buffers())}
-    for name, value in sorted(tensors.items()):
-        digest.update(f'{name} {value.dtype} {tuple(value.shape)}\n'.encode())
-        values = value.detach().cpu().contiguous().flatten()
-        digest.update(values.view(torch.uint8).numpy())
-    for name, module in model.backbone.named_modules():
-        digest.update(f'{name} {type(module).__name__} {settings(module)}\n'.encode())
-    return digest.hexdigest()
-
-
-def settings(module: torch.nn.Module) -> List[Tuple[str, Any]]:
-    """The plain values that a module of this project, or a user's, was built with."""
-    if type(module).__module__.split('.')[0] in LIBRARIES:
-        return []  # their kind and weights say what they do
-
-    def is_plain(value: Any) -> bool:
-        if isinstance(value, (tuple, list)):
-            return all(map(is_plain, value))
-        return isinstance(value, (bool, int, float, str))
-
-    return sorted((key, value) for key, value in vars(module).items()
-                  if not key.startswith('_') and key not in ('training', 'frozen')
-                  and is_plain(value))

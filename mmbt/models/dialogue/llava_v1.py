@@ -74,8 +74,7 @@ class LLaVAV1Dialogue(VideoDialogue):
             transformers.LlamaForCausalLM, model, precision,
             config=transformers.LlamaConfig.from_dict({**settings, 'model_type': 'llama'}))
         trunk = HuggingFaceTrunk(vision, drop_last=-settings['mm_vision_select_layer'] - 1)
-        tokens = VideoTokens(build_backbone(backbone, trunk), combination, pooling,
-                             cls)
+        tokens = VideoTokens(build_backbone(backbone, trunk), combination, pooling, cls)
         if isinstance(template, str) and template in TEMPLATES:
             template = TEMPLATES[template]
         if isinstance(template, Template) and settings.get('mm_use_im_start_end', False):

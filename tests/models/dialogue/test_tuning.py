@@ -8,14 +8,7 @@ from mmbt.models.dialogue.templates import VIDEO
 from mmbt.models.losses import IGNORED
 
 from .tiny_dialogue import ids
-from .tiny_tuning import ANSWERS, QUESTIONS, clips, gradients, trained, tuning, write_models
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp('tuning')
-    write_models(path)
-    return path
+from .tiny_tuning import ANSWERS, QUESTIONS, clips, gradients, trained, tuning
 
 
 @pytest.fixture

@@ -5,19 +5,12 @@ import torch
 from mmbt.benchmark.fake_gpu import DEVICE, fake_gpu, to_fake_gpu
 
 from .tiny_dialogue import BRANCH, FRAMES
-from .tiny_tuning import ANSWERS, QUESTIONS, tuning, write_models
+from .tiny_tuning import ANSWERS, QUESTIONS, tuning
 
 BACKBONES = {
     'BTAdapter': BRANCH,
     **{name: dict(type=name) for name in ('FrameMean', 'STPooling', 'STAdapter')},
     **{name: dict(type=name, num_frames=FRAMES) for name in ('SeparateST', 'JointST', 'STAN')}}
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp('tuning')
-    write_models(path)
-    return path
 
 
 @pytest.mark.parametrize('train_clip', [False, True])

@@ -12,16 +12,9 @@ from mmbt.models.branch_file import outside_clip
 from ..tiny import stir
 from .folders import clip_folder
 from .tiny_dialogue import BRANCH, FRAMES
-from .tiny_tuning import ANSWERS, QUESTIONS, clips, dialogue, trained, tuning, write_models
+from .tiny_tuning import ANSWERS, QUESTIONS, clips, dialogue, trained, tuning
 
 SCRATCH = dict(branch=None)
-
-
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp('tuning')
-    write_models(path)
-    return path
 
 
 @pytest.fixture
