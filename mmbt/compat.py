@@ -152,7 +152,7 @@ def guard_checkpoints() -> None:
     """
     from mmengine.runner import CheckpointLoader
 
-    from .safe_load import guarded
+    from .files.safe_load import guarded
     original = CheckpointLoader.load_checkpoint.__func__
     _replace(CheckpointLoader, 'load_checkpoint', original, guarded(original))
 
@@ -256,7 +256,7 @@ def write_checkpoints_whole() -> None:
     """
     from mmengine.fileio.backends import LocalBackend
 
-    from .whole_file import whole_file
+    from .files.atomic import whole_file
     original = LocalBackend.put
 
     @wraps(original)

@@ -14,7 +14,7 @@ import torch
 
 from mmbt.datasets.world.scenes import MOTIONS
 from mmbt.evaluation.retrieval import similarity
-from mmbt.safe_load import weights_only
+from mmbt.files.safe_load import weights_only
 
 DEMO = Path(__file__).with_name('forked_demo.py')
 SEED = 3

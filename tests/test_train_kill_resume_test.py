@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 from mmbt.datasets.world import generate_world
-from mmbt.safe_load import weights_only
+from mmbt.files.safe_load import weights_only
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 MIM = Path(sys.executable).with_name('mim')

@@ -115,7 +115,7 @@ def answer(args: argparse.Namespace) -> None:
 
 def tell_missing(missing: List[str], total: int, args: argparse.Namespace) -> None:
     """Name the videos that are missing, and stop unless they are to be skipped."""
-    from mmbt.whole_file import whole_file
+    from mmbt.files.atomic import whole_file
     path = f'{args.out}.missing.txt'
     if not missing:
         Path(path).unlink(missing_ok=True)  # of an earlier run

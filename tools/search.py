@@ -248,7 +248,7 @@ def read_names(names: List[str]) -> List[str]:
 
 def write_table(rows: List[Tuple], path: str) -> None:
     """Write the labels as CSV, whole or not at all."""
-    from mmbt.whole_file import whole_file
+    from mmbt.files.atomic import whole_file
     with whole_file(path) as draft, open(draft, 'w', newline='', encoding='utf-8') as file:
         csv.writer(file).writerows([('video', 'rank', 'class', 'probability'), *rows])
 

@@ -12,7 +12,7 @@ from mmengine.dist import barrier, is_main_process
 
 import mmbt
 from mmbt.engine.launch import build_runner, run_tool
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 from .configs import load_row, trains
 from .worlds import WORLDS, World

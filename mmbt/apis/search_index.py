@@ -6,7 +6,7 @@ from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 PathLike = Union[str, Path]
 Stamp = Tuple[int, int]  # bytes, and time of the last change in ns

@@ -7,7 +7,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 from .architecture import OPENAI, Arch
 

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mmbt.safe_load import UNREADABLE, refusal, weights_only
+from mmbt.files.safe_load import UNREADABLE, refusal, weights_only
 
 
 def read_weights(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], List[str]]:

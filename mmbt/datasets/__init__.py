@@ -1,5 +1,7 @@
 """Datasets and transforms of video-text pairs and labelled videos."""
-from .broken_videos import BrokenVideoPolicy, VideoReadError
+from mmbt.reading import VideoReadError
+
+from .broken_videos import BrokenVideoPolicy
 from .instructions import VideoInstructions
 from .recognition import LabelledVideos
 from .shards import ShardedVideos

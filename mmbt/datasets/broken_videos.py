@@ -7,11 +7,9 @@ from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from torch.utils.data import get_worker_info
 
+from mmbt.reading import VideoReadError
+
 from .sample_index import seed_sample
-
-
-class VideoReadError(ValueError):
-    """A video is missing, empty, cut short, too large or no video at all; the message names it."""
 
 
 class SharedMarks:

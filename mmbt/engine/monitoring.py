@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mmbt.models.combine import WeightedSelection
 from mmbt.visualization.training import training_picture
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 from .hooks import model_of
 

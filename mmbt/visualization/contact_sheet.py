@@ -5,9 +5,9 @@ from typing import Sequence, Tuple, Union
 import numpy as np
 from matplotlib.figure import Figure
 
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
-from ..datasets.broken_videos import VideoReadError
+from mmbt.reading import VideoReadError
 from ..datasets.transforms.reading import ReadFrames
 
 LINE = 90  # characters

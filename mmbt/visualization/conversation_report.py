@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 from mmbt.evaluation.judge import GENERATIVE, METRICS, write_json
 from mmbt.evaluation.judge.paper import MEANS, TABLE_3, TABLES, Table
 from mmbt.evaluation.judge.results import mean
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 from .conversation_picture import scores_picture
 

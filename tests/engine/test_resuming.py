@@ -12,7 +12,7 @@ from mmengine.logging import MessageHub
 
 from mmbt.datasets.sample_index import SampleIndex, mixed_seed
 from mmbt.engine import ResumableSampler, ResumableTrainLoop
-from mmbt.safe_load import weights_only
+from mmbt.files.safe_load import weights_only
 
 from .killed_runs import EPOCHS, ITERATIONS
 

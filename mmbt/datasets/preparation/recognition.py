@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from mmbt.class_names import to_words
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 from ..annotations import read_text
 from .finding import VideoFinder

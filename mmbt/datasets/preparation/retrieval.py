@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Optional
 
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 from ..annotations import load_json, read_json, read_lsmdc, read_msrvtt, read_text
 from ..video_files import without_suffix

@@ -4,7 +4,7 @@ import os.path as osp
 from collections.abc import Callable, Iterator
 from typing import Optional
 
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 from .finding import VideoFinder
 from .report import Counts, Official

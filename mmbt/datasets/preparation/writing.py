@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 from .report import Counts
 

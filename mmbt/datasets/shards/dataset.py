@@ -2,7 +2,9 @@
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 
-from ..broken_videos import BrokenVideoPolicy, VideoReadError
+from mmbt.reading import VideoReadError
+
+from ..broken_videos import BrokenVideoPolicy
 from .layout import ClipTable
 
 

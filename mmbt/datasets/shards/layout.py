@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..annotations import load_json
-from ..broken_videos import VideoReadError
+from mmbt.reading import VideoReadError
 from ..compact import Lazy
 
 MANIFEST, SETTINGS, BROKEN = 'manifest.json', 'settings.json', 'broken.txt'

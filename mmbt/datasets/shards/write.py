@@ -17,9 +17,9 @@ from typing import Any, Optional
 import cv2
 import numpy as np
 
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
-from ..broken_videos import VideoReadError
+from mmbt.reading import VideoReadError
 from ..transforms.reading import ReadFrames
 from .layout import BROKEN, MANIFEST, SETTINGS, index_path, shard_name
 from .settings import ShardSettings

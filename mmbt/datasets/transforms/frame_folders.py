@@ -7,7 +7,7 @@ import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from ..broken_videos import VideoReadError
+from mmbt.reading import VideoReadError
 from ..video_files import frame_names, without_suffix
 from .size_limit import check_image_size
 

@@ -5,7 +5,7 @@ from mmaction.datasets.transforms import UniformSample
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ..broken_videos import VideoReadError
+from mmbt.reading import VideoReadError
 from ..shards.layout import read_ranges
 from .blank import blank_frames
 

@@ -3,7 +3,7 @@ from typing import Any, Optional
 
 from PIL import Image
 
-from ..broken_videos import VideoReadError
+from mmbt.reading import VideoReadError
 
 # Eight frames of 8K video (7680 x 4320), 0.8 GB.
 MAX_PIXELS = 2**28

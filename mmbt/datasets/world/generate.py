@@ -11,7 +11,7 @@ import av
 import cv2
 import numpy as np
 
-from ...whole_file import whole_file
+from mmbt.files.atomic import whole_file
 from .cues import render_still
 from .motions import NUM_FRAMES
 from .render import render_clip

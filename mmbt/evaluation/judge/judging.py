@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from mmbt.datasets.annotations import load_json
-from mmbt.journal import Journal
+from mmbt.files.append_log import Journal
 
 from .client import Judge, JudgeError
 from .metrics import METRICS, Metric

@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Union
 
-from mmbt.whole_file import whole_file
+from mmbt.files.atomic import whole_file
 
 from .judging import Answered, Judged
 from .metrics import METRICS

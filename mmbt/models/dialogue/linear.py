@@ -5,7 +5,7 @@ from typing import Any, Dict
 import torch
 from torch import Tensor, nn
 
-from mmbt.safe_load import refusal
+from mmbt.files.safe_load import refusal
 
 
 def load_tensors(path: str) -> Dict[str, Any]:

@@ -15,7 +15,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from mmbt.safe_load import refusal
+from mmbt.files.safe_load import refusal
 
 from .towers import HFVision
 from .weights import hub_is_out_of_reach

@@ -14,7 +14,7 @@ import torch
 from open_clip.factory import load_checkpoint
 from torch import nn
 
-from mmbt.safe_load import refusal, weights_only
+from mmbt.files.safe_load import refusal, weights_only
 
 from ..checkpoint import TRUNK
 

@@ -8,7 +8,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mmbt.apis import VideoChat, init_dialogue
-from mmbt.safe_load import weights_only
+from mmbt.files.safe_load import weights_only
 
 from ...test_tools import run as tool
 from .tuning_world import LEFT, PAIRS, RIGHT, ROUNDS, run, tiny_config, write_world

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from mmbt.journal import Journal
+from mmbt.files.append_log import Journal
 
 MADE_BY = dict(model='a', seed=0)
 
