@@ -28,18 +28,20 @@ class VideoSearch:
             is set to eval mode.
         pipeline: Configs of the transforms that read a video; those of text are passed over.
         context_length: Token ids of a text at most, with start and end.
-        arch: The architecture whose tokenizer the text tower needs.
+        arch: The architecture whose tokenizer the texts are for. Defaults to the text tower's own;
+            another is refused.
 
     Attributes:
         encoder (Encoder): Videos and texts to embeddings.
         index (VideoIndex): What is kept of the videos.
 
     Raises:
-        ValueError: If the model has no such space, or the context is too short.
+        ValueError: If the model has no such space, the context is too short or too long, or the
+            pipeline or ``arch`` is for another CLIP than the model's.
     """
 
     def __init__(self, model: VideoTextModel, pipeline: Sequence[Dict], context_length: int,
-                 arch: Union[str, Dict] = 'ViT-L-14') -> None:
+                 arch: Union[str, Dict, None] = None) -> None:
         self.encoder = Encoder(model, pipeline, context_length, arch)
         self.index = VideoIndex(model.trunk.embed_dim)
         self._classes: Tuple[Tuple[str, ...], np.ndarray] = ((), np.empty(0))
@@ -75,7 +77,7 @@ class VideoSearch:
             raise ValueError('the config does not say how text is tokenised: add TokenizeText to '
                              'its test pipeline, or a cls_head to its model')
         return cls(init_model(config, checkpoint, device), dataset.pipeline,
-                   text.get('context_length', 12), text.get('arch', 'ViT-L-14'))
+                   text.get('context_length', 12), text.get('arch'))
 
     def __len__(self) -> int:
         return len(self.index.videos)
@@ -219,7 +221,7 @@ class VideoSearch:
 
     def save(self, path: PathLike) -> None:
         """Write the index as ``.npz``: whole or not there, and without pickle."""
-        self.index.save(path, self.encoder.made_by)
+        self.index.save(path, self.encoder.made_by, self.encoder.card)
 
     def load_index(self, path: PathLike) -> None:
         """Read an index in the place of what is here.
@@ -228,7 +230,7 @@ class VideoSearch:
             FileNotFoundError: If there is none.
             ValueError: If it was made by another model or pipeline, or the file is no index.
         """
-        self.index = VideoIndex.load(path, self.encoder.made_by)
+        self.index = VideoIndex.load(path, self.encoder.made_by, self.encoder.card)
 
 
 def best_first(scores: np.ndarray) -> np.ndarray:

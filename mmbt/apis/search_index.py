@@ -1,4 +1,5 @@
 """Embeddings of videos by their paths, in memory and in a file."""
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from mmbt.files.atomic import whole_file
+from mmbt.models.card import ModelCard
 
 PathLike = Union[str, Path]
 Stamp = Tuple[int, int]  # bytes, and time of the last change in ns
@@ -62,28 +64,31 @@ class VideoIndex:
         """Whether a video is known as what its file is now."""
         return stamp != GONE and path in self.videos and self.videos[path].stamp == stamp
 
-    def save(self, path: PathLike, made_by: Sequence[str]) -> None:
+    def save(self, path: PathLike, made_by: Sequence[str], card: str = '') -> None:
         """Write the file: whole or not there, and without pickle.
 
         Args:
             path: The file, ``.npz``.
             made_by: What the embeddings depend on: the model, and the pipeline.
+            card: The model's card, as JSON.
         """
         stamps = np.array([video.stamp for video in self.videos.values()], np.int64)
         with whole_file(path) as draft, open(draft, 'wb') as file:
             np.savez(file, embeddings=self.embeddings, stamps=stamps.reshape(-1, 2),
                      paths=to_array(self.videos), broken=to_array(self.broken),
-                     reasons=to_array(self.broken.values()), made_by=to_array(made_by))
+                     reasons=to_array(self.broken.values()), made_by=to_array(made_by),
+                     model_card=to_array([card or 'null']))
 
     @classmethod
-    def load(cls, path: PathLike, made_by: Sequence[str]) -> 'VideoIndex':
-        """Read a file that :meth:`save` wrote.
+    def load(cls, path: PathLike, made_by: Sequence[str], card: str = '') -> 'VideoIndex':
+        """Read a file that :meth:`save` wrote; arguments as there.
 
         Raises:
             FileNotFoundError: If there is none.
             ValueError: If it was made by something else, or is no index.
         """
         arrays = read_arrays(path)
+        check_index_card(path, card)
         for ours, theirs, what in zip(made_by, arrays['made_by'].tolist(), OTHER):
             if ours != theirs:
                 raise ValueError(f'index {path} was made by {what}; make it anew, or search it '
@@ -95,6 +100,24 @@ class VideoIndex:
         index.broken = dict(zip(arrays['broken'].tolist(), arrays['reasons'].tolist()))
         index._matrix = arrays['embeddings']
         return index
+
+
+def check_index_card(path: PathLike, card: str) -> None:
+    """Name in what a file's model differs from the one at hand; files of before have no card.
+
+    Raises:
+        ValueError: If it does, or the file's card is none.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            told = json.loads(str(file['model_card'][0])) if 'model_card' in file.files else None
+    except (ValueError, IndexError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+        raise ValueError(f'index {path}: its model card is damaged') from error
+    if not card or told is None:
+        return
+    theirs = ModelCard.from_dict(told, f'index {path}')
+    for difference in ModelCard.from_dict(json.loads(card)).differences(theirs):
+        raise ValueError(f'index {path} {difference}, or make the index anew')
 
 
 def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:

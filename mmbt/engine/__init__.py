@@ -1,9 +1,11 @@
+from .card_hook import ModelCardHook
 from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
 from .lazy_info import LazyRuntimeInfoHook
 from .monitoring import NonFiniteHook, TrainingMonitorHook
 from .resuming import ResumableSampler, ResumableTrainLoop
 
 __all__ = [
-    'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'LazyRuntimeInfoHook', 'NonFiniteHook',
-    'ResumableSampler', 'ResumableTrainLoop', 'TrainingMonitorHook'
+    'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'LazyRuntimeInfoHook',
+    'ModelCardHook', 'NonFiniteHook', 'ResumableSampler', 'ResumableTrainLoop',
+    'TrainingMonitorHook'
 ]

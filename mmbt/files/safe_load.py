@@ -15,6 +15,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.utils import digit_version
 
+from .source import with_source
+
 WEIGHTS_ONLY = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 NOT_WEIGHTS_ONLY = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 
@@ -94,7 +96,7 @@ def guarded(load: Callable) -> Callable:
     def load_checkpoint(cls: type, filename: str, *args: Any, **kwargs: Any) -> Any:
         with weights_only():
             try:
-                return without_script(load(cls, filename, *args, **kwargs))
+                return with_source(without_script(load(cls, filename, *args, **kwargs)), filename)
             except pickle.UnpicklingError as error:
                 raise ValueError(refusal(filename, str(error))) from error
             except UNREADABLE as error:

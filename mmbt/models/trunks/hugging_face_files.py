@@ -15,10 +15,10 @@ from huggingface_hub.errors import EntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from mmbt.files.hub import hub_is_out_of_reach
 from mmbt.files.safe_load import refusal
 
 from .towers import HFVision
-from .weights import hub_is_out_of_reach
 
 # model_type of a folder, or of its vision_config -> how transformers' classes begin
 KINDS = {
