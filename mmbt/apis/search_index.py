@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmbt.files.atomic import whole_file
 from mmbt.models.card import ModelCard
@@ -113,11 +114,14 @@ def check_index_card(path: PathLike, card: str) -> None:
             told = json.loads(str(file['model_card'][0])) if 'model_card' in file.files else None
     except (ValueError, IndexError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise ValueError(f'index {path}: its model card is damaged') from error
+    if told is None:
+        print_log(f'index {path} has no model card, as files of before 0.2 have none', 'current')
     if not card or told is None:
         return
     theirs = ModelCard.from_dict(told, f'index {path}')
     for difference in ModelCard.from_dict(json.loads(card)).differences(theirs):
-        raise ValueError(f'index {path} {difference}, or make the index anew')
+        raise ValueError(f'index {path} was made by another model: it {difference}; or make it '
+                         'anew')
 
 
 def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:

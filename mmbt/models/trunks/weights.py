@@ -25,8 +25,8 @@ def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Di
         pretrained: A tag may ask for quick-GELU, which the name alone does not tell.
 
     Raises:
-        ValueError: If the name is unknown, the dict lacks a key, the tag's weights were trained
-            with another activation than the name says, or the text tower cannot be served.
+        ValueError: If the name is unknown, the dict lacks a key, or the text tower cannot be
+            served.
     """
     if isinstance(arch, str):
         config = open_clip.get_model_config(arch.replace('/', '-'))
@@ -36,11 +36,7 @@ def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Di
                 '; see open_clip.list_models()'
             raise ValueError(f'unknown arch {arch!r}{hint}')
         tag = open_clip.get_pretrained_cfg(arch, pretrained) if pretrained else None
-        quick = bool(tag and tag.get('quick_gelu', False))
-        if tag and config.get('quick_gelu', False) and not quick:
-            raise ValueError(f'arch {arch!r} has quick-GELU, and the weights {pretrained!r} were '
-                             f"trained with GELU: set arch={arch.replace('-quickgelu', '')!r}")
-        if quick:
+        if tag and tag.get('quick_gelu', False):
             config['quick_gelu'] = True
     else:
         config = copy.deepcopy(dict(arch))
