@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmbt.datasets import VideoReadError
 from mmbt.models import VideoTextModel
+from mmbt.models.card_files import temperature_of
 
 from .init_model import init_model
 from .search_encoder import Encoder
@@ -33,6 +34,7 @@ class VideoSearch:
 
     Attributes:
         encoder (Encoder): Videos and texts to embeddings.
+        temperature (float): tau of :meth:`label`, unless it is given one.
         index (VideoIndex): What is kept of the videos.
 
     Raises:
@@ -44,6 +46,7 @@ class VideoSearch:
                  arch: Union[str, Dict, None] = None) -> None:
         self.encoder = Encoder(model, pipeline, context_length, arch)
         self.index = VideoIndex(model.trunk.embed_dim)
+        self.temperature = temperature_of(model) or 0.01
         self._classes: Tuple[Tuple[str, ...], np.ndarray] = ((), np.empty(0))
 
     @classmethod
@@ -174,7 +177,7 @@ class VideoSearch:
         return [hit for hit in hits if hit[0] != without][:top]
 
     def label(self, video: PathLike, classes: Sequence[str], top: int = 5,
-              temperature: float = 0.01) -> List[Tuple[str, float]]:
+              temperature: Optional[float] = None) -> List[Tuple[str, float]]:
         """The classes that a video may be of, as (name, probability), best first.
 
         The names are the queries, and the probabilities a softmax over all of them, as
@@ -184,12 +187,14 @@ class VideoSearch:
             video: One of the index, or any other, which is not added to it.
             classes: Names of at least two classes, each once.
             top: How many.
-            temperature: tau, by which cosines are divided.
+            temperature: tau, by which cosines are divided. Defaults to that of the model's
+                objectives, and to 0.01 where it has none.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
             ValueError: If an argument is not allowed.
         """
+        temperature = self.temperature if temperature is None else temperature
         names = check_labels(classes, top, temperature)
         if self._classes[0] != names:
             self._classes = names, self.encoder.texts(names)

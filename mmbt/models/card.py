@@ -88,9 +88,8 @@ class ModelCard:
             if value is not None:
                 value = tuple(value) if isinstance(value, list) else value
                 if not check(value):
-                    shown = repr(value)
-                    shown = shown if len(shown) < 60 else f'{shown[:60]}...'
-                    raise ValueError(f'{source}: its model_card has {name}={shown}, which is none')
+                    raise ValueError(f'{source}: its model_card has {name}={ascii(value)[:60]}, '
+                                     'which is none')
                 known[name] = value
         return cls(**known)
 

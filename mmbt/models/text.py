@@ -73,7 +73,8 @@ class TextTower(nn.Module):
         elif self.pooling == 'argmax':
             places = torch.arange(tokens.shape[1], device=tokens.device)
             behind = places > tokens.argmax(dim=1, keepdim=True)
-            lost = int(((tokens != 0) & behind).any(dim=1).sum())
+            padding = getattr(self.transformer, 'pad_id', 0)
+            lost = int(((tokens != 0) & (tokens != padding) & behind).any(dim=1).sum())
             if lost:
                 raise ValueError('the text tower reads a caption at its highest token id, behind '
                                  f'which {lost} of {len(tokens)} captions go on: {self._remedy}')

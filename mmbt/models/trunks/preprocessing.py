@@ -7,7 +7,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple, Union
 import open_clip
 
 from ..card import CHECKS, Triple, differ, show
-from .hugging_face_files import locate, read_json
+from .hugging_face_files import locate
 
 CONFIG = 'open_clip_config.json'  # beside the weights in open_clip's repositories
 HF_CONFIG = 'preprocessor_config.json'
@@ -67,17 +67,11 @@ def checked(source: str, values: Mapping[str, Any]) -> Dict[str, Any]:
         value = values.get(name)
         if value is None:
             continue
-        value = tuple(map(float, value)) if name in ('mean', 'std') and is_triple(value) else value
+        value = tuple(value) if isinstance(value, list) else value
         if not CHECKS[name](value):
-            raise ValueError(f'{source}: {name} is {str(value)[:60]!r}, which is none')
-        found[name] = value
+            raise ValueError(f'{source}: {name} is {ascii(value)[:60]}, which is none')
+        found[name] = tuple(map(float, value)) if isinstance(value, tuple) else value
     return found
-
-
-def is_triple(value: Any) -> bool:
-    """Whether a value is three numbers."""
-    return (isinstance(value, (list, tuple)) and len(value) == 3
-            and all(type(each) in (int, float) for each in value))
 
 
 def of_tag(arch: Any, pretrained: str) -> Optional[Tuple[str, Dict[str, Any]]]:
@@ -95,12 +89,7 @@ def beside(path: Union[str, Path]) -> Optional[Tuple[str, Dict[str, Any]]]:
     config = Path(path).parent / CONFIG
     if not config.is_file():
         return None
-    try:
-        with open(config, encoding='utf-8') as file:
-            values = json.loads(file.read(1_000_000))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f'{config} is no JSON ({error})') from error
-    values = values.get('preprocess_cfg') if isinstance(values, dict) else None
+    values = json_dict(config).get('preprocess_cfg')
     return (str(config), checked(str(config), values)) if isinstance(values, dict) else None
 
 
@@ -112,10 +101,25 @@ def of_folder(name: str) -> Optional[Tuple[str, Dict[str, Any]]]:
     Raises:
         ValueError: If it is no JSON, or a value is not allowed.
     """
-    if locate(name, HF_CONFIG) is None:
+    path = locate(name, HF_CONFIG)
+    if path is None:
         return None
-    values = read_json(name, HF_CONFIG)
+    values = json_dict(path)
     source = f'{name}/{HF_CONFIG}'
-    if not isinstance(values, dict):
-        raise ValueError(f'{source} is no dict')
     return source, checked(source, dict(mean=values.get('image_mean'), std=values.get('image_std')))
+
+
+def json_dict(path: Union[str, Path]) -> Dict[str, Any]:
+    """A small JSON file that holds a dict.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            values = json.loads(file.read(1_000_000))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{path} is no JSON ({error})') from error
+    if not isinstance(values, dict):
+        raise ValueError(f'{path} is no dict')
+    return values
