@@ -1,9 +1,7 @@
 """The text tower's own tokenizer: captions stay apart, and ids of another one are refused."""
 import pytest
 import torch
-import transformers
 from mmaction.registry import MODELS
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from mmbt.apis import VideoSearch
 from mmbt.datasets import TokenizeText, fit_pipeline
@@ -11,30 +9,15 @@ from mmbt.models import OpenCLIPTrunk
 from mmbt.tokenizer import build_tokenizer, tokenize, tokenizer_spec
 
 from .tiny import TINY, build_model, stir
-
-CAPTIONS = ['a man opens a door', 'a dog runs', 'rain']
-WORDS = ['<pad>', '</s>', '<unk>', *'a man opens door dog runs rain'.split()]
+from .tiny_words import CAPTIONS, arch_of, save_words
 
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """A tokenizer as MetaCLIP 2 has it: whole words, ``</s>`` with the id 1 at the end."""
-    words = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, unk_token='<unk>'))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    words.post_processor = processors.TemplateProcessing(
-        single='$A </s>', special_tokens=[('</s>', 1)])
+    """The folder of the tokenizer."""
     path = tmp_path_factory.mktemp('tokenizer') / 'words'
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words, eos_token='</s>', pad_token='<pad>',
-        unk_token='<unk>').save_pretrained(path)
+    save_words(path)
     return str(path)
-
-
-def arch_of(name, **settings):
-    """A tiny CLIP that reads captions at the token 1 and takes a tokenizer from a folder."""
-    return dict(TINY, text_cfg=dict(
-        TINY['text_cfg'], vocab_size=49408, pool_type='eos', eos_id=1, hf_tokenizer_name=name,
-        tokenizer_kwargs=dict(clean='canonicalize', **settings)))
 
 
 @pytest.fixture(scope='module')
