@@ -51,12 +51,10 @@ def tokenizer_spec(arch: Arch) -> TokenizerSpec:
         ValueError: If open_clip does not know the name, or the dict asks for something else than
             a tokenizer's settings.
     """
-    if isinstance(arch, str):
-        config = open_clip.get_model_config(arch.replace('/', '-'))
-        if config is None:
-            raise ValueError(f'unknown arch {arch!r}; see open_clip.list_models()')
-        arch = config
-    text = arch.get('text_cfg') or {}
+    config = open_clip.get_model_config(arch.replace('/', '-')) if isinstance(arch, str) else arch
+    if config is None:
+        raise ValueError(f'unknown arch {arch!r}; see open_clip.list_models()')
+    text = config.get('text_cfg') or {}
     settings = text.get('tokenizer_kwargs') or {}
     unknown = sorted(map(str, set(settings) - set(SETTINGS)))
     if unknown:

@@ -1,25 +1,18 @@
 """Whether a pipeline makes frames and texts as the CLIP behind it was trained with."""
 import math
-from typing import Any, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple
 
 from mmbt.tokenizer import TokenizerSpec
 
 from .transforms import TokenizeText
 
+if TYPE_CHECKING:
+    from mmbt.models.card import ModelCard
+
 SHORTEST, SQUASH = 'shortest', 'squash'
 # Of MMAction2's transforms, by name; subclasses of other projects are not judged.
 RANDOM = ('RandomCrop', 'RandomResizedCrop', 'MultiScaleCrop')
 CROPS = ('CenterCrop', 'ThreeCrop', 'TenCrop')
-
-
-class Card(Protocol):
-    """What of a model card counts here."""
-
-    arch: Optional[str]
-    image_size: Optional[Tuple[int, int]]
-    resize_mode: Optional[str]
-    tokenizer: Optional[str]
-    context_length: Optional[int]
 
 
 class Text(Protocol):
@@ -47,7 +40,7 @@ def transforms_of(source: Any) -> Iterator[Any]:
         yield from transforms_of(each)
 
 
-def fit_pipeline(source: Any, card: Card, text: Optional[Text] = None) -> None:
+def fit_pipeline(source: Any, card: 'ModelCard', text: Optional[Text] = None) -> None:
     """Give every ``TokenizeText`` the text tower's tokenizer, and refuse what does not fit.
 
     Args:
@@ -70,7 +63,7 @@ def fit_pipeline(source: Any, card: Card, text: Optional[Text] = None) -> None:
     fit_frames(transforms, card)
 
 
-def fit_text(step: TokenizeText, card: Card, text: Text) -> None:
+def fit_text(step: TokenizeText, card: 'ModelCard', text: Text) -> None:
     """Give a ``TokenizeText`` the tokenizer, and try it; as :func:`fit_pipeline`."""
     if step.says is not None and step.says != card.tokenizer:
         raise ValueError(f'TokenizeText says arch={step.arch!r}, whose tokenizer is {step.says}, '
@@ -82,7 +75,7 @@ def fit_text(step: TokenizeText, card: Card, text: Text) -> None:
     step.tokenizer = text.tokenizer.build()
 
 
-def fit_frames(transforms: Iterable[Any], card: Card) -> None:
+def fit_frames(transforms: Iterable[Any], card: 'ModelCard') -> None:
     """Refuse frames of another size, or resized otherwise; as :func:`fit_pipeline`."""
     size, modes = frames_of(transforms)
     if size is not None and card.image_size is not None and size != card.image_size:
@@ -94,7 +87,7 @@ def fit_frames(transforms: Iterable[Any], card: Card) -> None:
     if card.resize_mode not in modes:
         height, width = card.image_size
         steps = {
-            SQUASH: f"dict(type='Resize', scale=({width}, {height}), keep_ratio=False), and no crop",
+            SQUASH: f"dict(type='Resize', scale=({width}, {height}), keep_ratio=False), no crop",
             SHORTEST: f"dict(type='Resize', scale=(-1, {max(height, width)})), "
                       f"dict(type='CenterCrop', crop_size={width})",
         }

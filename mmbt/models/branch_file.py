@@ -6,9 +6,9 @@ import torch
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from mmbt.version import __version__
 from mmbt.files.atomic import whole_file
 from mmbt.files.source import CARD, source_of
+from mmbt.version import __version__
 
 from .card_files import model_card
 from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk

@@ -82,7 +82,7 @@ class ModelCard:
         """
         if not isinstance(values, Mapping):
             raise ValueError(f'{source}: its model_card is no dict but a {type(values).__name__}')
-        known = {}
+        known: Dict[str, Any] = {}
         for name, check in CHECKS.items():
             value = values.get(name)
             if value is not None:
@@ -170,13 +170,14 @@ CHECKS: Dict[str, Callable[[Any], bool]] = dict(
     activation=lambda value: isinstance(value, str) and value in NAMES,
     pooling=is_name, image_size=is_tuple(size, 2),
     mean=is_tuple(is_number(-10, 10), 3), std=is_tuple(is_number(1e-6, 10), 3),
-    resize_mode=lambda value: value in RESIZE_MODES, interpolation=is_name, tokenizer=is_name, context_length=size,
-    text_heads=size, text_pooling=is_name, backbone=is_name, num_frames=size,
+    resize_mode=lambda value: value in RESIZE_MODES, interpolation=is_name,
+    tokenizer=is_name, context_length=size, text_heads=size, text_pooling=is_name,
+    backbone=is_name, num_frames=size,
     temperature=is_number(1e-9, 1e9), fingerprint=is_tuple(is_number(-1e9, 1e9), 14))
 
 ARCH = 'set arch in model.trunk to the architecture of its training'
-PREPROCESS = ("set pretrained in model.trunk as it was in its training, or preprocess_cfg=dict(mean="
-              '..., std=..., resize_mode=...)')
+PREPROCESS = ('set pretrained in model.trunk as it was in its training, or preprocess_cfg='
+              'dict(mean=..., std=..., resize_mode=...)')
 REMEDIES = dict(
     width=ARCH, num_heads=ARCH, pooling=ARCH, image_size=ARCH,
     depth=f'{ARCH}, or its depth', mean=PREPROCESS, std=PREPROCESS, resize_mode=PREPROCESS,

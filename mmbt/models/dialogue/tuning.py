@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ..branch_file import as_model, load_branch, marks_of_clip, outside_clip
 from ..checkpoint import check_state_dict, settle_keys
-from ..preprocessor import follow_card
 from ..losses import IGNORED, answer_cross_entropy
+from ..preprocessor import follow_card
 from .base import VideoDialogue
 from .loading import cast
 from .tuning_text import answer_tokens, check_end
