@@ -79,8 +79,10 @@ class VideoSearch:
         if text is None:
             raise ValueError('the config does not say how text is tokenised: add TokenizeText to '
                              'its test pipeline, or a cls_head to its model')
-        return cls(init_model(config, checkpoint, device), dataset.pipeline,
-                   text.get('context_length', 12), text.get('arch'))
+        search = cls(init_model(config, checkpoint, device), dataset.pipeline,
+                     text.get('context_length', 12), text.get('arch'))
+        search.temperature = (head or {}).get('temperature', search.temperature)
+        return search
 
     def __len__(self) -> int:
         return len(self.index.videos)
