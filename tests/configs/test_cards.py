@@ -10,7 +10,6 @@ from mmbt.datasets import fit_pipeline
 
 from .layouts import ROOT, RUNNABLE
 
-
 CLIPS = {}
 
 
