@@ -159,7 +159,7 @@ def test_the_hash_knows_all_that_an_answer_depends_on(world):
     others = [change(model__pooling='none'), change(model__template='llava_v1.5'),
               change(model__generation__max_new_tokens=7), change(model__dtype='float16'),
               change(model__backbone=dict(type='FrameMean', _delete_=True)),
-              change(pipeline__0__num_frames=5), change(pipeline__2__crop_size=8)]
+              change(pipeline__0__num_frames=5), change(pipeline__1__scale=(-1, 16))]
     assert len({ours, *others}) == 8
     shutil.copytree('llava', 'elsewhere')
     assert change(model__model='elsewhere') == ours

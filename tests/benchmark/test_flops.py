@@ -137,5 +137,5 @@ def test_more_of_everything_costs_more():
 
 def test_another_text_tower_is_refused():
     arch = dict(TINY, text_cfg=dict(TINY['text_cfg'], embed_cls=True))
-    with pytest.raises(ValueError, match='without a CLS token'):
+    with pytest.raises(ValueError, match='^the arch dict: the text tower is that of a CoCa'):
         model_sizes(arch)

@@ -65,8 +65,9 @@ def check_text(arch: Union[str, Dict], text: Dict) -> None:
     elif text.get('pool_type', 'argmax') not in ('argmax', 'eos') or text.get('no_causal_mask'):
         why = 'reads a caption elsewhere than at its end, or backwards too'
     if why:
-        raise ValueError(f"arch {arch if isinstance(arch, str) else 'dict'!r}: the text tower {why}"
-                         ', which is not served; take one of a plain CLIP')
+        name = f'arch {arch!r}' if isinstance(arch, str) else 'the arch dict'
+        raise ValueError(f'{name}: the text tower {why}, which is not served; take one of a plain '
+                         'CLIP')
 
 
 def load_weights(model: nn.Module, arch: Union[str, Dict], path: str) -> None:
