@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = Path('work_dirs/demo')
-SMALL = ('--train', '24', '--test', '48', '--stills', '96')  # a batch an epoch, two a test
+SMALL = ('--train', '32', '--test', '48', '--stills', '128')  # a batch an epoch, two a test
 PACKAGES = ('torch', 'mmengine', 'mmaction2', 'open_clip_torch', 'transformers', 'decord')
 CLIP, BRANCH = OUT / 'clip/epoch_16.pth', OUT / 'branch/epoch_20.pth'
 TESTS = {

@@ -2,8 +2,9 @@ from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
 from .lazy_info import LazyRuntimeInfoHook
 from .monitoring import NonFiniteHook, TrainingMonitorHook
 from .resuming import ResumableSampler, ResumableTrainLoop
+from .schedule import WarmUpCosineLR
 
 __all__ = [
     'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'LazyRuntimeInfoHook', 'NonFiniteHook',
-    'ResumableSampler', 'ResumableTrainLoop', 'TrainingMonitorHook'
+    'ResumableSampler', 'ResumableTrainLoop', 'TrainingMonitorHook', 'WarmUpCosineLR'
 ]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
+import mmbt.ablation.configs
 import mmbt.datasets.world
 from mmbt.ablation import row as module
 from mmbt.ablation.row import main, run_row
@@ -41,6 +42,17 @@ def unformatted(text, **kwargs):
     return text, True
 
 
+def in_batches_of(size):
+    """``load_row``, for as few clips as there are here."""
+    load = mmbt.ablation.configs.load_row
+
+    def load_row(*args, **kwargs):
+        config = load(*args, **kwargs)
+        config.train_dataloader.batch_size = size
+        return config
+    return load_row
+
+
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     """A seed's folder, prepared: 24 clips to train on, 12 to test, and a CLIP that knows little."""
@@ -49,6 +61,7 @@ def data(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('mmengine.config.config.FormatCode', unformatted)
         patch.setattr(mmbt.datasets.world, 'generate_world', tiny)
+        patch.setattr(mmbt.ablation.configs, 'load_row', in_batches_of(6))
         prepare_shapes(folder, 0)
         before = (folder / 'clip/epoch_16.pth').stat()
         prepare_shapes(folder, 0)  # nothing is left to do
@@ -69,6 +82,7 @@ def watched(data, tmp_path, monkeypatch):
             config = load(row, world, test, folder)
             if test is None:
                 config.train_cfg.max_epochs = EPOCHS
+                config.train_dataloader.batch_size = 24
             return config
 
         def build_runner(config):
