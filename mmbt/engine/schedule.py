@@ -80,6 +80,7 @@ class WarmUpCosineLR(_ParamScheduler):
         for group, base in zip(self.optimizer.param_groups, self.base_values):
             group['initial_lr'] = base
         if self.begin <= self._global_step < self.end:
+            self.last_step = self._global_step - self.begin  # a run that had ended may go on
             for group, value in zip(self.optimizer.param_groups, self._get_value()):
                 group['lr'] = value
         self._last_value = [group['lr'] for group in self.optimizer.param_groups]
