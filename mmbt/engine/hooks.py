@@ -1,9 +1,11 @@
 """Hooks of training and evaluation."""
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 from mmaction.registry import HOOKS
 from mmengine.dist import master_only
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
@@ -16,6 +18,22 @@ from mmbt.models.branch_file import save_branch, trained_weights
 def model_of(runner: Runner) -> nn.Module:
     """The runner's model, out of what distributes it."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+@contextmanager
+def weights_of_checkpoints(runner: Runner) -> Iterator[None]:
+    """Inside, the model has the weights that its checkpoints have: those that ``EMAHook`` averaged.
+
+    Where there is no such hook they are the model's own.
+    """
+    averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    for hook in averages:
+        hook._swap_ema_parameters()
+    try:
+        yield
+    finally:
+        for hook in reversed(averages):
+            hook._swap_ema_parameters()
 
 
 @HOOKS.register_module()
@@ -82,7 +100,8 @@ class BrokenVideoHook(Hook):
 class BranchFileHook(Hook):
     """Write what was trained, without CLIP, as ``branch_epoch_{n}.pth`` after each epoch.
 
-    See :func:`mmbt.models.branch_file.save_branch`. Where CLIP is trained too, the hook says once
+    The weights are those of the epoch's checkpoint: beside an ``EMAHook`` its average. See
+    :func:`mmbt.models.branch_file.save_branch`. Where CLIP is trained too, the hook says once
     that it writes nothing.
 
     Raises:
@@ -105,5 +124,6 @@ class BranchFileHook(Hook):
         if not model.backbone.trunk.frozen:
             return
         path = Path(runner.work_dir, f'branch_epoch_{runner.epoch + 1}.pth')
-        save_branch(model, path)
+        with weights_of_checkpoints(runner):
+            save_branch(model, path)
         runner.logger.info(f'the branch without CLIP is in {path}')

@@ -85,7 +85,7 @@ def test_the_branch_is_written_apart_after_each_epoch(tmp_path):
     stir(model.backbone.branch)
     logger = logging.getLogger('test_hooks')
     BranchFileHook().after_train_epoch(
-        SimpleNamespace(model=model, work_dir=tmp_path, epoch=2, logger=logger))
+        SimpleNamespace(model=model, work_dir=tmp_path, epoch=2, logger=logger, hooks=[]))
     other = build_model()
     load_branch(other, tmp_path / 'branch_epoch_3.pth')
     for ours, theirs in zip(other.parameters(), model.parameters()):
