@@ -12,7 +12,6 @@ from mmbt.engine import WarmUpCosineLR
 
 from .. import toys  # noqa: F401  registers the toy model and its 8 numbers
 
-
 EPOCHS = dict(type='ResumableTrainLoop', max_epochs=1)
 EACH = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1))
 COUNT = itertools.count()  # runs of one name would share their logs
@@ -35,11 +34,11 @@ def rates(tmp_path):
     """``rates(train_cfg, ...)`` trains on 8 numbers in batches of 2; the rate of each iteration."""
 
     def train(train_cfg, before=None, schedule=None, **changes):
-        sampler = dict(type='ResumableSampler', shuffle=True)
+        loader = dict(batch_size=2, drop_last=True, dataset=dict(type='ToyDataset'),
+                      sampler=dict(type='ResumableSampler', shuffle=True))
         runner = Runner.from_cfg(Config(dict(
             default_scope='mmaction', model=dict(type='ToyModel'), work_dir=str(tmp_path),
-            train_dataloader=dict(dict(batch_size=2, drop_last=True, sampler=sampler,
-                                       dataset=dict(type='ToyDataset')), **changes.pop('loader', {})),
+            train_dataloader=dict(loader, **changes.pop('loader', {})),
             train_cfg=train_cfg, log_level='ERROR', experiment_name=f'toy{next(COUNT)}',
             optim_wrapper=dict(optimizer=dict(type='AdamW', lr=changes.pop('lr', 1.)),
                                **changes.pop('wrapper', {})),
