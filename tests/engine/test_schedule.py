@@ -8,9 +8,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+import toys  # noqa: F401  registers the toy model and its 8 numbers
 from mmbt.engine import WarmUpCosineLR
-
-from .. import toys  # noqa: F401  registers the toy model and its 8 numbers
 
 EPOCHS = dict(type='ResumableTrainLoop', max_epochs=1)
 EACH = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1))
