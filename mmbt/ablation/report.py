@@ -7,8 +7,8 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from mmbt.visualization.ablations import ablation_picture
 from mmbt.files.atomic import whole_file
+from mmbt.visualization.ablations import ablation_picture
 
 from .schedule import Run
 from .summary import Order, Result, spread, summarize

@@ -1,4 +1,4 @@
-"""Names and texts of others on a terminal, in a table and in a spreadsheet, where they do nothing."""
+"""Names and texts of others, so written that a terminal, a table or a spreadsheet does nothing."""
 import csv
 import re
 import unicodedata
@@ -10,6 +10,7 @@ _FORMULA = re.compile(r'[\t\r\n ]*[=+\-@\uff0b\uff0d\uff1d\uff20]|[\t\r]')
 _NUMBER = re.compile(r'[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?')
 # Control and format characters (escape sequences, text that runs backwards), halves of characters,
 # and the separators of lines and paragraphs.
+_JOINERS = '\u200c\u200d'  # of Persian, of Indian scripts and of emoji
 _MOVES = ('Cc', 'Cf', 'Cs', 'Zl', 'Zp')
 
 
@@ -25,8 +26,8 @@ def printable(text: object) -> str:
     text = str(text)
     if text.isprintable():
         return text
-    return ''.join(character if unicodedata.category(character) not in _MOVES
-                   else character.encode('unicode_escape').decode() for character in text)
+    return ''.join(character.encode('unicode_escape').decode() if _moves(character) else character
+                   for character in text)
 
 
 def csv_cell(value: object) -> object:
@@ -48,3 +49,7 @@ def markdown_cell(value: object) -> str:
 def write_csv(file: TextIO, rows: Iterable[Iterable[object]]) -> None:
     """Write rows as CSV, cell by cell through :func:`csv_cell`."""
     csv.writer(file).writerows([csv_cell(value) for value in row] for row in rows)
+
+
+def _moves(character: str) -> bool:
+    return unicodedata.category(character) in _MOVES and character not in _JOINERS

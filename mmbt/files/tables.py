@@ -15,8 +15,7 @@ def read_rows(path: Union[str, os.PathLike], what: str = 'file',
 
     Values are parted by commas, in a ``.tsv`` by tabs; a quote that is never closed is refused.
     """
-    rows = csv.reader(stream_text(path, what, key),
-                      delimiter='\t' if str(path).lower().endswith('.tsv') else ',')
+    rows = csv.reader(stream_text(path, what, key), delimiter=delimiter_of(path))
     row: list[str] = []
     before = began = 0
     try:
@@ -31,6 +30,11 @@ def read_rows(path: Union[str, os.PathLike], what: str = 'file',
         raise ValueError(f'{path} line {rows.line_num} is not a row of a table: {error}') from None
     if row and row[-1].endswith(('\n', '\r')):
         raise ValueError(_unclosed(path, began))
+
+
+def delimiter_of(path: Union[str, os.PathLike]) -> str:
+    """What parts the values of a table: a tab in a ``.tsv``, else a comma."""
+    return '\t' if str(path).lower().endswith('.tsv') else ','
 
 
 def read_table(path: Union[str, os.PathLike], columns: tuple[str, ...], what: str = 'file',
