@@ -45,8 +45,8 @@ def read_classes(path: str, class_names: str = 'words') -> list[str]:
     for number, line in read_lines(path, 'class file', 'class_file'):
         name = to_words(line.strip()) if class_names == 'words' else line.strip()
         if not name.strip('_ ') and class_names == 'words':
-            raise ValueError(f'{path} line {number}: {shorten(line)} is no name of a class; put its '
-                             'name there, since the classes below count from it')
+            raise ValueError(f'{path} line {number}: {shorten(line)} is no name of a class; put '
+                             'its name there, since the classes below count from it')
         if name in seen:
             raise ValueError(f'{path} line {number} repeats class {shorten(name)} of line '
                              f'{seen[name]}')

@@ -217,6 +217,10 @@ def read_msvd_files(paths: list[str]) -> Captions:
     return _select((pickles + tables)[0], captions, _ids(lists[0]), '.avi', aliases)
 
 
+def _is_sized(value: object) -> bool:
+    return isinstance(value, (list, tuple))
+
+
 def _is_pickle(path: str) -> bool:
     return path.lower().endswith(('.pkl', '.pickle'))
 
@@ -234,14 +238,16 @@ def _msvd_aliases(paths: list[str]) -> Callable[[str], list[str]]:
 
 
 def _msvd_pickle(path: str) -> dict[str, list[str]]:
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'annotation file {path} is missing')
     content = load_plain_pickle(path)
     if not isinstance(content, dict):
         raise ValueError(f'{path} must hold a dict of captions, it holds a '
                          f'{type(content).__name__}')
-    captions = {}
+    captions, words = {}, 0
     for video, sentences in content.items():
+        words += sum(map(len, filter(_is_sized, sentences if _is_sized(sentences) else ())))
+        if words > osp.getsize(path):
+            raise ValueError(f'{path} names the same captions over and over: is it the '
+                             'annotation file?')
         texts = [sentence if isinstance(sentence, str) else ' '.join(sentence)
                  for sentence in sentences if isinstance(sentence, str) or (
                      isinstance(sentence, (list, tuple))

@@ -50,7 +50,7 @@ def parse_reply(text: Optional[str], is_qa: bool) -> Verdict:
 
 
 def answer_of(text: str) -> str:
-    """A reply without the reasoning in front; nothing of one that was cut short in its reasoning."""
+    """A reply without the reasoning in front; nothing of one that was cut short in it."""
     text = _THOUGHT.sub('', text)
     return '' if _THINKS.match(text) else text
 

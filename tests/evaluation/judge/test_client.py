@@ -153,7 +153,8 @@ LONG_KEY = 'sk-proj-7Hq=/4_secret+9'
 
 def told(error):
     """All that an error says, with its traceback."""
-    return ''.join(traceback.format_exception(type(error), error, error.__traceback__)) + repr(error)
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    return ''.join(lines) + repr(error)
 
 
 @pytest.fixture
