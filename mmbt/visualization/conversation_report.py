@@ -44,14 +44,27 @@ def read_run(folder: Union[str, Path]) -> Run:
 
 
 def read_summary(path: Path) -> Optional[Dict[str, Any]]:
-    """A file's results; None if it holds something else, such as answers."""
-    content = read_json(path, object, 'file of results', most=MOST_BYTES)
+    """A file's results; None if it holds something else, such as answers.
+
+    Raises:
+        ValueError: If its name is that of results, and it holds none or they are damaged.
+    """
+    is_named = path.name.endswith(tuple(f'.{name}{kind}.json' for name in METRICS
+                                        for kind in ('', '.exact')))
+    try:
+        content = read_json(path, object, 'file of results', most=MOST_BYTES)
+    except ValueError:
+        if is_named:
+            raise
+        return None
     metric = content.get('metric') if isinstance(content, dict) else None
     if not isinstance(metric, str) or metric not in METRICS:
+        if is_named:
+            raise ValueError(f'{path} is no result of a metric: judge the answers again')
         return None
     for key, kinds in needed_of(content).items():
-        value = content.get(key)
-        if not isinstance(value, kinds) or isinstance(value, bool) or (
+        value = content.get(key, 'missing')
+        if key not in content or not isinstance(value, kinds) or isinstance(value, bool) or (
                 isinstance(value, (int, float)) and not 0 <= value < MOST):
             raise ValueError(f'{path} is no result of {metric}: {key!r} is {shorten(value)}; judge '
                              'the answers again')

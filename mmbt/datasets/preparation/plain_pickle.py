@@ -9,10 +9,6 @@ from mmbt.files.text import must_be_file
 MOST_BYTES = 2**28
 _CONTAINERS = {'set': set, 'frozenset': frozenset, 'list': list, 'dict': dict, 'tuple': tuple}
 
-# What unpickling raises for files that are cut short or no pickles at all.
-_UNREADABLE = (EOFError, LookupError, AttributeError, TypeError, ValueError, OverflowError,
-               ImportError, MemoryError, RecursionError)
-
 
 class _PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
     """Knows Python's own containers, under their names in Python 2 and 3, and nothing else.
@@ -52,6 +48,6 @@ def load_plain_pickle(path: str) -> Any:
             raise ValueError(f'{path} is refused, it {error}: only containers, texts and numbers '
                              'are read' if str(error).startswith('asks') else
                              f'{path} cannot be read as a pickle: {error}') from None
-        except _UNREADABLE as error:
+        except Exception as error:  # anything, of files that are cut short or no pickles
             raise ValueError(f'{path} cannot be read as a pickle ({type(error).__name__}): is it '
                              'one, and whole?') from None

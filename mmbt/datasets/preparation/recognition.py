@@ -146,7 +146,8 @@ def read_kinetics_files(paths: list[str], split: str) -> Published:
     if not tables:
         return _read_lists(paths, split)
     if len(tables) < len(paths):
-        raise ValueError('kinetics400: give tables, or a list and class names, not both')
+        raise ValueError('kinetics400: give tables, or a list and class names, not both: '
+                         f'{" ".join(paths)}')
     listing, classes = Listing(), set()
     for path in tables:
         rows = read_rows(path)

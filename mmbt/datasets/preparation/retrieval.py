@@ -127,7 +127,7 @@ def read_msrvtt_files(paths: list[str]) -> Captions:
         raise ValueError(f'{chosen} has no sentences: give MSRVTT_data.json too')
     if len(paths) != 1:
         raise ValueError('msrvtt: give one table or list of a split, with MSRVTT_data.json where '
-                         'it has no sentences')
+                         f'it has no sentences, not {" ".join(paths)}')
     content = load_captions(paths[0])
     if isinstance(content, dict) and 'sentences' in content:
         raise ValueError(f'{paths[0]} holds all splits: give the table of one too, '
@@ -172,7 +172,8 @@ def read_activitynet_files(paths: list[str]) -> Captions:
         else:
             files.append((path, content))
     if len(files) != 1 or len(paths) > 2:
-        raise ValueError('activitynet: give one file of captions, and at most one list of videos')
+        raise ValueError('activitynet: give one file of captions, and at most one list of videos, '
+                         f'not {" ".join(paths)}')
     path, content = files[0]
     if isinstance(content, dict) and isinstance(next(iter(content.values())), dict):
         captions = {}
@@ -212,7 +213,7 @@ def read_msvd_files(paths: list[str]) -> Captions:
     lists = [path for path in texts if path not in tables]
     if len(pickles) + len(tables) != 1 or len(lists) != 1:
         raise ValueError('msvd: give raw-captions.pkl or AllVideoDescriptions.txt, and the list of '
-                         'a split, test_list.txt; or one json file')
+                         f'a split, test_list.txt; or one json file; not {" ".join(paths)}')
     captions = _msvd_pickle(pickles[0]) if pickles else _msvd_descriptions(tables[0])
     return _select((pickles + tables)[0], captions, _ids(lists[0]), '.avi', aliases)
 
@@ -300,7 +301,8 @@ def _file_and_list(name: str, paths: list[str]) -> tuple[str, Optional[list[str]
     lists = [path for path in paths if path.endswith('.txt')]
     files = [path for path in paths if path not in lists]
     if len(files) != 1 or len(lists) > 1:
-        raise ValueError(f'{name}: give one file of captions, and at most one list of videos')
+        raise ValueError(f'{name}: give one file of captions, and at most one list of videos, not '
+                         f'{" ".join(paths)}')
     return files[0], _ids(lists[0]) if lists else None
 
 

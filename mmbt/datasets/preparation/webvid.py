@@ -98,8 +98,11 @@ def _rows(path: str) -> Iterator[list[str]]:
     if lacking:
         raise ValueError(f"{path} has no column {', '.join(lacking)}: is it a table of WebVid?")
     yield header
+    number = 0
     for number, row in rows:
         if len(row) != len(header):
             raise ValueError(f'{path} line {number} has {len(row)} values, the header '
                              f'{len(header)}')
         yield row
+    if not number:
+        raise ValueError(f'{path} holds a header and no rows: no video is annotated')
