@@ -42,7 +42,8 @@ def test_no_reply_takes_long():
     """Any row of pieces, and each repeated to the longest that is looked into."""
     draw = random.Random(0)
     texts = [''.join(draw.choices(PIECES, k=draw.randrange(1, 400))) for _ in range(300)]
-    texts += [''.join(draw.sample(PIECES, count)) * LONGEST for count in (1, 2, 3) for _ in range(15)]
+    texts += [''.join(draw.sample(PIECES, count)) * LONGEST
+              for count in (1, 2, 3) for _ in range(15)]
     for text in texts:
         start = time.process_time()
         try:

@@ -1,7 +1,6 @@
-"""Every text file that strangers write, damaged: read, or refused in one line that names the file."""
+"""Every text file that strangers write, damaged: read, or refused in a line that names it."""
 import json
 import pickle
-from pathlib import Path
 
 import pytest
 
@@ -36,7 +35,8 @@ ENTRIES = [{'video': 'b.mp4', 'caption': 'one'}, {'video': 'a.mp4', 'caption': [
 FORMS = dict(
     dict={'a.json': CAPTIONS}, list={'a.json': ENTRIES, 'b.jsonl': ENTRIES},
     json={'a.json': CAPTIONS, 'b.json': ENTRIES},
-    webvid={'2m.csv': WEBVID_2M, '10m.tsv': WEBVID_10M.replace(',', '\t')}, msrvtt=MSRVTT, lsmdc=LSMDC)
+    webvid={'2m.csv': WEBVID_2M, '10m.tsv': WEBVID_10M.replace(',', '\t')}, msrvtt=MSRVTT,
+    lsmdc=LSMDC)
 QUESTIONS = {
     'general.json': [dict(video_name='v_a', Q='What?', A='A dog.')],
     'consistency.json': [dict(video_name='v_a', Q1='What?', Q2='Which?', A='A dog.')],
@@ -175,7 +175,6 @@ DOORS = [
 def quiet(monkeypatch, tmp_path):
     """Warnings of what is left out are not looked at here; nothing is written elsewhere."""
     monkeypatch.setattr('mmbt.datasets.annotations.print_log', lambda *_, **__: None)
-    monkeypatch.setattr('mmbt.files.json_text.warn', lambda message: None)
     monkeypatch.chdir(tmp_path)
 
 

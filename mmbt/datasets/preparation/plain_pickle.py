@@ -4,6 +4,7 @@ import pickle
 import os.path as osp
 from typing import Any
 
+from mmbt.files.shown import printable
 from mmbt.files.text import must_be_file
 
 MOST_BYTES = 2**28
@@ -45,9 +46,10 @@ def load_plain_pickle(path: str) -> Any:
         try:
             return _PlainUnpickler(io.BytesIO(file.read()), encoding='utf-8').load()
         except pickle.UnpicklingError as error:
-            raise ValueError(f'{path} is refused, it {error}: only containers, texts and numbers '
-                             'are read' if str(error).startswith('asks') else
-                             f'{path} cannot be read as a pickle: {error}') from None
+            why = printable(error)
+            raise ValueError(f'{path} is refused, it {why}: only containers, texts and numbers are '
+                             'read' if why.startswith('asks') else
+                             f'{path} cannot be read as a pickle: {why}') from None
         except Exception as error:  # anything, of files that are cut short or no pickles
             raise ValueError(f'{path} cannot be read as a pickle ({type(error).__name__}): is it '
                              'one, and whole?') from None
