@@ -21,7 +21,7 @@ from .compact import CaptionTable
 _LSMDC_TIMES = re.compile(r'_\d\d\.\d\d\.\d\d\.\d+-\d\d\.\d\d\.\d\d\.\d+$')
 _LSMDC_COLUMNS = 6
 _ALL = 'of a video that is there twice all captions are taken'
-_WHAT = dict(what='annotation file', key='ann_file')
+_WHAT = 'annotation file', 'ann_file'
 
 
 def warn(message: str) -> None:
@@ -31,22 +31,22 @@ def warn(message: str) -> None:
 
 def read_text(path: str) -> str:
     """Return the text of an annotation file; see :func:`mmbt.files.text.read_text`."""
-    return text.read_text(path, **_WHAT)
+    return text.read_text(path, *_WHAT)
 
 
 def read_lines(path: str) -> Iterator[tuple[int, str]]:
     """Yield number and text of its lines that are not blank; see :mod:`mmbt.files.text`."""
-    return text.read_lines(path, **_WHAT)
+    return text.read_lines(path, *_WHAT)
 
 
 def read_rows(path: str) -> Iterator[tuple[int, list[str]]]:
     """Yield line and values of its rows, the header first; see :mod:`mmbt.files.tables`."""
-    return tables.read_rows(path, **_WHAT)
+    return tables.read_rows(path, *_WHAT)
 
 
 def read_table(path: str, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
     """Yield line and values of ``columns`` of its rows; see :mod:`mmbt.files.tables`."""
-    return tables.read_table(path, columns, **_WHAT)
+    return tables.read_table(path, columns, *_WHAT)
 
 
 def load_json(path: str, kind: Union[type, tuple[type, ...]],
@@ -63,7 +63,7 @@ def load_json(path: str, kind: Union[type, tuple[type, ...]],
         ValueError: If it is empty, malformed or holds another type; see
             :func:`mmbt.files.json_text.read_json`.
     """
-    content = json_text.read_json(path, kind, repeated=repeated, report=warn, **_WHAT)
+    content = json_text.read_json(path, kind, *_WHAT, repeated=repeated, report=warn)
     if not content:
         raise ValueError(f'{path} holds an empty {type(content).__name__}: nothing is annotated')
     return content
