@@ -9,7 +9,6 @@ was last saved, and one that is there already takes in what is new or has change
 """
 import argparse
 import contextlib
-import csv
 import os
 import sys
 import time
@@ -130,9 +129,10 @@ def walk(folder: str) -> Iterator[str]:
 
 
 def shown(path: str) -> str:
-    """A path as it is shortest: from the working folder, or absolute."""
+    """A path as it is shortest, from the working folder or absolute, for a terminal."""
+    from mmbt.files.shown import printable
     inside = os.path.relpath(path)
-    return path if inside.startswith(os.pardir) else inside
+    return printable(path if inside.startswith(os.pardir) else inside)
 
 
 class Progress:
@@ -166,6 +166,7 @@ class Progress:
 def add(search: 'VideoSearch', videos: List[str], args: argparse.Namespace,
         progress: Progress) -> int:
     """Encode what is to be encoded; say which videos could not be read, and return how many."""
+    from mmbt.files.shown import printable
     new = search.add(videos, args.on_broken, progress, args.batch_size, args.workers)
     broken = [path for path in dict.fromkeys(map(os.path.abspath, videos))
               if path in search.broken]
@@ -173,7 +174,7 @@ def add(search: 'VideoSearch', videos: List[str], args: argparse.Namespace,
         print(f'{len(broken)} of {len(videos)} videos left out, since they cannot be read:',
               file=sys.stderr)
     for path in broken:
-        print(f'  {search.broken[path]}', file=sys.stderr)
+        print(f'  {printable(search.broken[path])}', file=sys.stderr)
     return new
 
 
@@ -215,6 +216,7 @@ def query(args: argparse.Namespace) -> None:
 def label(args: argparse.Namespace) -> None:
     """Print the classes of each video, and write them as a table."""
     from mmbt.apis.search import check_labels
+    from mmbt.files.shown import printable
     videos = find_videos(args.videos)
     classes = check_labels(read_names(args.classes), args.top, args.temperature)
     search = build(args)
@@ -229,7 +231,7 @@ def label(args: argparse.Namespace) -> None:
         found = search.label(path, classes, args.top, args.temperature)
         print(shown(path))
         for rank, (name, probability) in enumerate(found, start=1):
-            print(f'  {probability:.3f}  {name}')
+            print(f'  {probability:.3f}  {printable(name)}')
             rows.append((shown(path), rank, name, f'{probability:.6f}'))
     if args.csv:
         write_table(rows, args.csv)
@@ -247,10 +249,11 @@ def read_names(names: List[str]) -> List[str]:
 
 
 def write_table(rows: List[Tuple], path: str) -> None:
-    """Write the labels as CSV, whole or not at all."""
+    """Write the labels as CSV, whole or not at all, with no cell that a spreadsheet would run."""
     from mmbt.files.atomic import whole_file
+    from mmbt.files.shown import write_csv
     with whole_file(path) as draft, open(draft, 'w', newline='', encoding='utf-8') as file:
-        csv.writer(file).writerows([('video', 'rank', 'class', 'probability'), *rows])
+        write_csv(file, [('video', 'rank', 'class', 'probability'), *rows])
 
 
 def main() -> None:

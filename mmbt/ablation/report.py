@@ -1,5 +1,4 @@
 """Tables as Markdown, csv and pictures."""
-import csv
 import io
 import math
 from pathlib import Path
@@ -7,8 +6,9 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from mmbt.visualization.ablations import ablation_picture
 from mmbt.files.atomic import whole_file
+from mmbt.files.shown import write_csv
+from mmbt.visualization.ablations import ablation_picture
 
 from .schedule import Run
 from .summary import Order, Result, spread, summarize
@@ -86,9 +86,8 @@ def as_csv(table: Table, world: World, results: Sequence[Result]) -> str:
     text = io.StringIO()
     ours = [column.label for column in world.columns]
     theirs = [f'paper: {name}' for name in table.columns]
-    writer = csv.DictWriter(text, ['row', 'config', 'seed', *ours, 'train_seconds',
-                                   'trained_weights', *theirs])
-    writer.writeheader()
+    columns = ['row', 'config', 'seed', *ours, 'train_seconds', 'trained_weights', *theirs]
+    rows: List[List] = [columns]
     for each in results:
         for i, seed in enumerate(each.seeds):
             line: Dict = {'row': each.row.label, 'config': each.row.config, 'seed': seed,
@@ -97,7 +96,8 @@ def as_csv(table: Table, world: World, results: Sequence[Result]) -> str:
             if len(each.seconds):
                 line['train_seconds'] = round(float(each.seconds[i]), 1)
             line.update({f'paper: {name}': value for name, value in each.row.paper.items()})
-            writer.writerow(line)
+            rows.append([line.get(column, '') for column in columns])
+    write_csv(text, rows)
     return text.getvalue()
 
 

@@ -1,5 +1,4 @@
 """The architecture that weights are of, as open_clip describes it."""
-import json
 from math import isqrt
 from pathlib import Path
 from typing import Any, Dict, Optional, Union
@@ -7,8 +6,11 @@ from typing import Any, Dict, Optional, Union
 import open_clip
 from open_clip.model import CLIPTextCfg, CLIPVisionCfg
 
+from mmbt.files.json_text import read_json
+
 from .released import Released
 
+MOST_BYTES = 2**20  # of an architecture's file
 HEAD_WIDTH = 64  # channels of an attention head in every CLIP of OpenAI's
 OPENAI = 'ViT-L-14-quickgelu'
 EVA = 'EVA01-g-14'
@@ -22,10 +24,7 @@ def read_arch(path: Union[str, Path]) -> Dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no json, or holds no architecture.
     """
-    try:
-        arch = json.loads(Path(path).read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'--arch {path} is no json ({error})') from error
+    arch = read_json(path, object, '--arch', most=MOST_BYTES)
     parts = [arch.get(key) for key in ('vision_cfg', 'text_cfg')] if isinstance(arch, dict) else []
     if not parts or 'embed_dim' not in arch or not all(isinstance(part, dict) for part in parts):
         raise ValueError(f'--arch {path} is no architecture of open_clip: a dict with embed_dim, '

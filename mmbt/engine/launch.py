@@ -10,6 +10,8 @@ from typing import Callable, Optional
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmbt.files.shown import printable
+
 TRACEBACK = 'MMBT_TRACEBACK'
 
 # Of glibc's malloc.h: the size of free memory at the heap's end that is given back, and how many
@@ -45,7 +47,7 @@ def run_tool(work: Callable[[], object]) -> None:
         message = describe(error)
         if message is None or os.environ.get(TRACEBACK) == '1':
             raise
-        sys.exit(f'error: {message} ({TRACEBACK}=1 shows where)')
+        sys.exit(f'error: {printable(message)} ({TRACEBACK}=1 shows where)')
 
 
 def keep_buffers() -> bool:

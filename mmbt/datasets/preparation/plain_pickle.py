@@ -1,16 +1,21 @@
 """Read a pickle of plain data: a pickle can call any function, this reader lets it call none."""
+import io
 import pickle
+import os.path as osp
 from typing import Any
 
+from mmbt.files.shown import printable
+from mmbt.files.text import must_be_file
+
+MOST_BYTES = 2**28
 _CONTAINERS = {'set': set, 'frozenset': frozenset, 'list': list, 'dict': dict, 'tuple': tuple}
 
-# What unpickling raises for files that are cut short or no pickles at all.
-_UNREADABLE = (EOFError, LookupError, AttributeError, TypeError, ValueError, OverflowError,
-               ImportError, MemoryError)
 
+class _PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
+    """Knows Python's own containers, under their names in Python 2 and 3, and nothing else.
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Knows Python's own containers, under their names in Python 2 and 3, and nothing else."""
+    Python's own reader, since C's takes gigabytes where ten bytes ask for them (``LONG_BINPUT``).
+    """
 
     def find_class(self, module: str, name: str) -> type:
         if module in ('builtins', '__builtin__') and name in _CONTAINERS:
@@ -34,13 +39,17 @@ def load_plain_pickle(path: str) -> Any:
         FileNotFoundError: If it is missing.
         ValueError: If it is no pickle, or asks for a class or function.
     """
+    must_be_file(path, 'annotation file')
+    if osp.getsize(path) > MOST_BYTES:
+        raise ValueError(f'{path} is larger than the {MOST_BYTES:,} bytes that are read')
     with open(path, 'rb') as file:
         try:
-            return _PlainUnpickler(file, encoding='utf-8').load()
+            return _PlainUnpickler(io.BytesIO(file.read()), encoding='utf-8').load()
         except pickle.UnpicklingError as error:
-            raise ValueError(f'{path} is refused, it {error}: only containers, texts and numbers '
-                             'are read' if str(error).startswith('asks') else
-                             f'{path} cannot be read as a pickle: {error}') from None
-        except _UNREADABLE as error:
+            why = printable(error)
+            raise ValueError(f'{path} is refused, it {why}: only containers, texts and numbers are '
+                             'read' if why.startswith('asks') else
+                             f'{path} cannot be read as a pickle: {why}') from None
+        except Exception as error:  # anything, of files that are cut short or no pickles
             raise ValueError(f'{path} cannot be read as a pickle ({type(error).__name__}): is it '
                              'one, and whole?') from None

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.json_text import read_json
 
 from mmbt.reading import VideoReadError
 from ..transforms.reading import ReadFrames
@@ -264,7 +265,7 @@ def check_settings(path: Path, settings: dict) -> None:
         ValueError: If the folder's settings are others; it names one.
     """
     if path.is_file():
-        before = json.loads(path.read_text(encoding='utf-8'))
+        before = read_json(path, dict, 'file of settings')
         for key, value in settings.items():
             if before.get(key) != value:
                 raise ValueError(f'{path.parent} holds shards with {key} {before.get(key)}, not '
