@@ -44,7 +44,8 @@ class Video:
         self._feeder: Optional[Feeder] = None
         self._in_order: Optional[InOrder] = None
         self._first: Any = None
-        self._source = open_source(path)
+        # A frame with an error in it is mended from others, which the feeder may have left out.
+        self._source = open_source(path, err_detect='explode')
         try:
             self._open()
         except _DECODING_ERRORS as error:
