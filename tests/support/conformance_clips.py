@@ -2,12 +2,12 @@
 from fractions import Fraction
 from typing import Dict, List
 
-from .coded_frames import (Clip, cut_at, damaged, first_bytes, joined_twice, without)
+from .coded_frames import Clip, cut_at, damaged, first_bytes, joined_twice, without
 
 NTSC = Fraction(30000, 1001)
 _X265 = 'log-level=none:pools=none:frame-threads=1'
 _FAST = {'deadline': 'realtime', 'cpu-used': '8'}
-_AV1 = {'preset': '12', 'crf': '15', 'svtav1-params': 'lp=1'}
+_AV1 = {'preset': '12', 'crf': '4', 'svtav1-params': 'lp=1'}
 
 
 def _x264(group: int, b_frames: int, extra: str = '', **options: str) -> Dict[str, str]:
