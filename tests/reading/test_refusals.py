@@ -1,4 +1,4 @@
-"""Files that are no videos, or want more than they may have: one line that names file and reason."""
+"""Files that are no videos, or want too much: one line that names the file and the reason."""
 import resource
 import struct
 import subprocess
@@ -9,7 +9,7 @@ import av
 import pytest
 
 import mmbt
-from mmbt.reading import CountChanged, Video, VideoReadError, check_file, probe, read_frames
+from mmbt.reading import CountChanged, Video, VideoReadError, check_file, read_frames
 from mmbt.reading import table as table_module
 from tests.support.coded_frames import Clip, encode
 
