@@ -1,4 +1,5 @@
 """What is said of a video before its frames are wanted."""
+import gc
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -199,3 +200,19 @@ def test_repeats_share_an_array_and_order_is_the_callers(make_clip):
         assert video.read([]) == ([], [])
         with pytest.raises(ValueError, match='frames 0 to 35, asked for -1 to 36'):
             video.read([36, -1])
+
+
+@pytest.mark.parametrize('name', ['mpeg4_b2.avi', 'h264_g9_b3.mp4', 'turned_90.mp4'])
+@pytest.mark.parametrize('max_offset', [0, 3])
+def test_no_frame_waits_for_the_garbage_collector(name, max_offset, make_clip):
+    """One that did would keep all buffers of its decoder: 64 MB a file where they are kept."""
+    path = str(make_clip(name))
+    gc.collect()
+    gc.disable()
+    try:
+        read_frames(path, lambda facts: [0, 5, 9], max_offset)
+        left = [found for found in gc.get_objects()
+                if isinstance(found, av.VideoFrame) and found.width > 2]
+    finally:
+        gc.enable()
+    assert left == []
