@@ -91,7 +91,8 @@ class Converter:
             self._built_for = wanted
         self._graph.vpush(frame)
         picture = orientation.upright(self._graph.vpull().to_ndarray())
-        return np.ascontiguousarray(picture)
+        # a view would keep the frame and the filter's buffers
+        return picture if picture.flags.owndata else np.array(picture, order='C')
 
 
 def _scale_graph(frame: Any, width: int, height: int) -> Any:
