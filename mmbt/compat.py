@@ -6,6 +6,7 @@ works, may be called twice, and is undone by deleting its line in :func:`apply`.
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
 import sys
 import types
 import warnings
@@ -268,23 +269,21 @@ def write_checkpoints_whole() -> None:
 
 
 def find_checkpoints_that_are_there() -> None:
-    """Let ``--resume`` find the newest checkpoint where its record was lost to a kill.
+    """Let ``--resume`` find the newest checkpoint that is whole, and in the work folder.
 
-    mmengine keeps the name in ``last_checkpoint``, which it empties before it writes.
+    mmengine takes the name in ``last_checkpoint``, which it empties before it writes and which a
+    copied folder brings along from elsewhere, and looks at no file.
     https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/hooks/checkpoint_hook.py#L460
     """
     import mmengine.runner.runner as runner
 
+    from .files.latest import latest_checkpoint
     original = runner.find_latest_checkpoint
 
     @wraps(original)
     def find_latest_checkpoint(path: str) -> Any:
-        recorded = original(path)
-        if recorded and Path(recorded).is_file():
-            return recorded
-        saved = [file for pattern in ('iter_*.pth', 'epoch_*.pth')
-                 for file in Path(path).glob(pattern)]
-        return str(max(saved, key=lambda file: file.stat().st_mtime_ns)) if saved else recorded
+        from mmengine.logging import print_log
+        return latest_checkpoint(path, lambda line: print_log(line, 'current', logging.WARNING))
 
     _replace(runner, 'find_latest_checkpoint', original, find_latest_checkpoint)
 

@@ -183,8 +183,7 @@ def index_videos(args: argparse.Namespace) -> None:
         raise ValueError(f'--index {args.index} is a folder; name a file in it')
     videos = find_videos(args.videos)
     search = build(args)
-    if Path(args.index).exists():
-        search.load_index(args.index)
+    search.open_index(args.index)
     gone = search.drop_missing() if args.prune else []
     search.save(args.index)  # what cannot be written is known before the work
     progress = Progress(lambda: search.save(args.index), args.save_every)

@@ -2,8 +2,10 @@ from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
 from .lazy_info import LazyRuntimeInfoHook
 from .monitoring import NonFiniteHook, TrainingMonitorHook
 from .resuming import ResumableSampler, ResumableTrainLoop
+from .run_hooks import ResumeCheckHook, WorkDirLockHook
 
 __all__ = [
     'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'LazyRuntimeInfoHook', 'NonFiniteHook',
-    'ResumableSampler', 'ResumableTrainLoop', 'TrainingMonitorHook'
+    'ResumableSampler', 'ResumableTrainLoop', 'ResumeCheckHook', 'TrainingMonitorHook',
+    'WorkDirLockHook'
 ]

@@ -10,6 +10,8 @@ from typing import Callable, Optional
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmbt.files.disk_errors import describe_disk_error, file_of
+
 TRACEBACK = 'MMBT_TRACEBACK'
 
 # Of glibc's malloc.h: the size of free memory at the heap's end that is given back, and how many
@@ -77,8 +79,11 @@ def describe(error: Exception) -> Optional[str]:
     Returns:
         Optional[str]: The line; None where the error is not about the input.
     """
+    refused = describe_disk_error(error)
+    if refused is not None:
+        return refused
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        message = f'{error.filename}: {error.strerror}'
+        message = f'{file_of(error)}: {error.strerror}'
     elif isinstance(error, KeyError):
         message = str(error.args[0]) if error.args else ''
         if ' registry. ' not in message:  # a name that no registry knows
