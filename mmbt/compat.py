@@ -50,6 +50,7 @@ def apply() -> None:
     turn_hue_under_numpy_2()
     write_checkpoints_whole()
     find_checkpoints_that_are_there()
+    log_any_name()
 
 
 def check_versions() -> None:
@@ -286,6 +287,26 @@ def find_checkpoints_that_are_there() -> None:
         return latest_checkpoint(path, lambda line: print_log(line, 'current', logging.WARNING))
 
     _replace(runner, 'find_latest_checkpoint', original, find_latest_checkpoint)
+
+
+def log_any_name() -> None:
+    """Let log files hold names of files that are not UTF-8: Python shows a traceback in their place.
+
+    https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/logging/logger.py#L261
+    """
+    from mmengine.logging import MMLogger
+
+    from .files.names import ANY_NAME
+    original = MMLogger.__init__
+
+    @wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        for handler in self.handlers:
+            if isinstance(handler, logging.FileHandler) and handler.stream:
+                handler.stream.reconfigure(errors=ANY_NAME)
+
+    _replace(MMLogger, '__init__', original, init)
 
 
 def has_accelerator() -> bool:

@@ -116,12 +116,13 @@ def answer(args: argparse.Namespace) -> None:
 def tell_missing(missing: List[str], total: int, args: argparse.Namespace) -> None:
     """Name the videos that are missing, and stop unless they are to be skipped."""
     from mmbt.files.atomic import whole_file
+    from mmbt.files.names import ANY_NAME
     path = f'{args.out}.missing.txt'
     if not missing:
         Path(path).unlink(missing_ok=True)  # of an earlier run
         return
     with whole_file(path) as draft:
-        draft.write_text(''.join(f'{video}\n' for video in missing))
+        draft.write_text(''.join(f'{video}\n' for video in missing), 'utf-8', ANY_NAME)
     more = ', ...' if len(missing) > FEW else ''
     said = (f'{len(missing):,} of {total:,} videos are not in {args.videos}, all named in {path}: '
             f'{", ".join(missing[:FEW])}{more}')

@@ -248,7 +248,9 @@ def read_names(names: List[str]) -> List[str]:
 def write_table(rows: List[Tuple], path: str) -> None:
     """Write the labels as CSV, whole or not at all."""
     from mmbt.files.atomic import whole_file
-    with whole_file(path) as draft, open(draft, 'w', newline='', encoding='utf-8') as file:
+    from mmbt.files.names import ANY_NAME
+    with whole_file(path) as draft, open(
+            draft, 'w', newline='', encoding='utf-8', errors=ANY_NAME) as file:
         csv.writer(file).writerows([('video', 'rank', 'class', 'probability'), *rows])
 
 

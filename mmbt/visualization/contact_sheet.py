@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.names import printable
 
 from mmbt.reading import VideoReadError
 from ..datasets.transforms.reading import ReadFrames
@@ -71,5 +72,6 @@ def _draw_row(row: Figure, video: str) -> None:
 
 
 def shorten(text: str) -> str:
-    """A text that fits a line; of a longer one, its end."""
+    """A text that can be drawn and fits a line; of a longer one, its end."""
+    text = printable(text)
     return text if len(text) <= LINE else '...' + text[3 - LINE:]

@@ -20,6 +20,7 @@ import numpy as np
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.lock import Lock
+from mmbt.files.names import ANY_NAME
 
 from mmbt.reading import VideoReadError
 from ..transforms.reading import ReadFrames
@@ -255,7 +256,7 @@ def _make_shards(source: Any, folder: Path, settings: ShardSettings, workers: in
     broken = [entry for shard in shards for entry in shard.pop('broken')]
     with whole_file(folder / BROKEN) as draft:
         draft.write_text(''.join(f'{video}\t{reason}\n' for video, reason in broken), 'utf-8',
-                         'surrogateescape')
+                         ANY_NAME)
     shards = [shard for shard in shards if shard['clips']]
     if not shards:
         raise ValueError(f'none of {len(source)} videos could be read, the first: {broken[0][1]}')

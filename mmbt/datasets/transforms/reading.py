@@ -25,7 +25,11 @@ class _OpenByPath(DecordInit):
 
     def _get_video_reader(self, filename: str) -> object:
         import decord
-        return decord.VideoReader(filename, num_threads=self.num_threads)
+        try:
+            return decord.VideoReader(filename, num_threads=self.num_threads)
+        except UnicodeEncodeError:  # decord takes no name that is not UTF-8
+            with open(filename, 'rb') as file:
+                return decord.VideoReader(file, num_threads=self.num_threads)
 
 
 class _EveryFrame:

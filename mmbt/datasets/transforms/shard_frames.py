@@ -82,8 +82,11 @@ def check_frames(jpegs: list, places: list, crc32: Optional[list], name: str) ->
     Raises:
         VideoReadError: If a checksum is another; it says ``name``.
     """
-    if crc32 is not None and any(zlib.crc32(jpeg) != crc32[place]
-                                 for jpeg, place in zip(jpegs, places)):
+    if crc32 is None:
+        return
+    recorded = crc32 if isinstance(crc32, list) else []
+    if [zlib.crc32(jpeg) for jpeg in jpegs] != [recorded[place] for place in places
+                                                if place < len(recorded)]:
         raise VideoReadError(f'{name} holds a frame whose checksum is another: damaged, copy or '
                              'make the shard again')
 

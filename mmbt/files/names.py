@@ -1,0 +1,23 @@
+"""Names of files that are not UTF-8, which Python holds with lone surrogates."""
+import codecs
+from typing import Tuple
+
+ANY_NAME = 'mmbt.any_name'
+"""For ``open(errors=...)`` and the like: a name is written as the bytes that it has on the disk, and
+what no encoding has as an escape."""
+
+
+def _as_on_disk(error: UnicodeError) -> Tuple[bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start:error.end]
+    return b''.join(bytes([ord(letter) - 0xdc00]) if '\udc80' <= letter <= '\udcff'
+                    else letter.encode('ascii', 'backslashreplace') for letter in letters), error.end
+
+
+codecs.register_error(ANY_NAME, _as_on_disk)
+
+
+def printable(name: str) -> str:
+    """A name for a picture or a page, with a mark in the place of what is no letter."""
+    return name.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')
