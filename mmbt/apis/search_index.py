@@ -9,6 +9,7 @@ import numpy as np
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.lock import Lock
+from mmbt.files.whole_zip import damage_of
 
 PathLike = Union[str, Path]
 Stamp = Tuple[int, int]  # bytes, and time of the last change in ns
@@ -152,6 +153,8 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
     if not Path(path).is_file():
         raise FileNotFoundError(f'index {path} is missing')
     damaged = f'{path} is no index of videos, or damaged'
+    if os.access(path, os.R_OK) and damage_of(path) is not None:
+        raise ValueError(damaged)
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ARRAYS}

@@ -47,7 +47,7 @@ def first_whole(candidates: List[Path], recorded: Optional[Path],
     """The first of some checkpoints that is not damaged; see :func:`latest_checkpoint`."""
     damaged: List[Tuple[Path, str]] = []
     for path in candidates:
-        why = damage_of(path)
+        why = damage_of(path) or strangeness_of(path)
         if why is None:
             if damaged:
                 names = ', '.join(f'{each} ({reason})' for each, reason in damaged)
@@ -61,6 +61,13 @@ def first_whole(candidates: List[Path], recorded: Optional[Path],
         raise ValueError(f'{path} cannot be used ({why}), nor can any other checkpoint in '
                          f'{path.parent}: copy one anew, or train without --resume')
     return None
+
+
+def strangeness_of(path: Path) -> Optional[str]:
+    """What is wrong with a file that begins neither as a zip file nor as torch's older ones."""
+    with open(path, 'rb') as file:
+        head = file.read(2)
+    return None if head[:1] == b'\x80' or head == b'PK' else 'it is no checkpoint'
 
 
 def read_record(folder: Path) -> str:

@@ -1,11 +1,13 @@
 """Whether a file of the zip kind, such as ``.pth`` and ``.npz``, is the one that was written."""
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Optional, Union
 
+ZIP = b'PK\x03\x04'
 # What zipfile raises for files that are cut short or otherwise damaged.
-DAMAGED = (zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError, NotImplementedError,
-           LookupError, OverflowError)
+DAMAGED = (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, LookupError, OverflowError,
+           zlib.error)
 
 
 def damage_of(path: Union[str, Path]) -> Optional[str]:
@@ -22,10 +24,15 @@ def damage_of(path: Union[str, Path]) -> Optional[str]:
     """
     try:
         with open(path, 'rb') as file:
-            if file.read(4) != b'PK\x03\x04':
-                return 'it is empty' if Path(path).stat().st_size == 0 else None
+            head = file.read(len(ZIP))
+        if not ZIP.startswith(head):
+            return None
+        if not head:
+            return 'it is empty'
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
+    except OSError as error:
+        return f'it cannot be read: {error.strerror or error}'
     except DAMAGED as error:
         return f'it is cut short or damaged: {(str(error).splitlines() or ["unreadable"])[0]}'
     return None if bad is None else f'the checksum of {bad} is another'
