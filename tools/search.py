@@ -199,6 +199,9 @@ def query(args: argparse.Namespace) -> None:
     """Print the videos that fit, and draw them."""
     if not Path(args.index).is_file():
         raise FileNotFoundError(f'index {args.index} is missing: make it with `search.py index`')
+    if args.sheet:
+        from mmbt.files.atomic import check_place
+        check_place(args.sheet)
     search = build(args)
     search.load_index(args.index)
     hits = (search.search(args.text, args.top) if args.like is None
@@ -214,6 +217,9 @@ def query(args: argparse.Namespace) -> None:
 def label(args: argparse.Namespace) -> None:
     """Print the classes of each video, and write them as a table."""
     from mmbt.apis.search import check_labels
+    from mmbt.files.atomic import check_place
+    if args.csv:
+        check_place(args.csv)
     videos = find_videos(args.videos)
     classes = check_labels(read_names(args.classes), args.top, args.temperature)
     search = build(args)

@@ -1,9 +1,10 @@
 """The numbers of a table's rows over seeds, and whether the paper's order holds in them."""
-import json
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
+
+from mmbt.datasets.annotations import load_json
 
 from .schedule import Run
 from .tables import Row, Table
@@ -52,7 +53,7 @@ class Order:
 
 def read_result(row: Row, world: World, runs: Mapping[Tuple[str, int], Run]) -> Result:
     """Gather what a row's finished runs left."""
-    done = {seed: json.loads(run.result.read_text())
+    done = {seed: load_json(str(run.result), dict)
             for (config, seed), run in sorted(runs.items())
             if config == row.config and run.result.exists()}
     values = {

@@ -58,6 +58,20 @@ def whole_file(path: Union[str, Path]) -> Iterator[Path]:
         os.close(held)
 
 
+def check_place(path: Union[str, Path]) -> None:
+    """Refuse a file that cannot be written before the work that it is for.
+
+    Raises:
+        OSError: It names ``path``.
+    """
+    path = Path(path)
+    with named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft, held = open_draft(path)
+        draft.unlink()
+        os.close(held)
+
+
 def stem_of(path: Path) -> str:
     """What the names of a path's drafts begin with."""
     name = os.fsencode(path.name)

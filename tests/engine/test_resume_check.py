@@ -2,6 +2,7 @@
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 
 import mmaction
@@ -17,8 +18,10 @@ from mmbt.engine.resume_check import (
     differences,
     training_settings,
 )
+from mmbt.files.lock import Lock
 from mmbt.files.safe_load import weights_only
 
+from ..support.forked import fork_until_told, kill
 from ..test_tools import ROOT, load_tool, run
 
 HOOKS = """
@@ -271,3 +274,25 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(trained, monkeypatch, 
     line, = [line for line in log if 'moved/epoch_3.pth (it is cut short' in line]
     assert line.endswith('/moved/epoch_2.pth')
     assert 'resumed epoch: 2, iter: 8' in log and not Path('run').exists()
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_two_trainings_in_one_folder_are_one_too_many(trained, monkeypatch):
+    """The second is refused; one of the same process that failed is not in the way."""
+    def keep(told):
+        with Lock('run/training.lock'):
+            told()
+            time.sleep(60)
+
+    child = fork_until_told(keep)
+    before = Path('run/epoch_1.pth').stat().st_mtime_ns
+    line = resume(monkeypatch, 'run')
+    assert re.match(f'error: {Path.cwd()}/run is being written by another run [(]process {child} on '
+                    '[^\n]*; wait for it, or train with another --work-dir', line)
+    assert Path('run/epoch_1.pth').stat().st_mtime_ns == before and not Path('run/epoch_2.pth').exists()
+    kill(child)
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(toys.ToyModel, 'train_step', lambda *args, **kwargs: 1 / 0)
+        resume(monkeypatch, 'run')
+    assert resume(monkeypatch, 'run') is None
+    assert not Path('run/training.lock').exists()
