@@ -290,7 +290,7 @@ def find_checkpoints_that_are_there() -> None:
 
 
 def log_any_name() -> None:
-    """Let log files hold names of files that are not UTF-8: Python shows a traceback in their place.
+    """Let log files hold names of files that are not UTF-8, which Python refuses to encode.
 
     https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/logging/logger.py#L261
     """

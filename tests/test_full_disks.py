@@ -112,7 +112,7 @@ def test_a_full_disk_is_one_line(folder, largest, name, args):
 ])
 def test_a_folder_that_cannot_be_written_to_is_one_line(folder, args):
     line = refused(folder, None, *args)
-    assert re.fullmatch(f'error: {CLOSED}/[^\n]*: {REMEDY} .MMBT_TRACEBACK=1 shows where.', line), line
+    assert re.fullmatch(f'error: {CLOSED}/[^\n]*: {REMEDY} .MMBT_TRACEBACK=1 shows where.', line)
 
 
 def test_a_log_that_cannot_be_written_is_told_once_and_does_not_stop_a_test(folder):
@@ -150,7 +150,7 @@ def test_a_journal_keeps_what_it_had(tmp_path):
     (OSError(122, 'Disk quota exceeded', 'a'), 'a: Disk quota exceeded; free some of your quota'),
     (OSError(30, 'Read-only file system', b'caf\xe9'), 'caf\udce9: Read-only file system; write'),
     (OSError(18, 'Invalid cross-device link', 'a.part', None, 'a'), None),
-    (PermissionError(13, 'Permission denied', 'a.0.part', None, 'a'), 'a: Permission denied; allow'),
+    (OSError(13, 'Permission denied', 'a.0.part', None, 'a'), 'a: Permission denied; allow it'),
     (OSError(28, 'No space left on device'), 'a file cannot be written: No space left'),
     (OSError("Caught OSError in DataLoader worker process 0.\nOriginal Traceback (most recent call "
              "last):\n  File \"x.py\"\nOSError: [Errno 28] No space left on device: 'w/a.tar'"),

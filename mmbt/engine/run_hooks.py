@@ -24,7 +24,7 @@ class WorkDirLockHook(Hook):
     """
 
     priority = 'VERY_HIGH'
-    held: Dict[Path, Lock] = {}  # of this process, in which a later run takes over from a failed one
+    held: Dict[Path, Lock] = {}  # by this process: its next run takes over from one that failed
 
     @master_only
     def before_train(self, runner: Runner) -> None:

@@ -22,7 +22,8 @@ REMEDIES = {
 BY_WORDS = {os.strerror(number): number for number in REMEDIES}
 
 # How OSErrors print themselves, and how native libraries do.
-PRINTED = re.compile(r"\[Errno (?P<errno>\d+)\] [^:]*(?:: (?P<quote>['\"])(?P<name>.*)(?P=quote))?$")
+PRINTED = re.compile(
+    r"\[Errno (?P<errno>\d+)\] [^:]*(?:: (?P<quote>['\"])(?P<name>.*)(?P=quote))?$")
 TORCH_WRITES = ('PytorchStreamWriter', 'inline_container.cc')
 
 

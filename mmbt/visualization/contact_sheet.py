@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.names import printable
-
 from mmbt.reading import VideoReadError
+
 from ..datasets.transforms.reading import ReadFrames
 
 LINE = 90  # characters

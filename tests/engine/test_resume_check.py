@@ -206,7 +206,7 @@ def test_another_rate_is_refused_or_takes_effect(trained, monkeypatch, log):
     asked = 'optim_wrapper.optimizer.lr=0.5'
     line = resume(monkeypatch, 'run', asked)
     assert line.startswith(f'error: the checkpoint in {Path.cwd()}/run was trained with other '
-                           'settings (optim_wrapper.optimizer.lr 0.01 there, 0.5 here): resume with')
+                           'settings (optim_wrapper.optimizer.lr 0.01 there, 0.5 here): resume ')
     assert not Path('run/epoch_2.pth').exists() and not Path('run/training.lock').exists()
 
     shutil.copytree('run', 'allowed')
@@ -287,9 +287,10 @@ def test_two_trainings_in_one_folder_are_one_too_many(trained, monkeypatch):
     child = fork_until_told(keep)
     before = Path('run/epoch_1.pth').stat().st_mtime_ns
     line = resume(monkeypatch, 'run')
-    assert re.match(f'error: {Path.cwd()}/run is being written by another run [(]process {child} on '
-                    '[^\n]*; wait for it, or train with another --work-dir', line)
-    assert Path('run/epoch_1.pth').stat().st_mtime_ns == before and not Path('run/epoch_2.pth').exists()
+    assert re.match(f'error: {Path.cwd()}/run is being written by another run [(]process {child} '
+                    'on [^\n]*; wait for it, or train with another --work-dir', line)
+    assert Path('run/epoch_1.pth').stat().st_mtime_ns == before
+    assert not Path('run/epoch_2.pth').exists()
     kill(child)
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(toys.ToyModel, 'train_step', lambda *args, **kwargs: 1 / 0)

@@ -21,8 +21,8 @@ import numpy as np
 from mmbt.files.atomic import whole_file
 from mmbt.files.lock import Lock
 from mmbt.files.names import ANY_NAME
-
 from mmbt.reading import VideoReadError
+
 from ..transforms.reading import ReadFrames
 from .layout import BROKEN, MANIFEST, SETTINGS, index_path, shard_name
 from .settings import ShardSettings

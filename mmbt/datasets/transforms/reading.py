@@ -10,6 +10,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mmbt.reading import VideoReadError
+
 from ..video_files import IMAGE_SUFFIXES
 from .blank import blank_frames
 from .frame_folders import find_frame_folder, read_frame_folder, read_image

@@ -9,6 +9,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mmbt.reading import VideoReadError
+
 from ..shards.layout import read_ranges
 from .blank import blank_frames
 

@@ -14,6 +14,7 @@ import numpy as np
 from mmbt.files.atomic import whole_file
 from mmbt.files.disk_errors import named
 from mmbt.files.lock import Lock
+
 from .cues import render_still
 from .motions import NUM_FRAMES
 from .render import render_clip
