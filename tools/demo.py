@@ -97,7 +97,8 @@ def main() -> None:
         runs[name] = dict(metrics=metrics, features=str(features))
     seconds['test'] = time.time() - tests
     seconds['total'] = time.time() - begin
-    report(args, runs, seconds)
+    from mmbt.engine.launch import run_tool
+    run_tool(lambda: report(args, runs, seconds))
 
 
 def report(args: argparse.Namespace, runs: dict, seconds: dict) -> None:

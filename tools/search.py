@@ -184,8 +184,7 @@ def index_videos(args: argparse.Namespace) -> None:
         raise ValueError(f'--index {args.index} is a folder; name a file in it')
     videos = find_videos(args.videos)
     search = build(args)
-    if Path(args.index).exists():
-        search.load_index(args.index)
+    search.open_index(args.index)
     gone = search.drop_missing() if args.prune else []
     search.save(args.index)  # what cannot be written is known before the work
     progress = Progress(lambda: search.save(args.index), args.save_every)
@@ -201,6 +200,9 @@ def query(args: argparse.Namespace) -> None:
     """Print the videos that fit, and draw them."""
     if not Path(args.index).is_file():
         raise FileNotFoundError(f'index {args.index} is missing: make it with `search.py index`')
+    if args.sheet:
+        from mmbt.files.atomic import check_place
+        check_place(args.sheet)
     search = build(args)
     search.load_index(args.index)
     hits = (search.search(args.text, args.top) if args.like is None
@@ -216,7 +218,10 @@ def query(args: argparse.Namespace) -> None:
 def label(args: argparse.Namespace) -> None:
     """Print the classes of each video, and write them as a table."""
     from mmbt.apis.search import check_labels
+    from mmbt.files.atomic import check_place
     from mmbt.files.shown import printable
+    if args.csv:
+        check_place(args.csv)
     videos = find_videos(args.videos)
     classes = check_labels(read_names(args.classes), args.top, args.temperature)
     search = build(args)

@@ -8,7 +8,9 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=20, ignore_last=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    work_dir_lock=dict(type='WorkDirLockHook'),
+    resume_check=dict(type='ResumeCheckHook'))
 
 env_cfg = dict(
     cudnn_benchmark=False,
@@ -21,3 +23,5 @@ log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 log_level = 'INFO'
 load_from = None
 resume = False
+# What may differ from the checkpoint when a run is resumed, such as ['optim_wrapper.optimizer.lr'].
+allow_resume_changes = []

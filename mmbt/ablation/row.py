@@ -1,10 +1,12 @@
 """Train and test one row, in a process of its own: ``python -m mmbt.ablation.row``."""
 import argparse
 import json
+import os
 import platform
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
-from typing import Dict
+from typing import ContextManager, Dict
 
 import torch
 from mmengine.config import Config
@@ -13,6 +15,8 @@ from mmengine.dist import barrier, is_main_process
 import mmbt
 from mmbt.engine.launch import build_runner, run_tool
 from mmbt.files.atomic import whole_file
+from mmbt.files.latest import latest_checkpoint
+from mmbt.files.lock import Lock
 
 from .configs import load_row, trains
 from .worlds import WORLDS, World
@@ -25,7 +29,7 @@ def run_training(config: Config, folder: Path, seed: int, launcher: str = 'none'
     """
     config.work_dir, config.randomness = str(folder), dict(seed=seed)
     config.launcher = launcher
-    config.resume = (folder / 'last_checkpoint').exists()
+    config.resume = latest_checkpoint(folder) is not None
     runner = build_runner(config)
     model = runner.train()
     barrier()  # the first process has written its last checkpoint
@@ -49,11 +53,22 @@ def run_row(row: str, world: World, seed: int, folder: Path, data: Path,
         data: Folder of the seed's data and CLIP.
         launcher: How its processes were started, as in MMEngine.
     """
+    with alone(folder):
+        _run_row(row, world, seed, folder, data, launcher)
+
+
+def alone(folder: Path) -> ContextManager:
+    """The lock of a row's folder, which the first of its processes takes."""
+    first = os.environ.get('RANK', '0') == '0'
+    return Lock(folder / 'row.lock', str(folder)) if first else nullcontext()
+
+
+def _run_row(row: str, world: World, seed: int, folder: Path, data: Path, launcher: str) -> None:
     config = load_row(row, world, folder=data)
     result: Dict = dict(row=row, world=world.name, seed=seed)
     if trains(config):
         result['training'] = run_training(config, folder / 'train', seed, launcher)
-        checkpoint = (folder / 'train/last_checkpoint').read_text().strip()
+        checkpoint = latest_checkpoint(folder / 'train', print)
     result['metrics'] = {}
     for test in world.tests:
         tested = load_row(row, world, test, data)
@@ -84,11 +99,17 @@ def main() -> None:
     args = parser.parse_args()
     world = WORLDS[args.world]
     if args.row == 'prepare':
-        assert world.prepare is not None
-        run_tool(lambda: world.prepare(args.data, args.seed))
+        run_tool(lambda: prepare(world, args.seed, args.data))
     else:
         run_tool(lambda: run_row(args.row, world, args.seed, args.folder, args.data,
                                  args.launcher))
+
+
+def prepare(world: World, seed: int, data: Path) -> None:
+    """Prepare what the rows of a seed need, alone in their folder."""
+    assert world.prepare is not None
+    with Lock(data / 'preparation.lock', str(data)):
+        world.prepare(data, seed)
 
 
 if __name__ == '__main__':

@@ -218,8 +218,28 @@ class VideoSearch:
         return gone
 
     def save(self, path: PathLike) -> None:
-        """Write the index as ``.npz``: whole or not there, and without pickle."""
+        """Write the index as ``.npz``: whole or not there, and without pickle.
+
+        Several processes may fill one file: what another has saved there since this index was
+        begun, read or saved is taken in. What was there before is replaced.
+        """
         self.index.save(path, self.encoder.made_by)
+
+    def open_index(self, path: PathLike) -> None:
+        """Read an index in the place of what is here, or begin one where there is no file.
+
+        What cannot be written is known from here on, before the work.
+
+        Raises:
+            ValueError: As :meth:`load_index`, or if another process keeps the file for a minute.
+            OSError: If it cannot be written.
+        """
+        with self.index.locked(path):
+            if os.path.exists(path):
+                self.load_index(path)
+            else:
+                self.index = VideoIndex(self.index.width)
+                self.index.write(path, self.encoder.made_by)
 
     def load_index(self, path: PathLike) -> None:
         """Read an index in the place of what is here.

@@ -1,16 +1,20 @@
 """Embeddings of videos by their paths, in memory and in a file."""
 import os
+import time
 import zipfile
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.lock import Lock
+from mmbt.files.whole_zip import damage_of
 
 PathLike = Union[str, Path]
 Stamp = Tuple[int, int]  # bytes, and time of the last change in ns
 GONE: Stamp = (-1, -1)
+PATIENCE = 60.  # seconds to wait for another process that saves
 ARRAYS = ('embeddings', 'paths', 'stamps', 'broken', 'reasons', 'made_by')
 OTHER = ('another model (other weights, precision or settings)', 'another pipeline')
 
@@ -37,6 +41,9 @@ class VideoIndex:
         self.width = width
         self.videos: Dict[str, Indexed] = {}
         self.broken: Dict[str, str] = {}
+        self._dropped: Set[str] = set()  # here, and not to be taken from the file again
+        self._begun = time.time_ns()
+        self._synced: Dict[str, Stamp] = {}  # files, as they were when read or written here
         self._matrix: Optional[np.ndarray] = None
 
     @property
@@ -51,10 +58,12 @@ class VideoIndex:
         """Keep a video's embedding in the place of what was known of it."""
         self.videos[path] = Indexed(stamp, embedding)
         self.broken.pop(path, None)
+        self._dropped.discard(path)
         self._matrix = None
 
     def drop(self, path: str) -> None:
         """Forget a video, if it is known."""
+        self._dropped.add(path)
         if self.videos.pop(path, None) is not None:
             self._matrix = None
 
@@ -65,15 +74,55 @@ class VideoIndex:
     def save(self, path: PathLike, made_by: Sequence[str]) -> None:
         """Write the file: whole or not there, and without pickle.
 
+        What another process has saved there since this index was begun, read or saved is taken in
+        first, so that several may fill one file.
+
         Args:
             path: The file, ``.npz``.
             made_by: What the embeddings depend on: the model, and the pipeline.
+
+        Raises:
+            ValueError: If another process keeps the file for a minute.
+            OSError: If it cannot be written.
         """
+        with self.locked(path):
+            self._take_in(path, made_by)
+            self.write(path, made_by)
+
+    def write(self, path: PathLike, made_by: Sequence[str]) -> None:
+        """Write the file for one who holds its lock, and take nothing in."""
         stamps = np.array([video.stamp for video in self.videos.values()], np.int64)
         with whole_file(path) as draft, open(draft, 'wb') as file:
             np.savez(file, embeddings=self.embeddings, stamps=stamps.reshape(-1, 2),
                      paths=to_array(self.videos), broken=to_array(self.broken),
                      reasons=to_array(self.broken.values()), made_by=to_array(made_by))
+        self._synced[os.path.abspath(path)] = stamp_of(os.path.abspath(path))
+
+    @staticmethod
+    def locked(path: PathLike) -> Lock:
+        """The lock under which a file is written; it waits for who holds it."""
+        return Lock(f'{path}.lock', f'index {path}', wait=PATIENCE)
+
+    def _take_in(self, path: PathLike, made_by: Sequence[str]) -> None:
+        """Add what a file holds that another process wrote meanwhile.
+
+        One that was there before this index was begun, and was not read, is replaced, as is one
+        that has become another model's, or damaged.
+        """
+        path = os.path.abspath(path)
+        before, now = self._synced.get(path), stamp_of(path)
+        if now in (before, GONE) or before is None and now[1] < self._begun:
+            return
+        try:
+            theirs = VideoIndex.load(path, made_by)
+        except ValueError:
+            return
+        for video, entry in theirs.videos.items():
+            if video not in self.videos and video not in self._dropped:
+                self.put(video, *entry)
+        for video, why in theirs.broken.items():
+            if video not in self.videos:
+                self.broken.setdefault(video, why)
 
     @classmethod
     def load(cls, path: PathLike, made_by: Sequence[str]) -> 'VideoIndex':
@@ -83,6 +132,7 @@ class VideoIndex:
             FileNotFoundError: If there is none.
             ValueError: If it was made by something else, or is no index.
         """
+        before = stamp_of(os.path.abspath(path))
         arrays = read_arrays(path)
         for ours, theirs, what in zip(made_by, arrays['made_by'].tolist(), OTHER):
             if ours != theirs:
@@ -94,6 +144,7 @@ class VideoIndex:
                                 map(Indexed, stamps, arrays['embeddings'])))
         index.broken = dict(zip(arrays['broken'].tolist(), arrays['reasons'].tolist()))
         index._matrix = arrays['embeddings']
+        index._synced[os.path.abspath(path)] = before
         return index
 
 
@@ -102,6 +153,8 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
     if not Path(path).is_file():
         raise FileNotFoundError(f'index {path} is missing')
     damaged = f'{path} is no index of videos, or damaged'
+    if os.access(path, os.R_OK) and damage_of(path) is not None:
+        raise ValueError(damaged)
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ARRAYS}

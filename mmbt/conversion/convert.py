@@ -7,6 +7,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from mmbt.files.atomic import check_place
 from mmbt.version import __version__
 
 from . import output
@@ -61,6 +62,7 @@ def convert(source: Union[str, Path], out: Union[str, Path], configs: Union[str,
     """
     source, out = Path(source), Path(out)
     check_paths(source, out)
+    check_place(out)
     done = prepare(read_released(source), Path(configs), arch, frames)
     flags = [f'--arch {Path(arch).name}'] if arch is not None else []
     flags += [f'--frames {frames}'] if frames is not None else []

@@ -2,9 +2,11 @@ from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
 from .lazy_info import LazyRuntimeInfoHook
 from .monitoring import NonFiniteHook, TrainingMonitorHook
 from .resuming import ResumableSampler, ResumableTrainLoop
+from .run_hooks import ResumeCheckHook, WorkDirLockHook
 from .schedule import WarmUpCosineLR
 
 __all__ = [
     'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'LazyRuntimeInfoHook', 'NonFiniteHook',
-    'ResumableSampler', 'ResumableTrainLoop', 'TrainingMonitorHook', 'WarmUpCosineLR'
+    'ResumableSampler', 'ResumableTrainLoop', 'ResumeCheckHook', 'TrainingMonitorHook',
+    'WarmUpCosineLR', 'WorkDirLockHook'
 ]

@@ -15,6 +15,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.utils import digit_version
 
+from .whole_zip import damage_of
+
 WEIGHTS_ONLY = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 NOT_WEIGHTS_ONLY = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 
@@ -92,6 +94,10 @@ def guarded(load: Callable) -> Callable:
 
     @wraps(load)
     def load_checkpoint(cls: type, filename: str, *args: Any, **kwargs: Any) -> Any:
+        why = damage_of(filename) if os.path.isfile(filename) else None
+        if why is not None:  # torch compares no checksums
+            raise ValueError(f'{filename} cannot be read as a checkpoint ({why}): is it '
+                             'one, and whole?')
         with weights_only():
             try:
                 return without_script(load(cls, filename, *args, **kwargs))

@@ -72,6 +72,6 @@ def _draw_row(row: Figure, video: str) -> None:
 
 
 def shorten(text: str) -> str:
-    """A text that fits a line; of a longer one, its end."""
+    """A text that can be drawn and fits a line; of a longer one, its end."""
     text = printable(text)
     return text if len(text) <= LINE else '...' + text[3 - LINE:]

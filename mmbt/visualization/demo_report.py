@@ -4,10 +4,11 @@ import os
 import os.path as osp
 from html import escape
 
+from mmbt.files.atomic import whole_file
+
 from ..datasets.annotations import load_json
 from ..datasets.world.scenes import MOTIONS
 from ..evaluation.pair_metric import read_pairs
-from mmbt.files.atomic import whole_file
 from . import page
 from .figures import headline_chart, loss_chart, main_picture, motion_chart
 from .filmstrips import NUM_FRAMES, Filmstrips

@@ -89,7 +89,9 @@ def config(work_dir, resume):
         param_scheduler=dict(type='WarmUpCosineLR', warmup=0.3, by_epoch=False),
         default_hooks=dict(runtime_info=dict(type='LazyRuntimeInfoHook'),
                            logger=dict(type='LoggerHook', interval=1000),
-                           checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2)),
+                           checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+                           work_dir_lock=dict(type='WorkDirLockHook'),
+                           resume_check=dict(type='ResumeCheckHook')),
         custom_hooks=[
             dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.1),
             dict(type='CheckpointHook', by_epoch=False, interval=3, max_keep_ckpts=2),

@@ -1,7 +1,7 @@
 """Read a pickle of plain data: a pickle can call any function, this reader lets it call none."""
 import io
-import pickle
 import os.path as osp
+import pickle
 from typing import Any
 
 from mmbt.files.shown import printable

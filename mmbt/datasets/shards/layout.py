@@ -14,8 +14,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..annotations import load_json
 from mmbt.reading import VideoReadError
+
+from ..annotations import load_json
 from ..compact import Lazy
 
 MANIFEST, SETTINGS, BROKEN = 'manifest.json', 'settings.json', 'broken.txt'

@@ -7,6 +7,7 @@ import os
 import tarfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,8 +20,10 @@ import numpy as np
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.json_text import read_json
-
+from mmbt.files.lock import Lock
+from mmbt.files.names import ANY_NAME
 from mmbt.reading import VideoReadError
+
 from ..transforms.reading import ReadFrames
 from .layout import BROKEN, MANIFEST, SETTINGS, index_path, shard_name
 from .settings import ShardSettings
@@ -61,7 +64,7 @@ def read_frames(sample: dict, reader: ReadFrames, settings: ShardSettings) -> tu
     clip = dict(video_id=sample['video_id'], captions=list(sample['captions']),
                 total_frames=int(results['total_frames']), stored_inds=inds.tolist(),
                 avg_fps=float(results.get('avg_fps', 0.)), stored_shape=imgs[0].shape[:2],
-                sizes=[len(jpeg) for jpeg in jpegs])
+                sizes=[len(jpeg) for jpeg in jpegs], crc32=[zlib.crc32(jpeg) for jpeg in jpegs])
     return clip, jpegs
 
 
@@ -235,10 +238,17 @@ def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1
         dict: The manifest.
 
     Raises:
-        ValueError: If the folder holds shards of other settings or of another annotation, if no
-            video can be read, or if a worker was killed.
+        ValueError: If the folder holds shards of other settings or of another annotation, if
+            another process writes to it, if no video can be read, or if a worker was killed.
+        OSError: If it cannot be written to.
     """
     folder = Path(out)
+    with Lock(folder / 'shards.lock', out):
+        return _make_shards(source, folder, settings, workers, verify, progress)
+
+
+def _make_shards(source: Any, folder: Path, settings: ShardSettings, workers: int, verify: bool,
+                 progress: Optional[Callable[[int], None]]) -> dict:
     described = dict(asdict(settings), format=FORMAT, rows=len(source),
                      annotation=file_hash(Path(source.ann_file)), form=source.form,
                      join_captions=source.join_captions)
@@ -246,7 +256,8 @@ def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1
     shards = run(source, folder, settings, workers, verify, progress or (lambda done: None))
     broken = [entry for shard in shards for entry in shard.pop('broken')]
     with whole_file(folder / BROKEN) as draft:
-        draft.write_text(''.join(f'{video}\t{reason}\n' for video, reason in broken), 'utf-8')
+        draft.write_text(''.join(f'{video}\t{reason}\n' for video, reason in broken), 'utf-8',
+                         ANY_NAME)
     shards = [shard for shard in shards if shard['clips']]
     if not shards:
         raise ValueError(f'none of {len(source)} videos could be read, the first: {broken[0][1]}')

@@ -10,6 +10,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mmbt.reading import VideoReadError
+
 from ..video_files import IMAGE_SUFFIXES
 from .blank import blank_frames
 from .frame_folders import find_frame_folder, read_frame_folder, read_image
@@ -25,7 +26,11 @@ class _OpenByPath(DecordInit):
 
     def _get_video_reader(self, filename: str) -> object:
         import decord
-        return decord.VideoReader(filename, num_threads=self.num_threads)
+        try:
+            return decord.VideoReader(filename, num_threads=self.num_threads)
+        except UnicodeEncodeError:  # decord takes no name that is not UTF-8
+            with open(filename, 'rb') as file:
+                return decord.VideoReader(file, num_threads=self.num_threads)
 
 
 class _EveryFrame:

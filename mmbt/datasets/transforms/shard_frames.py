@@ -1,4 +1,7 @@
 """Read the frames of a clip from a shard."""
+import zlib
+from typing import Optional
+
 import cv2
 import numpy as np
 from mmaction.datasets.transforms import UniformSample
@@ -6,6 +9,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from mmbt.reading import VideoReadError
+
 from ..shards.layout import read_ranges
 from .blank import blank_frames
 
@@ -49,6 +53,7 @@ class ReadShardFrames(BaseTransform):
         chosen = np.abs(stored - results['frame_inds'][:, None]).argmin(1)
         places = np.unique(chosen).tolist()
         jpegs = read_ranges(shard, [ranges[place] for place in places])
+        check_frames(jpegs, places, results.pop('crc32', None), results['filename'])
         frames = {place: decode_jpeg(jpeg, results['filename'])
                   for place, jpeg in zip(places, jpegs)}
         results['frame_inds'] = stored[chosen].astype(np.int32)
@@ -58,12 +63,33 @@ class ReadShardFrames(BaseTransform):
 
     def blank(self, results: dict) -> dict:
         """Add black frames to ``results`` instead of reading its shard."""
-        for key in ('stored_inds', 'frame_ranges', 'shard'):
+        for key in ('stored_inds', 'frame_ranges', 'shard', 'crc32'):
             results.pop(key, None)
         return blank_frames(results, self.num_frames, self.sample)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(num_frames={self.num_frames}, test_mode={self.test_mode})'
+
+
+def check_frames(jpegs: list, places: list, crc32: Optional[list], name: str) -> None:
+    """Refuse frames that are not those that were written; a torn JPEG decodes, partly grey.
+
+    Args:
+        jpegs (list): As read.
+        places (list): Of each among the clip's frames.
+        crc32 (list, optional): The checksums of all of the clip's frames; older shards have none.
+        name (str): The clip.
+
+    Raises:
+        VideoReadError: If a checksum is another; it says ``name``.
+    """
+    if crc32 is None:
+        return
+    recorded = crc32 if isinstance(crc32, list) else []
+    if [zlib.crc32(jpeg) for jpeg in jpegs] != [recorded[place] for place in places
+                                                if place < len(recorded)]:
+        raise VideoReadError(f'{name} holds a frame whose checksum is another: damaged, copy or '
+                             'make the shard again')
 
 
 def decode_jpeg(jpeg: bytes, name: str) -> np.ndarray:
