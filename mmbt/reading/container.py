@@ -1,0 +1,112 @@
+"""Opening a file: which formats, which stream, and what is said where it cannot be."""
+import os
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import av
+
+from .errors import VideoReadError
+from .files import check_file
+
+# Formats that hold a video themselves. What names other files or hosts (concat, hls, dash, sdp,
+# image sequences ...) is not among them.
+FORMATS = ('mov', 'mp4', 'm4a', '3gp', '3g2', 'mj2', 'matroska', 'webm', 'avi', 'mpegts', 'mpeg',
+           'mpegvideo', 'asf', 'flv', 'ogg', 'gif', 'apng', 'ivf', 'nut', 'mxf', 'gxf', 'rm',
+           'dv', 'wtv', 'nsv', 'nuv', 'swf', 'yuv4mpegpipe', 'h261', 'h263', 'h264', 'hevc',
+           'vvc', 'm4v', 'mjpeg', 'av1', 'obu', 'vc1', 'vc1test', 'cavsvideo', 'dirac', 'amv',
+           'webp_pipe')
+# The most pixels that a decoder may take memory for in one frame, told or not: 16384 x 16384.
+MAX_FRAME_PIXELS = 2**28
+
+
+@dataclass
+class Source:
+    """A file that is open, and the stream of it that is shown.
+
+    Attributes:
+        path (str): The file.
+        container (av.container.InputContainer): The file, opened.
+        stream (av.video.stream.VideoStream): The one that FFmpeg takes by default.
+        decoder (av.CodecContext): Its decoder, with one thread, not open yet.
+    """
+
+    path: str
+    container: Any
+    stream: Any
+    decoder: Any
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of the codec, not of the library that decodes it."""
+        return self.decoder.codec.canonical_name
+
+    @property
+    def format(self) -> str:
+        """FFmpeg's name of the container."""
+        return self.container.format.name
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+
+def open_source(path: str, **decoder_options: str) -> Source:
+    """Open the video ``path``, a local file alone.
+
+    Args:
+        path (str): The file.
+        **decoder_options (str): FFmpeg's options of the decoder.
+
+    Raises:
+        VideoReadError: If it is no video that can be read; the message says why.
+    """
+    check_file(path)
+    limit = str(MAX_FRAME_PIXELS)
+    try:
+        container = av.open('file:' + os.path.abspath(path), metadata_errors='ignore', options=dict(
+            protocol_whitelist='file', format_whitelist=','.join(FORMATS), max_pixels=limit))
+    except av.error.ArgumentError as error:
+        raise VideoReadError(f'{path} is of no format that holds a video itself: a playlist or '
+                             'a format that is not read') from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise VideoReadError(f'{path} cannot be opened: truncated, damaged or not a video '
+                             f'({reason(error)})') from error
+    try:
+        stream = _shown_stream(path, container)
+        decoder = stream.codec_context
+        decoder.thread_count = 1
+        decoder.options = dict(decoder_options, max_pixels=limit)
+    except BaseException:
+        container.close()
+        raise
+    return Source(path, container, stream, decoder)
+
+
+def reason(error: BaseException) -> str:
+    """FFmpeg's word for an error, without the path and the numbers around it."""
+    return str(getattr(error, 'strerror', None) or error or type(error).__name__)
+
+
+def _shown_stream(path: str, container: Any) -> Any:
+    """The video stream that FFmpeg takes by default; cover pictures are none."""
+    videos = [stream for stream in container.streams.video if not _is_cover(stream)]
+    best = container.streams.best('video')
+    stream: Optional[Any] = best if best in videos else next(iter(videos), None)
+    if stream is None:
+        others = sorted({other.type for other in container.streams if other.type != 'video'})
+        found = ' and '.join(others + ['a cover picture'] * bool(container.streams.video))
+        raise VideoReadError(f'{path} cannot be decoded: it holds no video stream '
+                             f'({found or "no stream at all"})')
+    if stream.codec_context is None:
+        raise VideoReadError(f'{path} cannot be decoded: its video stream is of a codec that '
+                             f'this FFmpeg ({_ffmpeg()}) has no decoder for')
+    return stream
+
+
+def _is_cover(stream: Any) -> bool:
+    flags = av.stream.Disposition
+    return bool(stream.disposition & (flags.attached_pic | flags.timed_thumbnails))
+
+
+def _ffmpeg() -> str:
+    return 'libavcodec ' + '.'.join(map(str, av.library_versions['libavcodec']))

@@ -1,0 +1,235 @@
+"""A video: what is known of it, and its frames by number."""
+from typing import Any, Callable, Optional, Sequence
+
+import av
+import numpy as np
+
+from .container import open_source, reason
+from .errors import VideoReadError
+from .facts import CountChanged, VideoFacts
+from .feeder import Feeder, TableBroken
+from .in_order import InOrder
+from .near import near_frames
+from .pictures import Converter, Orientation, shown_size
+from .table import PacketTable, make_table
+
+# What a decoder or PyAV raises on a damaged file, wherever it is met.
+_DECODING_ERRORS = (av.error.FFmpegError, OSError, MemoryError, OverflowError, UnicodeError)
+
+
+class Video:
+    """A video file that is open.
+
+    Frame i is the i-th that a player shows, in the order of showing, after edit lists and
+    rotation. They are counted by the file's packets, or, where those cannot be trusted, by
+    decoding the file in its order.
+
+    Attributes:
+        facts (VideoFacts): What is known of it.
+
+    Args:
+        path (str): A local file.
+        max_pixels (int, optional): The most that one :meth:`read` may decode to, width x height x
+            frames. Defaults to None: no limit but that of one frame.
+
+    Raises:
+        VideoReadError: If it is missing, empty, too large or cannot be decoded; the message names
+            it, its codec and the reason.
+    """
+
+    def __init__(self, path: str, max_pixels: Optional[int] = None) -> None:
+        self.path, self._max_pixels = path, max_pixels
+        self._notes: list[str] = []
+        self._table: Optional[PacketTable] = None
+        self._feeder: Optional[Feeder] = None
+        self._in_order: Optional[InOrder] = None
+        self._first: Any = None
+        self._source = open_source(path)
+        try:
+            self._open()
+        except _DECODING_ERRORS as error:
+            self.close()
+            raise VideoReadError(f'{path} cannot be decoded: its {self._source.codec} stream is '
+                                 f'truncated or damaged ({reason(error)})') from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        stream = self._source.stream
+        self._check_size(stream.width or 0, stream.height or 0, 1)
+        self._table, why = make_table(self._source)
+        if self._table is not None:
+            self._feeder = Feeder(self._source, self._table)
+            try:
+                (_, self._first), = self._feeder.frames([0])
+                self.facts = self._table_facts()
+            except TableBroken as error:
+                why = str(error)
+                self._table = None
+        if self._table is None:
+            self.facts = self._decode_in_order(why)
+        self._converter = Converter(self.facts.height, self.facts.width)
+
+    def __enter__(self) -> 'Video':
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._feeder is not None:
+            self._feeder.close()
+        self._source.close()
+        self._first = self._in_order = self._table = None
+
+    def read(self, frames: Sequence[int], max_offset: int = 0
+             ) -> tuple[list[np.ndarray], list[int]]:
+        """Decode frames.
+
+        Args:
+            frames (Sequence[int]): Their numbers, in any order, repeated as wished.
+            max_offset (int): Distance in frames from each to the one that may be taken in its
+                place because it is cheaper. Defaults to 0: the very frames.
+
+        Returns:
+            tuple[list[np.ndarray], list[int]]: RGB pictures (H, W, 3) uint8, one for each of
+            ``frames`` (repeated numbers share one), and the numbers of those taken.
+
+        Raises:
+            CountChanged: If decoding showed that the file holds other frames than ``facts`` said;
+                they are set anew, and frames must be chosen again.
+            VideoReadError: If they are too many or cannot be decoded.
+            ValueError: If the video has no such frame.
+        """
+        wanted = [int(number) for number in frames]
+        if wanted and not 0 <= min(wanted) <= max(wanted) < self.facts.total_frames:
+            raise ValueError(f'{self.path} has frames 0 to {self.facts.total_frames - 1}, asked '
+                             f'for {min(wanted)} to {max(wanted)}')
+        self._check_size(self.facts.width, self.facts.height, len(wanted))
+        try:
+            return self._read(wanted, max_offset)
+        except _DECODING_ERRORS as error:
+            raise VideoReadError(
+                f'{self.path} cannot be decoded: its {self.facts.codec} stream is truncated or '
+                f'damaged ({reason(error)})') from error
+
+    def _read(self, wanted: list[int], max_offset: int) -> tuple[list[np.ndarray], list[int]]:
+        once = sorted(set(wanted))
+        if self._table is not None and max_offset > 0:
+            near = near_frames(self.path, self._table, once, max_offset)
+            if near is not None:
+                taken = {index: self._converter.picture(frame) for index, frame in
+                         dict(near.values()).items()}
+                indices = [near[number][0] for number in wanted]
+                return [taken[index] for index in indices], indices
+        pictures: dict[int, np.ndarray] = {}
+        if self._table is not None and self._feeder is not None:
+            try:
+                if once[:1] == [0]:
+                    pictures[0] = self._converter.picture(self._first)
+                for number, frame in self._feeder.frames([n for n in once if n not in pictures]):
+                    pictures[number] = self._converter.picture(frame)
+            except TableBroken as error:
+                self._give_up_table(str(error))
+        if self._in_order is not None:
+            pictures = {number: self._converter.picture(frame)
+                        for number, frame in self._in_order.frames(once)}
+        return [pictures[number] for number in wanted], wanted
+
+    def _give_up_table(self, why: str) -> None:
+        """Decode in order from now on; raise :class:`CountChanged` if that finds other frames."""
+        before, self.facts = self.facts, self._decode_in_order(why)
+        self._table = None
+        now = self.facts
+        self._converter = Converter(now.height, now.width)
+        if before.total_frames != now.total_frames or not np.allclose(before.times, now.times):
+            raise CountChanged(now)
+
+    def _decode_in_order(self, why: str) -> VideoFacts:
+        self._note(f'decoded in order: {why}')
+        self._in_order = found = InOrder(self.path, self._note)
+        self._first = found.first
+        return self._facts(found.times, found.timed, found.last_duration, found.rate,
+                           in_order=True)
+
+    def _table_facts(self) -> VideoFacts:
+        assert self._table is not None
+        times, unit = self._table.times, float(self._source.stream.time_base)
+        stream = self._source.stream
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        return self._facts((times - times[0]) * unit, True, self._table.last_duration * unit, rate,
+                           in_order=False)
+
+    def _facts(self, times: np.ndarray, timed: bool, last: float, rate: float,
+               in_order: bool) -> VideoFacts:
+        stream, first = self._source.stream, self._first
+        if last <= 0:
+            last = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / rate if rate else 0.0
+        seconds = float(times[-1] + last)
+        orientation = Orientation(first)
+        height, width = shown_size(first.width, first.height, stream.sample_aspect_ratio,
+                                   orientation.turns)
+        self._note_end(seconds)
+        return VideoFacts(
+            total_frames=len(times), times=times, timed=timed, seconds=seconds,
+            rate=len(times) / seconds if timed and seconds > 0 else rate, height=height,
+            width=width, codec=self._source.codec, container=self._source.format,
+            pixel_format=first.format.name, rotation=orientation.degrees,
+            claimed_frames=stream.frames or None, in_order=in_order, notes=tuple(self._notes))
+
+    def _note_end(self, seconds: float) -> None:
+        stream, container = self._source.stream, self._source.container
+        promised = float(stream.duration * stream.time_base) if stream.duration else (
+            (container.duration or 0) / av.time_base)
+        if promised - seconds > max(1.0, 0.1 * promised):
+            self._note(f'ends at {seconds:.1f} s of the {promised:.1f} s that its header promises')
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+
+    def _check_size(self, width: int, height: int, num_frames: int) -> None:
+        if self._max_pixels is not None and width * height * num_frames > self._max_pixels:
+            raise VideoReadError(
+                f'{self.path} is too large: {num_frames} frames of {width} x {height} are '
+                f'{width * height * num_frames:,} pixels and max_pixels is {self._max_pixels:,}')
+
+
+def probe(path: str, max_pixels: Optional[int] = None) -> VideoFacts:
+    """What is known of a video, with no more decoded than that takes.
+
+    Raises:
+        VideoReadError: As :class:`Video`.
+    """
+    with Video(path, max_pixels) as video:
+        return video.facts
+
+
+def read_frames(path: str, choose: Callable[[VideoFacts], Sequence[int]], max_offset: int = 0,
+                max_pixels: Optional[int] = None
+                ) -> tuple[list[np.ndarray], list[int], VideoFacts]:
+    """Open a video, choose frames of it and decode them, in this process.
+
+    Args:
+        path (str): A local file.
+        choose (Callable): From the facts to the numbers of the frames. It is called once more
+            where decoding showed that the facts were others; what draws at random has to draw as
+            if it had not been called before.
+        max_offset (int): See :meth:`Video.read`.
+        max_pixels (int, optional): See :class:`Video`.
+
+    Returns:
+        tuple[list[np.ndarray], list[int], VideoFacts]: RGB pictures (H, W, 3) uint8, the numbers
+        of those taken, and the facts.
+
+    Raises:
+        VideoReadError: If the file is missing, empty, too large or cannot be decoded.
+    """
+    with Video(path, max_pixels) as video:
+        try:
+            pictures, indices = video.read(choose(video.facts), max_offset)
+        except CountChanged:
+            pictures, indices = video.read(choose(video.facts), max_offset)
+        return pictures, indices, video.facts
