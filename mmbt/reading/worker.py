@@ -1,4 +1,5 @@
 """The reading process' side: it decodes what it is asked for, one video at a time."""
+import errno
 import resource
 import traceback
 from collections.abc import Sequence
@@ -34,15 +35,14 @@ class Worker:
         """Do what a message asks for, and say what came of it."""
         try:
             getattr(self, f'_{kind}')(**values)
-        except VideoReadError as error:
+        except Exception as error:
             self._close()
-            send(self.connection, 'refused', text=str(error))
-        except MemoryError:
-            self._close()
-            send(self.connection, 'no_memory', limit=resource.getrlimit(resource.RLIMIT_AS)[0])
-        except Exception:
-            self._close()
-            send(self.connection, 'bug', text=traceback.format_exc())
+            if _out_of_memory(error):
+                send(self.connection, 'no_memory', limit=resource.getrlimit(resource.RLIMIT_AS)[0])
+            elif isinstance(error, VideoReadError):
+                send(self.connection, 'refused', text=str(error))
+            else:
+                send(self.connection, 'bug', text=traceback.format_exc())
 
     def _open(self, path: str, max_pixels: Optional[int]) -> None:
         self._close()
@@ -78,6 +78,15 @@ class Worker:
         if hard != resource.RLIM_INFINITY:
             wanted = hard if wanted == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+
+
+def _out_of_memory(error: Optional[BaseException]) -> bool:
+    """Whether memory that was not to be had is behind an error."""
+    while error is not None:
+        if isinstance(error, MemoryError) or getattr(error, 'errno', None) == errno.ENOMEM:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _address_space() -> int:
