@@ -1,5 +1,5 @@
 """Decoded frames as RGB arrays: square pixels, upright."""
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import av
 import numpy as np
@@ -59,6 +59,11 @@ class Orientation:
         return np.rot90(picture, self.turns) if self.turns else picture
 
 
+def new_picture(shape: tuple) -> np.ndarray:
+    """Memory for a picture of a shape."""
+    return np.empty(shape, np.uint8)
+
+
 class Converter:
     """Frames of one video to RGB arrays of one size, by FFmpeg's own filters.
 
@@ -67,10 +72,13 @@ class Converter:
     Args:
         height (int): Of the pictures, as shown.
         width (int): The same.
+        allocate (Callable): Makes the array that a picture goes to.
     """
 
-    def __init__(self, height: int, width: int) -> None:
+    def __init__(self, height: int, width: int,
+                 allocate: Callable[[tuple], np.ndarray] = new_picture) -> None:
         self.size = height, width
+        self._allocate = allocate
         self._graph: Any = None
         self._built_for: Optional[tuple] = None
 
@@ -83,8 +91,13 @@ class Converter:
             self._graph = _scale_graph(frame, width, height)
             self._built_for = wanted
         self._graph.vpush(frame)
-        picture = orientation.upright(self._graph.vpull().to_ndarray())
-        return np.ascontiguousarray(picture)
+        rgb = self._graph.vpull()
+        rows = np.ndarray((rgb.height, rgb.width, 3), np.uint8, rgb.planes[0],
+                          strides=(rgb.planes[0].line_size, 3, 1))
+        upright = orientation.upright(rows)
+        picture = self._allocate(upright.shape)
+        np.copyto(picture, upright)
+        return picture
 
 
 def _scale_graph(frame: Any, width: int, height: int) -> Any:

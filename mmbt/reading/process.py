@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -104,7 +105,7 @@ class ReadingProcess:
                 facts = receive_facts(self.connection, values)
                 frames = [int(frame) for frame in choose(facts)]
                 kind, values = ask('read', frames=frames, max_offset=max_offset)
-            different = self.memory.take(values['shapes'])
+            different = self.memory.take(values['shapes'], values['places'])
             return [different[place] for place in values['order']], values['taken'], facts
 
     def probe(self, path: str, deadline: float) -> VideoFacts:
@@ -145,10 +146,7 @@ class _Until:
     """Asks the reading process until a deadline, and ends it where it is not left as it was."""
 
     def __init__(self, process: ReadingProcess, path: str, deadline: float) -> None:
-        try:
-            size = os.stat(path).st_size
-        except (OSError, ValueError):
-            size = 0  # the process says what is wrong
+        size = _size(path)
         self.allowed = deadline + size / BYTES_A_SECOND
         self.until = time.monotonic() + self.allowed
         self.process, self.path = process, path
@@ -164,6 +162,23 @@ class _Until:
     def __exit__(self, kind: Optional[type], *_: object) -> None:
         if kind is not None and not issubclass(kind, Refused):
             self.process.end()
+
+
+def _size(path: str) -> int:
+    """Bytes of a file; 0 of what is none, about which the reading process has the word.
+
+    Raises:
+        VideoReadError: If this process, which the other began as, may not read it by now.
+    """
+    try:
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode):
+            os.close(os.open(path, os.O_RDONLY))
+        return status.st_size
+    except PermissionError as error:
+        raise VideoReadError(f'{path} cannot be read: {error.strerror}') from error
+    except (OSError, ValueError):
+        return 0
 
 
 _own = threading.local()

@@ -12,7 +12,7 @@ KEPT = 64 * 2**20
 
 
 class SharedFrames:
-    """Frames that one process puts and another takes, through a file that has no name.
+    """Frames that one process lays down and another takes, through a file that has no name.
 
     Since it has none, nothing is left behind, however the two end.
 
@@ -23,30 +23,50 @@ class SharedFrames:
     def __init__(self, fd: Optional[int] = None) -> None:
         self.fd = _nameless() if fd is None else fd
         self._mapped: Optional[mmap.mmap] = None
+        self._laid: dict[int, tuple[int, np.ndarray]] = {}
+        self._end = 0
 
-    def put(self, frames: Sequence[np.ndarray]) -> None:
-        """Lay frames down one behind the other; what was there before is lost."""
-        needed = sum(frame.nbytes for frame in frames)
-        size = os.fstat(self.fd).st_size
-        if needed > size or size > max(needed, KEPT):
+    def clear(self) -> None:
+        """Let the next frame lie at the start, in the place of what was there."""
+        self._laid, self._end = {}, 0
+        if os.fstat(self.fd).st_size > KEPT:
             self._mapped = None
-            os.ftruncate(self.fd, max(needed, 1))
-        place = 0
-        for frame in frames:
-            target = np.frombuffer(self._map(needed), frame.dtype, frame.size, place)
-            np.copyto(target.reshape(frame.shape), frame)
-            place += frame.nbytes
+            os.ftruncate(self.fd, KEPT)
 
-    def take(self, shapes: Sequence[Sequence[int]]) -> list[np.ndarray]:
-        """Copies of the uint8 frames of these shapes that the other process put.
+    def allocate(self, shape: Sequence[int]) -> np.ndarray:
+        """A uint8 array in this memory, behind those that were asked for before."""
+        count, start = int(np.prod(shape)), self._end
+        self._end += count
+        size = os.fstat(self.fd).st_size
+        if self._end > size:
+            os.ftruncate(self.fd, max(self._end, min(2 * size, KEPT)))
+        frame = np.frombuffer(self._map(self._end), np.uint8, count, start).reshape(shape)
+        self._laid[id(frame)] = start, frame
+        return frame
 
-        They lie in one piece of memory, which the allocator keeps for the next video; from many
+    def place(self, frame: np.ndarray) -> int:
+        """Where a frame lies; one that was allocated elsewhere is laid down here."""
+        if id(frame) not in self._laid:
+            laid = self.allocate(frame.shape)
+            np.copyto(laid, frame)
+            self._laid[id(frame)] = self._laid[id(laid)][0], frame
+        return self._laid[id(frame)][0]
+
+    def take(self, shapes: Sequence[Sequence[int]], places: Sequence[int]) -> list[np.ndarray]:
+        """Copies of the frames that the other process laid down.
+
+        They go to one piece of memory, which the allocator keeps for the next video; for many
         small ones it would make and give back every page each time.
         """
         sizes = [int(np.prod(shape)) for shape in shapes]
-        together = np.frombuffer(self._map(sum(sizes)), np.uint8, sum(sizes)).copy()
-        parts = np.split(together, np.cumsum(sizes)[:-1])
-        return [part.reshape(shape) for part, shape in zip(parts, shapes)]
+        mapped = self._map(max(map(sum, zip(places, sizes))))
+        together, start, frames = np.empty(sum(sizes), np.uint8), 0, []
+        for shape, size, place in zip(shapes, sizes, places):
+            frame = together[start:start + size]
+            np.copyto(frame, np.frombuffer(mapped, np.uint8, size, place))
+            frames.append(frame.reshape(shape))
+            start += size
+        return frames
 
     def _map(self, needed: int) -> mmap.mmap:
         size = os.fstat(self.fd).st_size
@@ -58,7 +78,7 @@ class SharedFrames:
 
     def close(self) -> None:
         """Let go of the memory."""
-        self._mapped = None
+        self._mapped, self._laid = None, {}
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

@@ -47,12 +47,13 @@ class Worker:
     def _open(self, path: str, max_pixels: Optional[int]) -> None:
         self._close()
         self._limit_memory(max_pixels)
-        self.video = Video(path, max_pixels)
+        self.video = Video(path, max_pixels, self.memory.allocate)
         self.video.__enter__()
         send_facts(self.connection, 'facts', self.video.facts)
 
     def _read(self, frames: Sequence[int], max_offset: int) -> None:
         assert self.video is not None
+        self.memory.clear()
         try:
             read, taken = self.video.read(frames, max_offset)
         except CountChanged as changed:
@@ -60,10 +61,11 @@ class Worker:
             return
         self._close()
         different = {id(frame): frame for frame in read}
-        places = {number: place for place, number in enumerate(different)}
-        self.memory.put(list(different.values()))
-        send(self.connection, 'frames', taken=list(taken), order=[places[id(frame)] for frame in read],
-             shapes=[frame.shape for frame in different.values()])
+        order = {key: place for place, key in enumerate(different)}
+        send(self.connection, 'frames', taken=list(taken),
+             order=[order[id(frame)] for frame in read],
+             shapes=[frame.shape for frame in different.values()],
+             places=[self.memory.place(frame) for frame in different.values()])
 
     def _close(self) -> None:
         video, self.video = self.video, None
