@@ -15,8 +15,8 @@ FORMATS = ('mov', 'mp4', 'm4a', '3gp', '3g2', 'mj2', 'matroska', 'webm', 'avi', 
            'dv', 'wtv', 'nsv', 'nuv', 'swf', 'yuv4mpegpipe', 'h261', 'h263', 'h264', 'hevc',
            'vvc', 'm4v', 'mjpeg', 'av1', 'obu', 'vc1', 'vc1test', 'cavsvideo', 'dirac', 'amv',
            'webp_pipe')
-# The most pixels that a decoder may take memory for in one frame, told or not: 16384 x 16384.
-MAX_FRAME_PIXELS = 2**28
+# The most pixels that a decoder may take memory for in one frame: four times 8K video.
+MAX_FRAME_PIXELS = 2**27
 
 
 @dataclass
@@ -66,8 +66,8 @@ def open_source(path: str, **decoder_options: str) -> Source:
         container = av.open('file:' + os.path.abspath(path), metadata_errors='ignore', options=dict(
             protocol_whitelist='file', format_whitelist=','.join(FORMATS), max_pixels=limit))
     except av.error.ArgumentError as error:
-        raise VideoReadError(f'{path} is of no format that holds a video itself: a playlist or '
-                             'a format that is not read') from error
+        raise VideoReadError(f'{path} is of no format that is read as a video: a playlist, sound, '
+                             'a picture or something rare') from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoReadError(f'{path} cannot be opened: truncated, damaged or not a video '
                              f'({reason(error)})') from error

@@ -13,7 +13,8 @@ class VideoFacts:
         total_frames (int): Frames that a player shows.
         times (np.ndarray): (total_frames,) float64, the seconds at which each is shown, counted
             from frame 0, rising.
-        timed (bool): False where the file has no times; ``times`` are then index / rate.
+        timed (bool): False where the file has no times; ``times`` are then index / rate, or
+            index / 25 without a rate.
         seconds (float): From the start of the first frame to the end of the last.
         rate (float): Frames a second, on average; 0.0 where unknown.
         height (int): As shown: pixels are square and the picture is turned upright.

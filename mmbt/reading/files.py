@@ -9,7 +9,7 @@ from .errors import VideoReadError
 _PARENTS = {b'moov', b'trak', b'mdia', b'minf', b'stbl', b'moof', b'traf', b'mvex', b'edts'}
 _MAX_BOXES = 200_000
 _PLAYLISTS = {b'ffconcat': 'an ffconcat playlist', b'#EXTM3U': 'an HLS playlist',
-              b'v=0\n': 'a description of a stream (SDP)', b'v=0\r': 'a description of a stream (SDP)'}
+              b'v=0\n': 'a stream description (SDP)', b'v=0\r': 'a stream description (SDP)'}
 
 
 def check_file(path: str) -> None:

@@ -11,6 +11,8 @@ from .table import MAX_PACKETS, video_packets
 
 # Decoded frames are kept while they fit here; else the file is decoded a second time.
 KEPT_BYTES = 2**26
+# Between frames of a file that has neither times nor a rate.
+_USUAL_SECONDS = 1 / 25
 # Formats without times: what FFmpeg says is made up from a rate.
 RAW_FORMATS = {'h261', 'h263', 'h264', 'hevc', 'vvc', 'm4v', 'mpegvideo', 'mjpeg', 'av1', 'obu',
                'vc1', 'cavsvideo', 'dirac', 'yuv4mpegpipe'}
@@ -68,7 +70,7 @@ class InOrder:
         rate = float(source.stream.average_rate or source.stream.guessed_rate or 0)
         self.last_duration = float((last.duration or 0) * unit)
         if times is None:
-            times, unit = np.arange(len(presented)), 1 / rate if rate > 0 else 0.0
+            times, unit = np.arange(len(presented)), 1 / rate if rate > 0 else _USUAL_SECONDS
             self.last_duration = unit
         self.rate = rate
         self.times = (times - times[0]) * unit

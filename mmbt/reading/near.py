@@ -37,7 +37,7 @@ def near_frames(path: str, table: PacketTable, wanted: list[int],
         and its frame; None where the exact way must serve.
     """
     keys = _key_frames(table)
-    source = open_source(path, skip_loop_filter='bidir')
+    source = open_source(path, skip_loop_filter='bidir', err_detect='explode')
     feeder = Feeder(source, table)
     taken: dict[int, Any] = {}
     try:

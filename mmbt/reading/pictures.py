@@ -1,4 +1,5 @@
 """Decoded frames as RGB arrays: square pixels, upright."""
+from fractions import Fraction
 from typing import Any, Callable, Optional
 
 import av
@@ -104,7 +105,7 @@ def _scale_graph(frame: Any, width: int, height: int) -> Any:
     graph = av.filter.Graph()
     graph.threads = 1
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format.name,
-                              time_base=frame.time_base or '1/1000')
+                              time_base=frame.time_base or Fraction(1, 1000))
     scale = graph.add('scale', f'{width}:{height}:flags=bicubic')
     rgb = graph.add('format', 'rgb24')
     graph.link_nodes(source, scale, rgb, graph.add('buffersink')).configure()

@@ -1,10 +1,11 @@
 """A video: what is known of it, and its frames by number."""
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence, Union
 
 import av
 import numpy as np
 
-from .container import open_source, reason
+from .animated_webp import AnimatedWebP
+from .container import MAX_FRAME_PIXELS, open_source, reason
 from .errors import VideoReadError
 from .facts import CountChanged, VideoFacts
 from .feeder import Feeder, TableBroken
@@ -45,9 +46,10 @@ class Video:
         self._notes: list[str] = []
         self._table: Optional[PacketTable] = None
         self._feeder: Optional[Feeder] = None
-        self._in_order: Optional[InOrder] = None
+        self._in_order: Optional[Union[InOrder, AnimatedWebP]] = None
         self._first: Any = None
-        self._source = open_source(path)
+        # A frame with an error in it is mended from others, which the feeder may have left out.
+        self._source = open_source(path, err_detect='explode')
         try:
             self._open()
         except _DECODING_ERRORS as error:
@@ -152,7 +154,9 @@ class Video:
 
     def _decode_in_order(self, why: str) -> VideoFacts:
         self._note(f'decoded in order: {why}')
-        self._in_order = found = InOrder(self.path, self._note)
+        found = (AnimatedWebP(self.path) if self._source.format == 'webp_pipe' else
+                 InOrder(self.path, self._note))
+        self._in_order = found
         self._first = found.first
         return self._facts(found.times, found.timed, found.last_duration, found.rate,
                            in_order=True)
@@ -174,6 +178,9 @@ class Video:
         orientation = Orientation(first)
         height, width = shown_size(first.width, first.height, stream.sample_aspect_ratio,
                                    orientation.turns)
+        if height * width > MAX_FRAME_PIXELS:
+            raise VideoReadError(f'{self.path} is too large: its frames are shown as {width} x '
+                                 f'{height}')
         self._note_end(seconds)
         return VideoFacts(
             total_frames=len(times), times=times, timed=timed, seconds=seconds,
