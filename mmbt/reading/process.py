@@ -100,7 +100,7 @@ class ReadingProcess:
              ) -> tuple[list[np.ndarray], list[int], VideoFacts]:
         """Read frames; see :func:`read_isolated`."""
         with _Until(self, path, deadline) as ask:
-            kind, values = ask('open', path=path, max_pixels=max_pixels)
+            kind, values = ask('open', path=path, folder=_folder(path), max_pixels=max_pixels)
             while kind != 'frames':
                 facts = receive_facts(self.connection, values)
                 frames = [int(frame) for frame in choose(facts)]
@@ -111,7 +111,7 @@ class ReadingProcess:
     def probe(self, path: str, deadline: float) -> VideoFacts:
         """What is known of a video; see :func:`probe_isolated`."""
         with _Until(self, path, deadline) as ask:
-            _, values = ask('open', path=path, max_pixels=None)
+            _, values = ask('open', path=path, folder=_folder(path), max_pixels=None)
             return receive_facts(self.connection, values)
 
     def _answer(self, path: str, until: float, allowed: float) -> tuple[str, dict[str, Any]]:
@@ -179,6 +179,15 @@ def _size(path: str) -> int:
         raise VideoReadError(f'{path} cannot be read: {error.strerror}') from error
     except (OSError, ValueError):
         return 0
+
+
+def _folder(path: str) -> Optional[str]:
+    """The folder that a path is told from; None where that is none or does not matter."""
+    if os.path.isabs(path):
+        return None
+    with contextlib.suppress(OSError):
+        return os.getcwd()
+    return None
 
 
 _own = threading.local()

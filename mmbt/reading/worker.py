@@ -1,5 +1,6 @@
 """The reading process' side: it decodes what it is asked for, one video at a time."""
 import errno
+import os
 import resource
 import traceback
 from collections.abc import Sequence
@@ -44,8 +45,10 @@ class Worker:
             else:
                 send(self.connection, 'bug', text=traceback.format_exc())
 
-    def _open(self, path: str, max_pixels: Optional[int]) -> None:
+    def _open(self, path: str, folder: Optional[str], max_pixels: Optional[int]) -> None:
         self._close()
+        if folder is not None:  # what the path is told from, which may be another since
+            os.chdir(folder)
         self._limit_memory(max_pixels)
         self.video = Video(path, max_pixels, self.memory.allocate)
         self.video.__enter__()

@@ -65,6 +65,17 @@ def test_it_reads_what_is_read_here(clip):
         assert dict(vars(known), times=0) == dict(vars(facts), times=0)
 
 
+def test_a_relative_path_is_told_from_where_the_parent_is(clip, monkeypatch, tmp_path):
+    child()
+    monkeypatch.chdir(tmp_path)
+    for folder in ('one', 'two'):
+        write_video(tmp_path / folder / 'a.mp4', 5 if folder == 'one' else 7)
+        monkeypatch.chdir(tmp_path / folder)
+        assert probe_isolated('a.mp4').total_frames == (5 if folder == 'one' else 7)
+    with pytest.raises(VideoReadError, match=r'^b\.mp4 is missing$'):
+        probe_isolated('b.mp4')
+
+
 def test_frames_are_ones_own(clip):
     """What is read next does not change what was read before."""
     first = read_isolated(clip, lambda facts: [0])[0][0]
