@@ -1,8 +1,10 @@
 """The reading process: it hangs, dies, is killed or left behind, and what becomes of that."""
+import dataclasses
 import multiprocessing
 import os
 import resource
 import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmbt.reading import VideoReadError, process, read_frames
+from mmbt.reading import CountChanged, VideoReadError, probe, process, read_frames, worker
 from mmbt.reading.process import probe_isolated, read_isolated
 from mmbt.reading.shared_frames import KEPT, SharedFrames
 
@@ -181,6 +183,42 @@ def test_memory_that_runs_out_is_a_broken_video(tmp_path):
     assert len(read_isolated(large, lambda facts: [0, 1], max_pixels=2**28)[0]) == 2
     read_isolated(large, lambda facts: [0], max_pixels=None)
     assert resource.prlimit(child(), resource.RLIMIT_AS)[0] == limits[0][1]
+
+
+class Changing:
+    """A video of which decoding finds 9 frames where 12 were promised."""
+
+    def __init__(self, path, max_pixels, allocate):
+        self.facts, self.allocate = probe(path), allocate
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def read(self, frames, max_offset):
+        if self.facts.total_frames == 12:
+            self.facts = dataclasses.replace(
+                self.facts, total_frames=9, times=self.facts.times[:9], notes=('less',))
+            raise CountChanged(self.facts)
+        return [np.full((1, 1, 3), frame, np.uint8) for frame in frames], frames
+
+
+def test_frames_are_chosen_anew_where_decoding_finds_others(clip, monkeypatch):
+    ours, theirs = multiprocessing.Pipe()
+    reader = process.ReadingProcess.__new__(process.ReadingProcess)
+    reader.connection, reader.memory, reader.end = ours, SharedFrames(), ours.close
+    monkeypatch.setattr(worker, 'Video', Changing)
+    monkeypatch.setattr(worker.resource, 'setrlimit', lambda *_: None)  # it is not this one's own
+    thread = threading.Thread(target=worker.serve, args=(theirs, os.dup(reader.memory.fd)))
+    thread.start()
+    assert reader._answer('', time.monotonic() + 9, 9)[0] == 'ready'
+    frames, taken, facts = reader.read(clip, lambda facts: [facts.total_frames - 1, 0], 0, None, 9)
+    assert taken == [8, 0] and [frame.item(0) for frame in frames] == [8, 0]
+    assert facts.total_frames == len(facts.times) == 9 and facts.notes == ('less',)
+    reader.end()
+    thread.join()
 
 
 def leave_behind(clip, pipe, how):
