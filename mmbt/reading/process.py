@@ -122,12 +122,12 @@ class ReadingProcess:
         """
         try:
             if not self.connection.poll(max(until - time.monotonic(), 0)):
-                raise VideoReadError(
+                raise TookTooLong(
                     f'{path} took longer than {allowed:g} s to read: damaged, or very long '
                     '(ReadFrames takes a deadline)')
             kind, values = receive(self.connection)
         except (EOFError, OSError):
-            raise VideoReadError(f'{path} cannot be decoded: {_death(self.popen)}') from None
+            raise DecoderDied(f'{path} cannot be decoded: {_death(self.popen)}') from None
         if kind == 'refused':
             raise Refused(values['text'])
         if kind == 'no_memory':
@@ -140,6 +140,14 @@ class ReadingProcess:
 
 class Refused(VideoReadError):
     """Said by the reading process itself, which goes on."""
+
+
+class TookTooLong(VideoReadError):
+    """The deadline has passed."""
+
+
+class DecoderDied(VideoReadError):
+    """The reading process has died."""
 
 
 class _Until:
