@@ -1,5 +1,6 @@
 """Opening a file: which formats, which stream, and what is said where it cannot be."""
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -98,8 +99,8 @@ def _shown_stream(path: str, container: Any) -> Any:
         raise VideoReadError(f'{path} cannot be decoded: it holds no video stream '
                              f'({found or "no stream at all"})')
     if stream.codec_context is None:
-        raise VideoReadError(f'{path} cannot be decoded: its video stream is of a codec that '
-                             f'this FFmpeg ({_ffmpeg()}) has no decoder for')
+        raise VideoReadError(f'{path} cannot be decoded: FFmpeg ({_version()}) has no decoder for '
+                             f'its codec, {_codec_in_words(container, stream)}')
     return stream
 
 
@@ -108,5 +109,17 @@ def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & (flags.attached_pic | flags.timed_thumbnails))
 
 
-def _ffmpeg() -> str:
+def _codec_in_words(container: Any, stream: Any) -> str:
+    """What FFmpeg says of a codec that it has no decoder for; PyAV gives it in a log alone."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        text = container.dumps_format()
+    finally:
+        av.logging.set_level(level)
+    found = re.search(rf'Stream #0:{stream.index}\b[^\n]*?: Video: ([\w .()/-]+)', text)
+    return found.group(1) if found else 'of an unknown name'
+
+
+def _version() -> str:
     return 'libavcodec ' + '.'.join(map(str, av.library_versions['libavcodec']))

@@ -60,7 +60,7 @@ class InOrder:
                     self._kept = None
         if first is None or last is None:
             raise VideoReadError(f'{self.path} cannot be decoded: no frame of its {source.codec} '
-                                 'stream can be, it is truncated or damaged')
+                                 'stream can be, it is truncated, damaged or too large')
         self.first = first
         unit = float(source.stream.time_base)
         times = _rising(presented) if source.format not in RAW_FORMATS else None

@@ -29,10 +29,12 @@ class Orientation:
     Attributes:
         turns (int): Quarter turns counter-clockwise, after the flips.
         flips (tuple[bool, bool]): Upside down, and left to right, before the turns.
+        told (int): What PyAV says of it, which is not all.
     """
 
     def __init__(self, frame: Any) -> None:
         self.turns, self.flips = 0, (False, False)
+        self.told = frame.rotation
         matrix = _display_matrix(frame)
         if matrix is None:
             return
@@ -73,6 +75,7 @@ class Converter:
     Args:
         height (int): Of the pictures, as shown.
         width (int): The same.
+<<<<<<< HEAD
         allocate (Callable): Makes the array that a picture goes to.
     """
 
@@ -80,18 +83,29 @@ class Converter:
                  allocate: Callable[[tuple], np.ndarray] = new_picture) -> None:
         self.size = height, width
         self._allocate = allocate
+=======
+        orientation (Orientation): Of the first frame.
+    """
+
+    def __init__(self, height: int, width: int, orientation: Orientation) -> None:
+        self.size = height, width
+        self._orientation = orientation
+>>>>>>> reader
         self._graph: Any = None
         self._built_for: Optional[tuple] = None
 
     def picture(self, frame: Any) -> np.ndarray:
         """Convert a frame to an RGB picture, (H, W, 3) uint8."""
-        orientation = Orientation(frame)
+        orientation = self._orientation
+        if frame.rotation != orientation.told:
+            self._orientation = orientation = Orientation(frame)
         height, width = self.size[::-1] if orientation.turns else self.size
         wanted = frame.width, frame.height, frame.format.name, frame.colorspace, width, height
         if wanted != self._built_for:
             self._graph = _scale_graph(frame, width, height)
             self._built_for = wanted
         self._graph.vpush(frame)
+<<<<<<< HEAD
         rgb = self._graph.vpull()
         rows = np.ndarray((rgb.height, rgb.width, 3), np.uint8, rgb.planes[0],
                           strides=(rgb.planes[0].line_size, 3, 1))
@@ -99,6 +113,11 @@ class Converter:
         picture = self._allocate(upright.shape)
         np.copyto(picture, upright)
         return picture
+=======
+        picture = orientation.upright(self._graph.vpull().to_ndarray())
+        # a view would keep the frame and the filter's buffers
+        return picture if picture.flags.owndata else np.array(picture, order='C')
+>>>>>>> reader
 
 
 def _scale_graph(frame: Any, width: int, height: int) -> Any:
@@ -113,10 +132,15 @@ def _scale_graph(frame: Any, width: int, height: int) -> Any:
 
 
 def _display_matrix(frame: Any) -> Optional[np.ndarray]:
-    if not frame.side_data:
-        return None
-    for data in frame.side_data:
+    """The nine numbers of a frame's display matrix; None where it has none.
+
+    They are read from a copy of a few pixels: PyAV ties a frame that was asked for its side data
+    to itself, so that it and all buffers of its decoder wait for the garbage collector.
+    """
+    graph = _scale_graph(frame, 2, 2)
+    graph.vpush(frame)
+    for data in graph.vpull().side_data:
         if data.type == av.sidedata.sidedata.Type.DISPLAYMATRIX:
-            matrix = np.frombuffer(data, np.int32)
+            matrix = np.frombuffer(data, np.int32).copy()
             return matrix if len(matrix) == 9 else None
     return None

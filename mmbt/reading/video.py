@@ -74,7 +74,8 @@ class Video:
                 self._table = None
         if self._table is None:
             self.facts = self._decode_in_order(why)
-        self._converter = Converter(self.facts.height, self.facts.width, self._allocate)
+        self._converter = Converter(self.facts.height, self.facts.width, self._orientation,
+                                    self._allocate)
 
     def __enter__(self) -> 'Video':
         return self
@@ -148,7 +149,8 @@ class Video:
         before, self.facts = self.facts, self._decode_in_order(why)
         self._table = None
         now = self.facts
-        self._converter = Converter(now.height, now.width, self._allocate)
+        self._converter = Converter(now.height, now.width, self._orientation,
+                                    self._allocate)
         if before.total_frames != now.total_frames or not np.allclose(before.times, now.times):
             raise CountChanged(now)
 
@@ -175,7 +177,7 @@ class Video:
         if last <= 0:
             last = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / rate if rate else 0.0
         seconds = float(times[-1] + last)
-        orientation = Orientation(first)
+        self._orientation = orientation = Orientation(first)
         height, width = shown_size(first.width, first.height, stream.sample_aspect_ratio,
                                    orientation.turns)
         if height * width > MAX_FRAME_PIXELS:

@@ -154,6 +154,18 @@ def without(*places: int) -> Callable[[Path, Path], None]:
     return change
 
 
+def hiding(place: int) -> Callable[[Path, Path], None]:
+    """Mark a packet of VP8 as one that serves others and is not shown itself."""
+    def change(source: Path, target: Path) -> None:
+        def choose(packets: List[Any]) -> List[Any]:
+            data = bytearray(bytes(packets[place]))
+            data[0] &= ~0x10
+            packets[place].update(bytes(data))
+            return packets
+        remux(source, target, choose)
+    return change
+
+
 def first_bytes(share: float) -> Callable[[Path, Path], None]:
     """Keep the first bytes of a file, as a download that broke off does."""
     def change(source: Path, target: Path) -> None:

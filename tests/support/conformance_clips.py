@@ -2,7 +2,7 @@
 from fractions import Fraction
 from typing import Dict, List
 
-from .coded_frames import Clip, cut_at, damaged, first_bytes, joined_twice, without
+from .coded_frames import Clip, cut_at, damaged, first_bytes, hiding, joined_twice, without
 
 NTSC = Fraction(30000, 1001)
 _X265 = 'log-level=none:pools=none:frame-threads=1'
@@ -53,11 +53,8 @@ def _whole() -> List[Clip]:
         Clip('hevc_10bit.mkv', 'libx265', _x265(9, 2), pixels='yuv420p10le'),
         Clip('hevc.ts', 'libx265', _x265(9, 3)),
         Clip('vp8.webm', 'libvpx', {**_FAST, 'g': '9'}),
-        Clip('vp8_hidden.webm', 'libvpx', {'deadline': 'good', 'cpu-used': '5', 'g': '18',
-                                           'auto-alt-ref': '1', 'lag-in-frames': '12'}),
         Clip('vp9.webm', 'libvpx-vp9', {**_FAST, 'g': '9'}),
-        Clip('vp9_hidden.mkv', 'libvpx-vp9', {'deadline': 'good', 'cpu-used': '8', 'g': '18',
-                                              'auto-alt-ref': '1', 'lag-in-frames': '12'}),
+        Clip('vp9.mkv', 'libvpx-vp9', {'deadline': 'good', 'cpu-used': '8', 'g': '18'}),
         Clip('vp9.mp4', 'libvpx-vp9', {**_FAST, 'g': '250'}),
         Clip('vp9.ivf', 'libvpx-vp9', {**_FAST, 'g': '9'}),
         Clip('av1.mp4', 'libsvtav1', {**_AV1, 'g': '9'}),
@@ -113,6 +110,7 @@ def _changed() -> List[Clip]:
         Clip('cut_turned.mp4', options=_x264(12, 2), rotation=90, change=cut_at(17)),
         Clip('cut_mpeg4.mp4', 'mpeg4', {'g': '12', 'bf': '2'}, change=cut_at(17)),
         Clip('cut_vp9.mp4', 'libvpx-vp9', {**_FAST, 'g': '12'}, change=cut_at(17)),
+        Clip('vp8_hidden.webm', 'libvpx', {**_FAST, 'g': '12'}, change=hiding(10)),
         Clip('no_first_key.mp4', options=_x264(12, 2), change=without(0)),
         Clip('no_first_key.mkv', options=_x264(12, 2), change=without(0, 1, 2)),
         Clip('no_first_key.ts', options=_x264(12, 2), change=without(0)),

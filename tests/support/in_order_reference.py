@@ -33,7 +33,7 @@ def decode_in_order(path: Path) -> Reference:
                 source, graph.add('scale', f'{frame.width}:{frame.height}:flags=bicubic'),
                 graph.add('format', 'rgb24'), graph.add('buffersink')).configure()
         graph.vpush(frame)
-        found.frames.append(np.rot90(graph.vpull().to_ndarray(), frame.rotation // 90))
+        found.frames.append(np.rot90(graph.vpull().to_ndarray().copy(), frame.rotation // 90))
         found.seconds.append(frame.time)
     return found
 
