@@ -75,22 +75,15 @@ class Converter:
     Args:
         height (int): Of the pictures, as shown.
         width (int): The same.
-<<<<<<< HEAD
+        orientation (Orientation): Of the first frame.
         allocate (Callable): Makes the array that a picture goes to.
     """
 
-    def __init__(self, height: int, width: int,
+    def __init__(self, height: int, width: int, orientation: Orientation,
                  allocate: Callable[[tuple], np.ndarray] = new_picture) -> None:
         self.size = height, width
-        self._allocate = allocate
-=======
-        orientation (Orientation): Of the first frame.
-    """
-
-    def __init__(self, height: int, width: int, orientation: Orientation) -> None:
-        self.size = height, width
         self._orientation = orientation
->>>>>>> reader
+        self._allocate = allocate
         self._graph: Any = None
         self._built_for: Optional[tuple] = None
 
@@ -105,19 +98,13 @@ class Converter:
             self._graph = _scale_graph(frame, width, height)
             self._built_for = wanted
         self._graph.vpush(frame)
-<<<<<<< HEAD
         rgb = self._graph.vpull()
         rows = np.ndarray((rgb.height, rgb.width, 3), np.uint8, rgb.planes[0],
                           strides=(rgb.planes[0].line_size, 3, 1))
         upright = orientation.upright(rows)
         picture = self._allocate(upright.shape)
-        np.copyto(picture, upright)
+        np.copyto(picture, upright)  # a view would keep the frame and the filter's buffers
         return picture
-=======
-        picture = orientation.upright(self._graph.vpull().to_ndarray())
-        # a view would keep the frame and the filter's buffers
-        return picture if picture.flags.owndata else np.array(picture, order='C')
->>>>>>> reader
 
 
 def _scale_graph(frame: Any, width: int, height: int) -> Any:
