@@ -19,6 +19,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('video', help='a file')
     parser.add_argument('--branch', help="a branch file in the place of the config's")
     parser.add_argument('--question', nargs='+', metavar='TEXT', help='ask this, one after another')
+    parser.add_argument('--by', choices=['time', 'frame'], default='time',
+                        help='what the frames seen are evenly spaced in (default: time)')
     parser.add_argument('--device', help='default: cuda where there is')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
                         help='changes of the config, such as model.dtype=float16')
@@ -36,7 +38,8 @@ def chat(args: argparse.Namespace) -> None:
     config = load_config(args.config)
     config.merge_from_dict(args.cfg_options)
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    conversation = VideoChat(init_dialogue(config, args.branch, device), args.video)
+    conversation = VideoChat(init_dialogue(config, args.branch, device), args.video,
+                             args.by)
     if args.question:
         for question in args.question:
             print(conversation.ask(question), flush=True)

@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, List, Sequence, Tuple
 
 if TYPE_CHECKING:
     from mmbt.apis import VideoSearch
@@ -104,28 +104,16 @@ def find_videos(paths: Sequence[str]) -> List[str]:
         FileNotFoundError: If a path is missing.
         ValueError: If there is no video.
     """
+    from mmbt.datasets.video_files import VIDEO_SUFFIXES
+    from mmbt.files.walk import files_below
     found: List[str] = []
     for path in paths:
         if not os.path.exists(path):
             raise FileNotFoundError(f'{path} is missing: name videos, or folders that hold some')
-        found += walk(path) if os.path.isdir(path) else [path]
+        found += files_below(path, VIDEO_SUFFIXES) if os.path.isdir(path) else [path]
     if not found:
         raise ValueError(f'no videos in {", ".join(paths)}')
     return found
-
-
-def walk(folder: str) -> Iterator[str]:
-    """The videos below a folder; links are followed, each folder once, hidden files left out."""
-    from mmbt.datasets.video_files import VIDEO_SUFFIXES
-    seen = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        if os.path.realpath(parent) in seen:
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(parent))
-        folders.sort()
-        yield from (os.path.join(parent, name) for name in sorted(names)
-                    if name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith('.'))
 
 
 def shown(path: str) -> str:

@@ -9,6 +9,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from mmbt.datasets import ReadFrames
 from mmbt.models import VideoTextDataPreprocessor
 from mmbt.models.dialogue import VideoDialogue
 
@@ -59,6 +60,8 @@ class VideoChat:
     Args:
         model: From :func:`init_dialogue`.
         video: A file.
+        by: 'time' or 'frame': what the frames seen are evenly spaced in. Defaults to 'time'; the
+            benchmarks' answers (:func:`mmbt.apis.answer_questions`) go by frame.
 
     Attributes:
         history (list): Questions and answers so far.
@@ -68,10 +71,11 @@ class VideoChat:
         VideoReadError: If the file cannot be read.
     """
 
-    def __init__(self, model: VideoDialogue, video: Union[str, Path]) -> None:
+    def __init__(self, model: VideoDialogue, video: Union[str, Path],
+                 by: str = 'time') -> None:
         self.model = model
         self.history: List[Tuple[str, str]] = []
-        self.frames = read_video(model, video)
+        self.frames = read_video(model, video, by)
         self.tokens = encode_frames(model, self.frames)
 
     def ask(self, question: str, **generation: Any) -> str:
@@ -93,10 +97,18 @@ class VideoChat:
         return answer
 
 
-def read_video(model: VideoDialogue, video: Union[str, Path]) -> Tensor:
-    """A file's (T, 3, H, W) uint8 frames by the model's pipeline."""
-    frames = model.pipeline(dict(filename=str(video)))['imgs']
-    return torch.as_tensor(frames)
+def read_video(model: VideoDialogue, video: Union[str, Path], by: Optional[str] = None) -> Tensor:
+    """A file's (T, 3, H, W) uint8 frames by the model's pipeline.
+
+    Args:
+        model: From :func:`init_dialogue`.
+        video: The file.
+        by: 'time' or 'frame', what frames are sampled evenly in; None as the pipeline says.
+    """
+    results = dict(filename=str(video))
+    for step in model.pipeline.transforms:
+        results = (step.sampled_by(by) if by and isinstance(step, ReadFrames) else step)(results)
+    return torch.as_tensor(results['imgs'])
 
 
 @torch.no_grad()

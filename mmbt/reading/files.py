@@ -38,6 +38,8 @@ def check_file(path: str) -> None:
         declared = struct.unpack('<I', head[4:8])[0] + 8
         if 0 < size < declared < 2**32 - 1:
             raise VideoReadError(f'{path} is truncated: {size} of {declared} bytes')
+    if head.startswith(b'PK\x03\x04'):
+        raise VideoReadError(f'{path} is no video but a zip archive: unpack it')
     playlist = _playlist(head)
     if playlist is not None:
         raise VideoReadError(f'{path} is no video but {playlist}; playlists are not followed')

@@ -1,6 +1,6 @@
 """Decoded frames as RGB arrays: square pixels, upright."""
 from fractions import Fraction
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import av
 import numpy as np
@@ -62,6 +62,11 @@ class Orientation:
         return np.rot90(picture, self.turns) if self.turns else picture
 
 
+def new_picture(shape: tuple) -> np.ndarray:
+    """Memory for a picture of a shape."""
+    return np.empty(shape, np.uint8)
+
+
 class Converter:
     """Frames of one video to RGB arrays of one size, by FFmpeg's own filters.
 
@@ -71,11 +76,14 @@ class Converter:
         height (int): Of the pictures, as shown.
         width (int): The same.
         orientation (Orientation): Of the first frame.
+        allocate (Callable): Makes the array that a picture goes to.
     """
 
-    def __init__(self, height: int, width: int, orientation: Orientation) -> None:
+    def __init__(self, height: int, width: int, orientation: Orientation,
+                 allocate: Callable[[tuple], np.ndarray] = new_picture) -> None:
         self.size = height, width
         self._orientation = orientation
+        self._allocate = allocate
         self._graph: Any = None
         self._built_for: Optional[tuple] = None
 
@@ -90,9 +98,13 @@ class Converter:
             self._graph = _scale_graph(frame, width, height)
             self._built_for = wanted
         self._graph.vpush(frame)
-        picture = orientation.upright(self._graph.vpull().to_ndarray())
-        # a view would keep the frame and the filter's buffers
-        return picture if picture.flags.owndata else np.array(picture, order='C')
+        rgb = self._graph.vpull()
+        rows = np.ndarray((rgb.height, rgb.width, 3), np.uint8, rgb.planes[0],
+                          strides=(rgb.planes[0].line_size, 3, 1))
+        upright = orientation.upright(rows)
+        picture = self._allocate(upright.shape)
+        np.copyto(picture, upright)  # a view would keep the frame and the filter's buffers
+        return picture
 
 
 def _scale_graph(frame: Any, width: int, height: int) -> Any:

@@ -11,7 +11,7 @@ from .facts import CountChanged, VideoFacts
 from .feeder import Feeder, TableBroken
 from .in_order import InOrder
 from .near import near_frames
-from .pictures import Converter, Orientation, shown_size
+from .pictures import Converter, Orientation, new_picture, shown_size
 from .table import PacketTable, make_table
 
 # What a decoder or PyAV raises on a damaged file, wherever it is met.
@@ -32,14 +32,17 @@ class Video:
         path (str): A local file.
         max_pixels (int, optional): The most that one :meth:`read` may decode to, width x height x
             frames. Defaults to None: no limit but that of one frame.
+        allocate (Callable): Makes the array (H, W, 3) uint8 that a picture goes to. Defaults to
+            one of its own.
 
     Raises:
         VideoReadError: If it is missing, empty, too large or cannot be decoded; the message names
             it, its codec and the reason.
     """
 
-    def __init__(self, path: str, max_pixels: Optional[int] = None) -> None:
-        self.path, self._max_pixels = path, max_pixels
+    def __init__(self, path: str, max_pixels: Optional[int] = None,
+                 allocate: Callable[[tuple], np.ndarray] = new_picture) -> None:
+        self.path, self._max_pixels, self._allocate = path, max_pixels, allocate
         self._notes: list[str] = []
         self._table: Optional[PacketTable] = None
         self._feeder: Optional[Feeder] = None
@@ -71,7 +74,8 @@ class Video:
                 self._table = None
         if self._table is None:
             self.facts = self._decode_in_order(why)
-        self._converter = Converter(self.facts.height, self.facts.width, self._orientation)
+        self._converter = Converter(self.facts.height, self.facts.width, self._orientation,
+                                    self._allocate)
 
     def __enter__(self) -> 'Video':
         return self
@@ -145,7 +149,8 @@ class Video:
         before, self.facts = self.facts, self._decode_in_order(why)
         self._table = None
         now = self.facts
-        self._converter = Converter(now.height, now.width, self._orientation)
+        self._converter = Converter(now.height, now.width, self._orientation,
+                                    self._allocate)
         if before.total_frames != now.total_frames or not np.allclose(before.times, now.times):
             raise CountChanged(now)
 

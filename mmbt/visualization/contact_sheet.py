@@ -10,20 +10,10 @@ from mmbt.files.shown import printable
 from mmbt.reading import VideoReadError
 
 from ..datasets.transforms.reading import ReadFrames
+from ..datasets.transforms.sampling import FirstMiddleLast
 
 LINE = 90  # characters
 MOST = 50  # rows of a picture
-
-
-class FirstMiddleLast:
-    """Samples these three frames of a video."""
-
-    def transform(self, results: dict) -> dict:
-        """Add ``frame_inds`` to ``results``, whose ``total_frames`` are known."""
-        total, start = results['total_frames'], results['start_index']
-        results['frame_inds'] = start + np.array([0, total // 2, total - 1])
-        results.update(clip_len=3, num_clips=1, frame_interval=None)
-        return results
 
 
 def read_three(video: str) -> Sequence[np.ndarray]:

@@ -24,6 +24,7 @@ def slowly(videos):
     """The model and each video's normalised embedding, by the config's whole pipeline."""
     config = Config.fromfile('config.py')
     model = init_model(config, 'weights.pth')
+    config.test_dataloader.dataset.pipeline[0].by = 'time'  # as a search does unless it is told
     read = Compose(config.test_dataloader.dataset.pipeline)
     rows = {}
     for video in videos:
@@ -91,6 +92,7 @@ def test_labels_are_those_of_the_zero_shot_head(videos, temperature):
                                  temperature=temperature)
     model = init_model(config, 'weights.pth')
     model.set_classes()
+    config.test_dataloader.dataset.pipeline[0].by = 'time'  # as a search does unless it is told
     read = Compose(config.test_dataloader.dataset.pipeline)
     search = new_search()
     search.add(videos[:1])

@@ -232,10 +232,14 @@ def test_nothing_but_broken_videos(tmp_path):
 
 
 def test_a_fixed_rate_of_frames():
-    results = FixedRate(2).transform(dict(total_frames=31, avg_fps=10.))
+    even = dict(start_index=0, times=np.arange(31) / 10, seconds=3.1)
+    results = FixedRate(2).transform(dict(even, total_frames=31))
     assert results['frame_inds'].tolist() == [0, 5, 10, 15, 20, 25, 30]
     assert FixedRate(2).transform(dict(total_frames=1))['frame_inds'].tolist() == [0]
-    assert len(FixedRate(50).transform(dict(total_frames=9, avg_fps=25.))['frame_inds']) == 9
+    even = dict(start_index=0, times=np.arange(9) / 25, seconds=9 / 25)
+    assert len(FixedRate(50).transform(dict(even, total_frames=9))['frame_inds']) == 9
+    uneven = dict(total_frames=5, times=np.array([0, .1, .2, 1, 1.9]), seconds=2.)
+    assert FixedRate(2).transform(uneven)['frame_inds'].tolist() == [0, 2, 3, 4]
 
 
 def test_shards_that_are_not_whole(shards):

@@ -25,6 +25,7 @@ from mmbt.files.names import ANY_NAME
 from mmbt.reading import VideoReadError
 
 from ..transforms.reading import ReadFrames
+from ..transforms.sampling import ROUNDING, times_of
 from .layout import BROKEN, MANIFEST, SETTINGS, index_path, shard_name
 from .settings import ShardSettings
 
@@ -33,17 +34,21 @@ POLL = 0.5  # seconds
 
 
 class FixedRate:
-    """Samples ``fps`` frames of each second, in place of MMAction2's ``UniformSample``."""
+    """Samples ``fps`` frames of each second, in place of MMAction2's ``UniformSample``.
+
+    Of a video with times the nearest to each 1 / fps seconds.
+    """
 
     def __init__(self, fps: float) -> None:
         self.fps = fps
 
     def transform(self, results: dict) -> dict:
-        """Add ``frame_inds``; a still image has one frame."""
-        total = results['total_frames']
-        step = max(results.get('avg_fps', self.fps) / self.fps, 1.)
-        inds = np.arange(0, total, step).round().astype(np.int32)
-        inds = np.unique(np.minimum(inds, total - 1))
+        """Add ``frame_inds``; frames without times are taken to be ``fps`` a second."""
+        times, seconds = times_of(results)
+        step = 1 / self.fps if 'times' in results else 1.
+        at = np.arange(0, seconds, step)
+        middles = (times[1:] + times[:-1]) / 2
+        inds = np.unique(np.searchsorted(middles, at - ROUNDING)).astype(np.int32)
         results.update(frame_inds=inds, clip_len=len(inds), num_clips=1, frame_interval=None)
         return results
 
