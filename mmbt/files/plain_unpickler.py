@@ -97,8 +97,8 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
         if not isinstance(value, Unfinished):
             raise Refused(f'a state for a {type(value).__name__}')
         whole = value.finish(state)
-        for place in value.places:
-            self.memo[place] = whole
+        if whole is not value:
+            self.memo.update(dict.fromkeys(value.places, whole))
         return whole
 
     def _reduce(self) -> None:
