@@ -177,7 +177,7 @@ class OldCheckpoint(CheckpointFile):
         if type(keys) is not list or sorted(map(str, keys)) != sorted(self.storages):
             raise Refused('other storages than its tensors need')
         for key in keys:
-            self._fill(self.storages[key], int.from_bytes(self.file.read(8), 'little'))
+            self._fill(self.storages[key], *struct.unpack('<q', self.file.read(8)))
         if self.place.type == 'cpu':
             return content
         return moved(content, self.place)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Callable, Dict, Mapping, Optional, Tuple
 
 OPERATIONS = 5_000_000  # about ten seconds
+LONGEST_NAME = 500
 DIGITS = 100  # of an integer that is written as text
 
 Refused = pickle.UnpicklingError
@@ -101,6 +102,12 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
             self.memo.update(dict.fromkeys(value.places, whole))
         return whole
 
+    def _global(self) -> None:
+        lines = [self.readline(), self.readline()]
+        if not all(line.endswith(b'\n') and len(line) <= LONGEST_NAME for line in lines):
+            raise Refused('a name that is cut short')
+        self.stack.append(self.find_class(*(line[:-1].decode('utf-8') for line in lines)))
+
     def _reduce(self) -> None:
         arguments = self.stack.pop()
         function = self.stack[-1]
@@ -173,7 +180,8 @@ def _instructions() -> Dict[int, Callable]:
         loads.pop(getattr(pickle, name)[0])
     dicts, marked = (dict, OrderedDict, Counter), (lambda self: self.metastack[-1][-1])
     changed = dict(
-        REDUCE=PlainUnpickler._reduce, NEWOBJ=PlainUnpickler._new, BUILD=PlainUnpickler._build,
+        GLOBAL=PlainUnpickler._global, REDUCE=PlainUnpickler._reduce,
+        NEWOBJ=PlainUnpickler._new, BUILD=PlainUnpickler._build,
         **{name: with_digits(loads[getattr(pickle, name)[0]]) for name in ('INT', 'LONG')},
         APPEND=adding_to((list,), lambda self: self.stack[-2], loads[pickle.APPEND[0]]),
         APPENDS=adding_to((list,), marked, loads[pickle.APPENDS[0]]),
