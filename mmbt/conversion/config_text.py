@@ -1,7 +1,7 @@
 """A config as Python, of values that stay what they are when MMEngine reads it.
 
-MMEngine's own writer puts keys into the text as they are, and its reader replaces ``{{...}}`` in the
-text before it runs it. What is written here is made of literals alone.
+MMEngine's own writer puts keys into the text as they are, and its reader replaces ``{{...}}`` in
+the text before it runs it. What is written here is made of literals alone.
 """
 import math
 from keyword import iskeyword

@@ -44,7 +44,8 @@ class CheckpointFile:
 
     def storage(self, pid: Any) -> Storage:
         """The storage that a pickle asks for."""
-        if (type(pid) is not tuple or len(pid) not in (5, 6) or pid[0] not in ('storage', b'storage')
+        if (type(pid) is not tuple or len(pid) not in (5, 6)
+                or pid[0] not in ('storage', b'storage')
                 or not isinstance(pid[1], Named) or not pid[1].name.endswith('Storage')
                 or type(pid[2]) is not str or type(pid[4]) is not int or pid[4] < 0
                 or any(part is not None for part in pid[5:])):

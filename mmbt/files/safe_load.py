@@ -1,8 +1,8 @@
 """Read checkpoint files without running what they hold.
 
-A pickle may call any function. The reader here, in the place of ``torch.load``, calls none: tensors,
-plain values and what mmengine's own runs store beside them are made by constructors of our own
-(``checkpoint_values.py``); every record of a zip is compared with its checksum.
+A pickle may call any function. The reader here, in the place of ``torch.load``, calls none:
+tensors, plain values and what mmengine's own runs store beside them are made by constructors of our
+own (``checkpoint_values.py``); every record of a zip is compared with its checksum.
 """
 import os
 import re
@@ -17,7 +17,6 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import load_file as load_safetensors_file
 
 from .checkpoint_file import CheckpointFile, OldCheckpoint, ZipCheckpoint
-from .plain_unpickler import Refused
 
 WEIGHTS_ONLY = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 NOT_WEIGHTS_ONLY = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
@@ -143,8 +142,9 @@ def guarded(load: Callable) -> Callable:
 def check_parts(checkpoint: Any, filename: Union[str, Path]) -> Any:
     """Refuse a checkpoint whose parts are of other kinds than mmengine takes them for.
 
-    Its Runner asks ``'config' in meta`` and runs what it finds as Python. A config there is dropped:
-    only files older than mmengine have one, its own runs keep theirs, unused, under another name.
+    Its Runner asks ``'config' in meta`` and runs what it finds as Python. A config there is
+    dropped: only files older than mmengine have one, its own runs keep theirs, unused, under
+    another name.
 
     Args:
         checkpoint: What a file holds.
@@ -166,6 +166,9 @@ def check_parts(checkpoint: Any, filename: Union[str, Path]) -> Any:
         for name in ('epoch', 'iter'):
             if type(meta.get(name, 0)) is not int or not 0 <= meta.get(name, 0) < 2**53:
                 raise CheckpointError(str(filename), f'{name} of its meta is no count')
+    odd = next((name for name in checkpoint if type(name) is not str), None)
+    if odd is not None:
+        raise CheckpointError(str(filename), f'a name in it is a {type(odd).__name__}')
     for part in WEIGHTS:
         check_weights(checkpoint.get(part, {}), part, filename)
     return checkpoint
@@ -205,7 +208,7 @@ def refusal(filename: str, reason: str) -> str:
 def first_line(error: Exception) -> str:
     """What an error says first, in one line without control characters."""
     lines = str(error).strip().splitlines()
-    return in_line(lines[0] if lines else type(error).__name__)
+    return in_line(lines[0] if lines else type(error).__name__, 500)
 
 
 def in_line(text: str, longest: int = 200) -> str:

@@ -1,7 +1,7 @@
 """Whether an architecture that a file gives is one, and of a size that a machine can hold.
 
-It is checked before a model is built of it: a number of layers of 10**9 would hang, a width of 10**9
-take terabytes, and a name may make a library fetch a model of someone else.
+It is checked before a model is built of it: 10**9 layers would hang, a width of 10**9 take
+terabytes, and a name may make a library fetch a model of someone else.
 """
 import math
 import re
