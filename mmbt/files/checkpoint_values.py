@@ -267,8 +267,12 @@ FUNCTIONS = tuple(getattr(OneCycleParamScheduler, name) for name in ANNEALING)
 DEEPEST, MOST = 50, 4_000_000
 
 
-def check_plain(content: Any) -> None:
+def check_plain(content: Any, most: int = MOST) -> None:
     """Refuse what holds anything else, is nested too deep, or would grow large when written out.
+
+    Args:
+        content: What a file held.
+        most: Values that it may hold, counted as often as they are referred to.
 
     Raises:
         pickle.UnpicklingError: Naming it.
@@ -278,7 +282,7 @@ def check_plain(content: Any) -> None:
         value, depth = left.pop()
         found += 1
         _expect(depth <= DEEPEST, 'values nested too deep')
-        _expect(found <= MOST, 'more values than it has room for')
+        _expect(found <= most, 'more values than it has room for')
         if type(value) in DICTS:
             left.extend((each, depth + 1) for pair in value.items() for each in pair)
         elif type(value) in CONTAINERS:

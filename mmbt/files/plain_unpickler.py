@@ -87,7 +87,7 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
         try:
             return self.names[full]
         except KeyError:
-            raise Refused(f"GLOBAL {full[9:] if full.startswith('builtins.') else full}") from None
+            raise Refused(f'GLOBAL {full}') from None
 
     def persistent_load(self, pid: Any) -> Any:
         """Refuse objects outside of the file; subclasses may know some."""

@@ -201,7 +201,8 @@ def refusal(filename: str, reason: str) -> str:
         str: The line.
     """
     if CODE.match(reason):
-        return f'{filename} holds code ({reason}), refused: {REMEDY}'
+        found = reason.replace('GLOBAL builtins.', 'GLOBAL ')
+        return f'{filename} holds code ({found}), refused: {REMEDY}'
     return f'{filename} cannot be read as a checkpoint ({reason}): is it one, and whole?'
 
 
