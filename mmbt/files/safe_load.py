@@ -25,6 +25,10 @@ REMEDY = ("only tensors, plain values, numpy arrays and mmengine's own records a
           'author for a file of weights alone')
 WEIGHTS = ('state_dict', 'ema_state_dict')
 
+# What torch and mmengine raise for parts of a checkpoint that are not a run's.
+MISFITS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RuntimeError,
+           ArithmeticError)
+
 _replacing = threading.RLock()
 
 
@@ -137,6 +141,30 @@ def guarded(load: Callable) -> Callable:
         return check_parts(checkpoint, filename)
 
     return load_checkpoint
+
+
+def naming(load: Callable, deed: str) -> Callable:
+    """Wrap a method of MMEngine's Runner so that what it says of a checkpoint names the file.
+
+    Args:
+        load (Callable): The method, ``load(runner, filename, ...)``.
+        deed (str): What it does with the file, in words.
+
+    Returns:
+        Callable: The same.
+    """
+
+    @wraps(load)
+    def load_named(runner: Any, filename: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return load(runner, filename, *args, **kwargs)
+        except MISFITS as error:
+            if isinstance(error, ValueError) and str(filename) in str(error):
+                raise
+            kind = '' if isinstance(error, ValueError) else f'{type(error).__name__}: '
+            raise ValueError(f'{filename} cannot be {deed}: {kind}{first_line(error)}') from error
+
+    return load_named
 
 
 def check_parts(checkpoint: Any, filename: Union[str, Path]) -> Any:

@@ -5,12 +5,13 @@ import zipfile
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-from mmengine.runner import CheckpointLoader
+from mmengine.runner import CheckpointLoader, Runner
 from safetensors.torch import save_file
 
+import toys
 from mmbt.apis import load_branch, save_branch
 from mmbt.datasets.preparation.retrieval import _msvd_pickle
 from mmbt.files.safe_load import read_checkpoint
@@ -139,7 +140,28 @@ def caption_examples(folder):
     return paths
 
 
+@functools.lru_cache(maxsize=None)
+def runner(folder):
+    cfg = Config.fromstring(toys.CONFIG, '.py')
+    cfg.merge_from_dict(dict(work_dir=folder, experiment_name='fuzz', custom_hooks=[],
+                             log_level='ERROR'))
+    cfg.train_cfg.max_epochs = 1
+    run = Runner.from_cfg(cfg)
+    run.train()
+    return run
+
+
+def run_examples(folder):
+    runner(str(folder))
+    return [write_json(folder / 'example.json', spec_of(load(folder / 'epoch_1.pth')))]
+
+
+def resume(path):
+    runner(str(path.parent)).resume(str(save_spec(path)))
+
+
 DOORS = [
+    Door('run that is resumed', run_examples, resume),
     Door('checkpoint', saved(lambda: dict(state_dict=WEIGHTS, meta=dict(epoch=1))), load),
     Door('checkpoint of a run', saved(resumable), load),
     Door('checkpoint of torch before 1.6',

@@ -26,7 +26,7 @@ MANIFEST, SETTINGS, BROKEN = 'manifest.json', 'settings.json', 'broken.txt'
 BLOCK = tarfile.BLOCKSIZE
 TAR = re.compile(r'[\w-][\w.-]*\.tar')
 CLIP = ('video_id', 'captions', 'total_frames', 'stored_inds', 'avg_fps', 'sizes')
-MOST_JSON, MOST_JPEG = 2**24, 2**26  # bytes
+MOST_LISTING, MOST_JSON, MOST_JPEG = 2**28, 2**24, 2**26  # bytes
 MOST_FRAMES, MOST_RATE = 2**31 - 1, 1e6
 FIRST_READ = 4096  # bytes: a clip's first header and, nearly always, all of its json
 
@@ -115,6 +115,21 @@ def are_counts(values: Any, most: int) -> bool:
             and all(type(value) is int and 0 <= value <= most for value in values))
 
 
+def load_listing(path: str) -> dict:
+    """The manifest, or the index of a shard.
+
+    Raises:
+        FileNotFoundError: If it is missing.
+        ValueError: If it is malformed.
+    """
+    if osp.isfile(path) and osp.getsize(path) > MOST_LISTING:
+        raise ValueError(f'{path} has more than {MOST_LISTING:,} bytes: is it of shards?')
+    try:
+        return load_json(path, dict)
+    except RecursionError:
+        raise ValueError(f'{path} is nested too deep: is it of shards?') from None
+
+
 def check_shard(manifest: str, shard: Any) -> None:
     """Refuse an entry of the manifest that is none, or names a file outside of its folder.
 
@@ -159,7 +174,7 @@ class ClipTable(Lazy):
 
     def __init__(self, manifest: str) -> None:
         folder = osp.dirname(manifest)
-        shards = load_json(manifest, dict).get('shards')
+        shards = load_listing(manifest).get('shards')
         if not isinstance(shards, list) or not shards:
             raise ValueError(f"{manifest} lists no 'shards': is it make_shards.py's manifest?")
         self._paths: list[str] = []
@@ -173,7 +188,7 @@ class ClipTable(Lazy):
             if osp.getsize(path) != shard['bytes']:
                 raise ValueError(f"{path} has {osp.getsize(path)} bytes, expected "
                                  f"{shard['bytes']}: copy it, or run make_shards.py again")
-            index = load_json(index_path(path), dict)
+            index = load_listing(index_path(path))
             offsets.extend(checked_offsets(index_path(path), index.get('offsets'), shard))
             self._paths.append(path)
             self._starts.append(len(offsets))
