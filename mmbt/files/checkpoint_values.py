@@ -7,7 +7,7 @@ fields and sizes; these check it.
 import math
 import re
 from collections import Counter, OrderedDict
-from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -231,7 +231,7 @@ STATES = {HistoryBuffer: set_history, OrderedDict: set_metadata}
 
 
 def _names() -> Iterable[Any]:
-    calls = {
+    calls: Dict[str, Callable] = {
         'builtins.getattr': stored_attribute, 'builtins.set': plain_set,
         'builtins.complex': complex_number, '_codecs.encode': latin1,
         'collections.OrderedDict': ordered_dict, 'collections.Counter': counter,

@@ -128,7 +128,7 @@ def test_an_index_that_leaves_the_folder_is_refused(file, tmp_path):
 
 
 def test_code_beside_a_model_is_not_run(tmp_path):
-    """A config that names Python files of its folder, which transformers would ask about, or run."""
+    """A config that names Python files of its folder, which transformers would ask about."""
     folder = tmp_path / 'code'
     clip_folder(folder)
     (folder / 'evil.py').write_text(f'open({str(tmp_path / "touched")!r}, "w")')

@@ -1,4 +1,4 @@
-"""Files of weights that nobody meant: checkpoints, branch files, projectors, pickles of captions."""
+"""Files of weights that nobody meant: checkpoints, branch files, projectors, pickles."""
 import functools
 import pickle
 import zipfile
