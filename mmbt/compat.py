@@ -149,14 +149,18 @@ def guard_checkpoints() -> None:
 
     mmengine calls ``torch.load`` without ``weights_only``, and pickles its log history through
     ``getattr``, which torch>=2.6 refuses. The remedy upstream proposes, ``weights_only=False``,
-    runs any code in the file. Here every file is read with ``weights_only=True`` and a short list.
+    runs any code in the file. Here every file is read by a reader of our own, and what does not fit
+    a run is said in one line with the file's name.
     https://github.com/open-mmlab/mmengine/issues/1655
     """
-    from mmengine.runner import CheckpointLoader
+    from mmengine.runner import CheckpointLoader, Runner
 
-    from .files.safe_load import guarded
+    from .files.safe_load import guarded, naming
     original = CheckpointLoader.load_checkpoint.__func__
     _replace(CheckpointLoader, 'load_checkpoint', original, guarded(original))
+    for name, deed in (('load_checkpoint', 'loaded'), ('resume', 'resumed from')):
+        original = getattr(Runner, name)
+        _replace(Runner, name, original, naming(original, deed))
 
 
 def launch_without_gpu() -> None:

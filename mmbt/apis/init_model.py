@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
 
+from mmbt.files.safe_load import first_line
 from mmbt.models import VideoTextModel
 from mmbt.models.checkpoint import holds_trunk
 
@@ -45,5 +46,8 @@ def init_model(config: Union[str, Path, Config],
             model_config['trunk']['pretrained'] = None
     model = MODELS.build(model_config)
     if weights is not None:
-        _load_checkpoint_to_model(model, weights)
+        try:
+            _load_checkpoint_to_model(model, weights)
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f'{checkpoint}: {first_line(error)}') from error
     return model.to(device).eval()

@@ -1,7 +1,7 @@
 """Embeddings of videos by their paths, in memory and in a file."""
 import os
 import time
-import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
@@ -9,13 +9,15 @@ import numpy as np
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.lock import Lock
-from mmbt.files.whole_zip import damage_of
+from mmbt.files.npz import read_npz
+from mmbt.files.safe_load import in_line
 
 PathLike = Union[str, Path]
 Stamp = Tuple[int, int]  # bytes, and time of the last change in ns
 GONE: Stamp = (-1, -1)
 PATIENCE = 60.  # seconds to wait for another process that saves
 ARRAYS = ('embeddings', 'paths', 'stamps', 'broken', 'reasons', 'made_by')
+KINDS = 'fUiUUU'  # of these arrays, as numpy has them
 OTHER = ('another model (other weights, precision or settings)', 'another pipeline')
 
 
@@ -153,19 +155,40 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
     if not Path(path).is_file():
         raise FileNotFoundError(f'index {path} is missing')
     damaged = f'{path} is no index of videos, or damaged'
-    if os.access(path, os.R_OK) and damage_of(path) is not None:
-        raise ValueError(damaged)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS}
-    except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        arrays = read_npz(path, ARRAYS)
+    except ValueError as error:
         raise ValueError(damaged) from error
+    if any(arrays[name].ndim == 0 or arrays[name].dtype.kind != kind
+           for name, kind in zip(ARRAYS, KINDS)):
+        raise ValueError(damaged)
     count, bad = len(arrays['paths']), len(arrays['broken'])
     shapes = [arrays[name].shape for name in ARRAYS[1:]]
     if (arrays['embeddings'].shape[:-1] != (count,)
             or shapes != [(count,), (count, 2), (bad,), (bad,), (2,)]):
         raise ValueError(damaged)
+    check_entries(path, arrays)
     return arrays
+
+
+def check_entries(path: PathLike, arrays: Dict[str, np.ndarray]) -> None:
+    """Refuse an index that has a video twice, or an embedding that is not of finite numbers.
+
+    Raises:
+        ValueError: Naming the video.
+    """
+    try:
+        paths = arrays['paths'].tolist() + arrays['broken'].tolist()
+        arrays['reasons'].tolist(), arrays['made_by'].tolist()
+    except ValueError as error:  # no characters
+        raise ValueError(f'{path} is no index of videos, or damaged ({error})') from error
+    if len(set(paths)) != len(paths):
+        twice = Counter(paths).most_common(1)[0][0]
+        raise ValueError(f'index {path} has {in_line(twice)!r} twice; make it anew')
+    finite = np.isfinite(arrays['embeddings']).all(axis=-1)
+    if not finite.all():
+        raise ValueError(f'index {path}: the embedding of {in_line(paths[int(finite.argmin())])!r} '
+                         'is not of finite numbers; make it anew')
 
 
 def to_array(texts: Any) -> np.ndarray:

@@ -63,7 +63,12 @@ def convert(source: Union[str, Path], out: Union[str, Path], configs: Union[str,
     source, out = Path(source), Path(out)
     check_paths(source, out)
     check_place(out)
-    done = prepare(read_released(source), Path(configs), arch, frames)
+    try:
+        done = prepare(read_released(source), Path(configs), arch, frames)
+    except ValueError as error:
+        if str(source) in str(error) or str(error).startswith('--'):
+            raise
+        raise ValueError(f'{source}: {error}') from error
     flags = [f'--arch {Path(arch).name}'] if arch is not None else []
     flags += [f'--frames {frames}'] if frames is not None else []
     write(done, source, out, flags)

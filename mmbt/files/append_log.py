@@ -75,7 +75,9 @@ class Journal:
         try:
             lines = [json.loads(line) for line in whole.splitlines()]
             theirs = lines[0]['made_by'] if lines else self.made_by
-        except (ValueError, KeyError, TypeError):
+            if not all(isinstance(each, dict) for each in (theirs, *lines)):
+                raise TypeError('a line without names')
+        except (ValueError, LookupError, TypeError, RecursionError):
             raise ValueError(f'{self.path} is no journal of results, or damaged; delete it to '
                              'begin anew') from None
         if theirs != self.made_by:

@@ -7,6 +7,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.safe_load import first_line
 from mmbt.version import __version__
 
 from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk
@@ -79,8 +80,11 @@ def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
         raise ValueError(f'{path} holds CLIP too; write its branch apart with '
                          "save_branch(init_model(config, checkpoint), 'branch.pth')")
     state = dict(checkpoint.get('state_dict', checkpoint))
-    check_state_dict(root, state, '')
-    root.load_state_dict(state, strict=False)
+    try:
+        check_state_dict(root, state, '')
+        root.load_state_dict(state, strict=False)
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f'{path}: {first_line(error)}') from error
 
 
 def as_model(model: nn.Module) -> nn.Module:

@@ -39,6 +39,10 @@ def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: st
         if key.startswith(prefix + FINGERPRINT)
     }
     given = {key for key in state_dict if key.startswith(prefix)}
+    for key, value in [*recorded.items(), *((key, state_dict[key]) for key in sorted(given))]:
+        if not isinstance(value, Tensor) and not key.endswith('_extra_state'):
+            raise ValueError(f'the checkpoint holds a {type(value).__name__} as {key}, not a '
+                             'weight')
     whole = any(key.startswith(prefix + TRUNK) for key in given)
     check_names(model, state_dict, prefix, given, whole)
     if recorded and not whole:
