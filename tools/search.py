@@ -43,7 +43,8 @@ def parse_args() -> argparse.Namespace:
     label.add_argument('--classes', nargs='+', required=True, metavar='NAME',
                        help='a file with a name a line, or two or more names')
     label.add_argument('--top', type=int, default=5, help='default: 5')
-    label.add_argument('--temperature', type=float, default=0.01, help='default: 0.01')
+    label.add_argument('--temperature', type=float,
+                       help="default: that of the model's objectives, else 0.01")
     label.add_argument('--index', help='take embeddings of this index; it is not changed')
     label.add_argument('--csv', help='write a table of video, rank, class, probability')
     for command in (index, label):
@@ -211,7 +212,8 @@ def label(args: argparse.Namespace) -> None:
     if args.csv:
         check_place(args.csv)
     videos = find_videos(args.videos)
-    classes = check_labels(read_names(args.classes), args.top, args.temperature)
+    classes = check_labels(read_names(args.classes), args.top,
+                           0.01 if args.temperature is None else args.temperature)
     search = build(args)
     if args.index:
         search.load_index(args.index)

@@ -10,7 +10,8 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     work_dir_lock=dict(type='WorkDirLockHook'),
-    resume_check=dict(type='ResumeCheckHook'))
+    resume_check=dict(type='ResumeCheckHook'),
+    model_card=dict(type='ModelCardHook'))
 
 env_cfg = dict(
     cudnn_benchmark=False,

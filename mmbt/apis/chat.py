@@ -9,7 +9,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from mmbt.datasets import ReadFrames
+from mmbt.datasets import ReadFrames, fit_pipeline
 from mmbt.models import VideoTextDataPreprocessor
 from mmbt.models.dialogue import VideoDialogue
 
@@ -32,7 +32,8 @@ def init_dialogue(config: Union[str, Path, Config],
 
     Raises:
         FileNotFoundError: If a file or model is missing.
-        ValueError: If the config is of another kind of model, or a file does not fit.
+        ValueError: If the config is of another kind of model, a file does not fit, or the pipeline
+            makes other frames than the model's CLIP takes.
     """
     if not isinstance(config, Config):
         if not Path(config).is_file():
@@ -51,6 +52,7 @@ def init_dialogue(config: Union[str, Path, Config],
             raise ValueError(f'a {type(model).__name__} holds no conversation; take one of '
                              'configs/dialogue/')
         model.pipeline = Compose(config.pipeline)
+    fit_pipeline(model.pipeline.transforms, model.backbone.trunk.card)
     return model.to(device)
 
 
@@ -115,6 +117,6 @@ def read_video(model: VideoDialogue, video: Union[str, Path], by: Optional[str] 
 def encode_frames(model: VideoDialogue, frames: Tensor) -> Tensor:
     """(T, 3, H, W) uint8 frames -> the (1, n, D) tokens that any question is asked about."""
     like = next(model.tokens.parameters())
-    preprocess = VideoTextDataPreprocessor().to(like.device)
+    preprocess = VideoTextDataPreprocessor().follow(model.backbone.trunk.card).to(like.device)
     imgs = preprocess(dict(inputs=dict(imgs=[frames])))['inputs']['imgs']
     return model.tokens(imgs.to(like.dtype))

@@ -9,8 +9,10 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
 
 from mmbt.files.safe_load import first_line
+from mmbt.files.source import CARD
 from mmbt.models import VideoTextModel
-from mmbt.models.checkpoint import holds_trunk
+from mmbt.models.card_files import check_card
+from mmbt.models.checkpoint import holds_trunk, without_weights
 
 
 def init_model(config: Union[str, Path, Config],
@@ -29,7 +31,8 @@ def init_model(config: Union[str, Path, Config],
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If the checkpoint is of another architecture or holds code.
+        ValueError: If the checkpoint is of another architecture, was made with other frames or
+            texts (the model card), or holds code.
     """
     if not isinstance(config, Config):
         if not Path(config).is_file():
@@ -43,11 +46,16 @@ def init_model(config: Union[str, Path, Config],
             raise FileNotFoundError(f'checkpoint {checkpoint} is missing')
         weights = _load_checkpoint(str(checkpoint), map_location='cpu')
         if holds_trunk(weights):
-            model_config['trunk']['pretrained'] = None
+            model_config['trunk'] = without_weights(model_config['trunk'])
     model = MODELS.build(model_config)
     if weights is not None:
         try:
             _load_checkpoint_to_model(model, weights)
         except (ValueError, RuntimeError) as error:
+            if str(checkpoint) in str(error):
+                raise
             raise ValueError(f'{checkpoint}: {first_line(error)}') from error
+    if CARD in config:
+        check_card(model, config[CARD].to_dict(), f'the {CARD} of the config',
+                   same_clip=weights is not None)
     return model.to(device).eval()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmbt.datasets import VideoReadError
 from mmbt.models import VideoTextModel
+from mmbt.models.card_files import temperature_of
 
 from .init_model import init_model
 from .search_encoder import Encoder
@@ -28,20 +29,24 @@ class VideoSearch:
             is set to eval mode.
         pipeline: Configs of the transforms that read a video; those of text are passed over.
         context_length: Token ids of a text at most, with start and end.
-        arch: The architecture whose tokenizer the text tower needs.
+        arch: The architecture whose tokenizer the texts are for. Defaults to the text tower's own;
+            another is refused.
 
     Attributes:
         encoder (Encoder): Videos and texts to embeddings.
+        temperature (float): tau of :meth:`label`, unless it is given one.
         index (VideoIndex): What is kept of the videos.
 
     Raises:
-        ValueError: If the model has no such space, or the context is too short.
+        ValueError: If the model has no such space, the context is too short or too long, or the
+            pipeline or ``arch`` is for another CLIP than the model's.
     """
 
     def __init__(self, model: VideoTextModel, pipeline: Sequence[Dict], context_length: int,
-                 arch: Union[str, Dict] = 'ViT-L-14') -> None:
+                 arch: Union[str, Dict, None] = None) -> None:
         self.encoder = Encoder(model, pipeline, context_length, arch)
         self.index = VideoIndex(model.trunk.embed_dim)
+        self.temperature = temperature_of(model) or 0.01
         self._classes: Tuple[Tuple[str, ...], np.ndarray] = ((), np.empty(0))
 
     @classmethod
@@ -74,8 +79,10 @@ class VideoSearch:
         if text is None:
             raise ValueError('the config does not say how text is tokenised: add TokenizeText to '
                              'its test pipeline, or a cls_head to its model')
-        return cls(init_model(config, checkpoint, device), dataset.pipeline,
-                   text.get('context_length', 12), text.get('arch', 'ViT-L-14'))
+        search = cls(init_model(config, checkpoint, device), dataset.pipeline,
+                     text.get('context_length', 12), text.get('arch'))
+        search.temperature = (head or {}).get('temperature', search.temperature)
+        return search
 
     def __len__(self) -> int:
         return len(self.index.videos)
@@ -172,7 +179,7 @@ class VideoSearch:
         return [hit for hit in hits if hit[0] != without][:top]
 
     def label(self, video: PathLike, classes: Sequence[str], top: int = 5,
-              temperature: float = 0.01) -> List[Tuple[str, float]]:
+              temperature: Optional[float] = None) -> List[Tuple[str, float]]:
         """The classes that a video may be of, as (name, probability), best first.
 
         The names are the queries, and the probabilities a softmax over all of them, as
@@ -182,12 +189,14 @@ class VideoSearch:
             video: One of the index, or any other, which is not added to it.
             classes: Names of at least two classes, each once.
             top: How many.
-            temperature: tau, by which cosines are divided.
+            temperature: tau, by which cosines are divided. Defaults to that of the model's
+                objectives, and to 0.01 where it has none.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
             ValueError: If an argument is not allowed.
         """
+        temperature = self.temperature if temperature is None else temperature
         names = check_labels(classes, top, temperature)
         if self._classes[0] != names:
             self._classes = names, self.encoder.texts(names)
@@ -223,7 +232,7 @@ class VideoSearch:
         Several processes may fill one file: what another has saved there since this index was
         begun, read or saved is taken in. What was there before is replaced.
         """
-        self.index.save(path, self.encoder.made_by)
+        self.index.save(path, self.encoder.made_by, self.encoder.card)
 
     def open_index(self, path: PathLike) -> None:
         """Read an index in the place of what is here, or begin one where there is no file.
@@ -239,7 +248,7 @@ class VideoSearch:
                 self.load_index(path)
             else:
                 self.index = VideoIndex(self.index.width)
-                self.index.write(path, self.encoder.made_by)
+                self.index.write(path, self.encoder.made_by, self.encoder.card)
 
     def load_index(self, path: PathLike) -> None:
         """Read an index in the place of what is here.
@@ -248,7 +257,7 @@ class VideoSearch:
             FileNotFoundError: If there is none.
             ValueError: If it was made by another model or pipeline, or the file is no index.
         """
-        self.index = VideoIndex.load(path, self.encoder.made_by)
+        self.index = VideoIndex.load(path, self.encoder.made_by, self.encoder.card)
 
 
 def best_first(scores: np.ndarray) -> np.ndarray:

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.utils.data import DataLoader, Dataset
 
-from mmbt.datasets import VideoReadError
+from mmbt.datasets import VideoReadError, fit_pipeline
 from mmbt.models import VideoTextModel
-from mmbt.tokenizer import tokenize
+from mmbt.models.card_files import model_card
+from mmbt.tokenizer import tokenizer_spec
 
 from .model_hash import hash_model
 
@@ -26,21 +27,28 @@ class Encoder:
     """Encodes files and texts; for the arguments see :class:`mmbt.apis.VideoSearch`."""
 
     def __init__(self, model: VideoTextModel, pipeline: Sequence[Dict], context_length: int,
-                 arch: Union[str, Dict]) -> None:
+                 arch: Union[str, Dict, None] = None) -> None:
         if not isinstance(model, VideoTextModel) or model.trunk.embed_dim is None:
             raise ValueError(f'this {type(model).__name__} cannot compare video and text; take a '
                              'config with a VideoTextModel, such as those of configs/zeroshot_*')
         if context_length < 3:
             raise ValueError('context_length must be at least 3 (start, one token, end), got '
                              f'{context_length}')
+        text, card = model.text, model.trunk.card
+        if arch is not None and tokenizer_spec(arch) != text.tokenizer:
+            raise ValueError(f"texts were to be told in tokens of {tokenizer_spec(arch)}, and the "
+                             f"text tower's are of {text.tokenizer}: leave arch out")
+        if context_length > text.context_length:
+            raise ValueError(f'context_length is {context_length}, and the text tower takes '
+                             f'{text.context_length} tokens at most')
         self.model = model.eval()
         self.pipeline = [dict(BY_TIME, **step) if step['type'] == 'ReadFrames' else dict(step)
                          for step in pipeline
                          if step['type'] not in ('TokenizeText', 'PackVideoText')]
         with DefaultScope.overwrite_default_scope('mmaction'):
             self.read = Compose([*self.pipeline, dict(type='PackVideoText')])
+        fit_pipeline(self.read.transforms, card)
         self.context_length = context_length
-        self.arch = arch
 
     @cached_property
     def made_by(self) -> Tuple[str, str]:
@@ -49,6 +57,11 @@ class Encoder:
         tensors = {**model.backbone.state_dict(), **dict(model.data_preprocessor.named_buffers())}
         return hash_model(model.backbone, tensors), json.dumps(
             self.pipeline, sort_keys=True, default=str)
+
+    @cached_property
+    def card(self) -> str:
+        """The model's card, as JSON."""
+        return json.dumps(model_card(self.model).to_dict(), sort_keys=True)
 
     def batches(self, paths: Sequence[str], batch_size: int = 1,
                 workers: int = 0) -> Iterator[List[Clip]]:
@@ -82,7 +95,7 @@ class Encoder:
         """
         if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
             raise ValueError(f'a text to compare videos with is empty or no text: {list(texts)}')
-        tokens = tokenize(texts, self.context_length, self.arch)
+        tokens = self.model.text.tokenize(texts, self.context_length)
         device = next(self.model.parameters()).device
         return np.concatenate([to_unit(self.model.encode_text(part.to(device)))
                                for part in tokens.split(TEXTS)])

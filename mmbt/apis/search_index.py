@@ -1,4 +1,5 @@
 """Embeddings of videos by their paths, in memory and in a file."""
+import json
 import os
 import time
 from collections import Counter
@@ -6,11 +7,15 @@ from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
+from mmengine.logging import print_log
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.json_text import parse_json
 from mmbt.files.lock import Lock
 from mmbt.files.npz import read_npz
 from mmbt.files.safe_load import in_line
+from mmbt.files.source import CARD
+from mmbt.models.card import ModelCard
 
 PathLike = Union[str, Path]
 Stamp = Tuple[int, int]  # bytes, and time of the last change in ns
@@ -73,7 +78,7 @@ class VideoIndex:
         """Whether a video is known as what its file is now."""
         return stamp != GONE and path in self.videos and self.videos[path].stamp == stamp
 
-    def save(self, path: PathLike, made_by: Sequence[str]) -> None:
+    def save(self, path: PathLike, made_by: Sequence[str], card: str = '') -> None:
         """Write the file: whole or not there, and without pickle.
 
         What another process has saved there since this index was begun, read or saved is taken in
@@ -86,18 +91,20 @@ class VideoIndex:
         Raises:
             ValueError: If another process keeps the file for a minute.
             OSError: If it cannot be written.
+            card: The model's card, as JSON.
         """
         with self.locked(path):
-            self._take_in(path, made_by)
-            self.write(path, made_by)
+            self._take_in(path, made_by, card)
+            self.write(path, made_by, card)
 
-    def write(self, path: PathLike, made_by: Sequence[str]) -> None:
+    def write(self, path: PathLike, made_by: Sequence[str], card: str = '') -> None:
         """Write the file for one who holds its lock, and take nothing in."""
         stamps = np.array([video.stamp for video in self.videos.values()], np.int64)
         with whole_file(path) as draft, open(draft, 'wb') as file:
             np.savez(file, embeddings=self.embeddings, stamps=stamps.reshape(-1, 2),
                      paths=to_array(self.videos), broken=to_array(self.broken),
-                     reasons=to_array(self.broken.values()), made_by=to_array(made_by))
+                     reasons=to_array(self.broken.values()), made_by=to_array(made_by),
+                     model_card=to_array([card or 'null']))
         self._synced[os.path.abspath(path)] = stamp_of(os.path.abspath(path))
 
     @staticmethod
@@ -105,7 +112,7 @@ class VideoIndex:
         """The lock under which a file is written; it waits for who holds it."""
         return Lock(f'{path}.lock', f'index {path}', wait=PATIENCE)
 
-    def _take_in(self, path: PathLike, made_by: Sequence[str]) -> None:
+    def _take_in(self, path: PathLike, made_by: Sequence[str], card: str) -> None:
         """Add what a file holds that another process wrote meanwhile.
 
         One that was there before this index was begun, and was not read, is replaced, as is one
@@ -116,7 +123,7 @@ class VideoIndex:
         if now in (before, GONE) or before is None and now[1] < self._begun:
             return
         try:
-            theirs = VideoIndex.load(path, made_by)
+            theirs = VideoIndex.load(path, made_by, card)
         except ValueError:
             return
         for video, entry in theirs.videos.items():
@@ -127,8 +134,8 @@ class VideoIndex:
                 self.broken.setdefault(video, why)
 
     @classmethod
-    def load(cls, path: PathLike, made_by: Sequence[str]) -> 'VideoIndex':
-        """Read a file that :meth:`save` wrote.
+    def load(cls, path: PathLike, made_by: Sequence[str], card: str = '') -> 'VideoIndex':
+        """Read a file that :meth:`save` wrote; arguments as there.
 
         Raises:
             FileNotFoundError: If there is none.
@@ -136,6 +143,7 @@ class VideoIndex:
         """
         before = stamp_of(os.path.abspath(path))
         arrays = read_arrays(path)
+        check_index_card(path, arrays.get(CARD), card)
         for ours, theirs, what in zip(made_by, arrays['made_by'].tolist(), OTHER):
             if ours != theirs:
                 raise ValueError(f'index {path} was made by {what}; make it anew, or search it '
@@ -150,13 +158,33 @@ class VideoIndex:
         return index
 
 
+def check_index_card(path: PathLike, stored: Optional[np.ndarray], card: str) -> None:
+    """Name in what a file's model differs from the one at hand; files of before have no card.
+
+    Raises:
+        ValueError: If it does, or the file's card is none.
+    """
+    try:
+        told = None if stored is None else parse_json(str(stored.reshape(-1)[0]), str(path))
+    except (ValueError, IndexError) as error:
+        raise ValueError(f'index {path}: its model card is damaged') from error
+    if told is None:
+        print_log(f'index {path} has no model card, as files of before 0.2 have none', 'current')
+    if not card or told is None:
+        return
+    theirs = ModelCard.from_dict(told, f'index {path}')
+    for difference in ModelCard.from_dict(json.loads(card)).differences(theirs):
+        raise ValueError(f'index {path} was made by another model: it {difference}; or make it '
+                         'anew')
+
+
 def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
     """The arrays of an index file by name; see :meth:`VideoIndex.load` for what is raised."""
     if not Path(path).is_file():
         raise FileNotFoundError(f'index {path} is missing')
     damaged = f'{path} is no index of videos, or damaged'
     try:
-        arrays = read_npz(path, ARRAYS)
+        arrays = read_npz(path, ARRAYS, (CARD, ))
     except ValueError as error:
         raise ValueError(damaged) from error
     if any(arrays[name].ndim == 0 or arrays[name].dtype.kind != kind

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmbt.files.atomic import check_place
+from mmbt.files.source import CARD
 from mmbt.version import __version__
 
 from . import output
@@ -31,6 +32,7 @@ class Conversion:
         frames: Rows of the time embedding that were kept.
         rows: Rows that the file has.
         config: The config that they fit; None for none.
+        card: What they were made beside; None where there is no video model.
         notes: What was assumed, or has to be known.
     """
 
@@ -40,6 +42,7 @@ class Conversion:
     frames: int = 0
     rows: int = 0
     config: Optional[Config] = None
+    card: Optional[Dict[str, Any]] = None
     notes: List[str] = field(default_factory=list)
 
 
@@ -190,6 +193,8 @@ def add_config(done: Conversion, configs: Path, arch: Union[str, Path, None]) ->
         raise ValueError(f'no model can be built of {label} with a branch of '
                          f"{branch['num_layers']} layers ({first_line})") from error
     output.check_fit(model, done.state, done.released.recipe_sources(), label, not alone)
+    done.card = output.card_of(model, done.state, trunk=not alone)
+    done.config[CARD] = done.card
     if not alone:
         output.fit_pipeline(done.config, model.trunk.image_size, model.text.context_length)
 
@@ -199,6 +204,8 @@ def write(done: Conversion, source: Path, out: Path, flags: List[str]) -> None:
     meta: Dict[str, Any] = dict(
         mmbt_version=__version__, source=source.name, form=done.released.form.key,
         dropped=sorted(done.released.dropped), notes=list(done.notes))
+    if done.card is not None:
+        meta[CARD] = done.card
     text = None
     if done.config is not None:
         command = ['python tools/convert_checkpoint.py', source.name, out.name, *flags]

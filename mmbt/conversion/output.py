@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.safe_load import in_line
+from mmbt.models.card_files import model_card
 
 from .architecture import OPENAI, Arch
 from .config_text import config_text
@@ -66,6 +67,19 @@ def build_without_weights(cfg: Config) -> nn.Module:
     model['trunk']['pretrained'] = None
     with torch.device('meta'):
         return MODELS.build(model)
+
+
+def card_of(model: nn.Module, state: Dict[str, Tensor], trunk: bool) -> Dict[str, Any]:
+    """The model card of converted weights.
+
+    Args:
+        model: Their model on the meta device, where it takes them.
+        state: The weights.
+        trunk: Whether they include CLIP's, which the card then marks.
+    """
+    if trunk:
+        model.load_state_dict(state, strict=False, assign=True)
+    return model_card(model).to_dict()
 
 
 def fit_pipeline(cfg: Config, image_size: Tuple[int, int], context_length: int) -> None:

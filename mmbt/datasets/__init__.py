@@ -3,6 +3,7 @@ from mmbt.reading import VideoReadError
 
 from .broken_videos import BrokenVideoPolicy
 from .instructions import VideoInstructions
+from .pipeline_fit import fit_pipeline
 from .recognition import LabelledVideos
 from .shards import ShardedVideos
 from .splits import SplitVideos
@@ -12,5 +13,5 @@ from .video_text import CaptionedVideos
 __all__ = [
     'BrokenVideoPolicy', 'CaptionedVideos', 'LabelledVideos', 'PackVideoText', 'ReadFrames',
     'ReadShardFrames', 'ShardedVideos', 'SplitVideos', 'TokenizeText', 'VideoInstructions',
-    'VideoReadError',
+    'VideoReadError', 'fit_pipeline',
 ]

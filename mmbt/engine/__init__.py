@@ -1,3 +1,4 @@
+from .card_hook import ModelCardHook
 from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
 from .lazy_info import LazyRuntimeInfoHook
 from .monitoring import NonFiniteHook, TrainingMonitorHook
@@ -6,7 +7,7 @@ from .run_hooks import ResumeCheckHook, WorkDirLockHook
 from .schedule import WarmUpCosineLR
 
 __all__ = [
-    'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'LazyRuntimeInfoHook', 'NonFiniteHook',
-    'ResumableSampler', 'ResumableTrainLoop', 'ResumeCheckHook', 'TrainingMonitorHook',
-    'WarmUpCosineLR', 'WorkDirLockHook'
+    'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'LazyRuntimeInfoHook',
+    'ModelCardHook', 'NonFiniteHook', 'ResumableSampler', 'ResumableTrainLoop',
+    'ResumeCheckHook', 'TrainingMonitorHook', 'WarmUpCosineLR', 'WorkDirLockHook'
 ]

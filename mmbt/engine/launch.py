@@ -170,11 +170,11 @@ def skip_idle_weights(cfg: Config) -> None:
     """
     from mmengine.runner.checkpoint import CheckpointLoader
 
-    from mmbt.models.checkpoint import holds_trunk
+    from mmbt.models.checkpoint import holds_trunk, without_weights
     trunk = cfg.model.get('trunk')
     if trunk and trunk.get('pretrained') and osp.isfile(cfg.load_from) and holds_trunk(
             CheckpointLoader.load_checkpoint(cfg.load_from, map_location='cpu')):
-        trunk.pretrained = None
+        cfg.model.trunk = without_weights(trunk)
 
 
 def build_runner(cfg: Config) -> Runner:

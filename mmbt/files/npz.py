@@ -16,12 +16,14 @@ from .safe_load import first_line
 KINDS = 'biufU'  # booleans, numbers, texts
 
 
-def read_npz(path: Union[str, Path], names: Sequence[str]) -> Dict[str, np.ndarray]:
+def read_npz(path: Union[str, Path], names: Sequence[str],
+             optional: Sequence[str] = ()) -> Dict[str, np.ndarray]:
     """The arrays of these names; others are left where they are.
 
     Args:
         path: The file.
         names: Of the arrays: plain numbers, or texts.
+        optional: Names of such as it may lack.
 
     Raises:
         OSError: The file cannot be opened.
@@ -32,7 +34,8 @@ def read_npz(path: Union[str, Path], names: Sequence[str]) -> Dict[str, np.ndarr
         try:
             with zipfile.ZipFile(opened) as file:
                 records = check_records(file.infolist(), size)
-                return {name: read_npy(file.read(records[f'{name}.npy'])) for name in names}
+                wanted = [*names, *(name for name in optional if f'{name}.npy' in records)]
+                return {name: read_npy(file.read(records[f'{name}.npy'])) for name in wanted}
         except KeyError as error:
             raise ValueError(f'it has no {first_line(error)}') from error
         except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds

@@ -17,6 +17,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import load_file as load_safetensors_file
 
 from .checkpoint_file import CheckpointFile, OldCheckpoint, ZipCheckpoint
+from .source import with_source
 
 WEIGHTS_ONLY = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 NOT_WEIGHTS_ONLY = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
@@ -138,7 +139,7 @@ def guarded(load: Callable) -> Callable:
                 checkpoint = load(cls, filename, *args, **kwargs)
             except CheckpointError as error:
                 raise CheckpointError(filename, error.reason) from error
-        return check_parts(checkpoint, filename)
+        return with_source(check_parts(checkpoint, filename), filename)
 
     return load_checkpoint
 

@@ -8,14 +8,17 @@ from torch import Tensor, nn
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.safe_load import first_line
+from mmbt.files.source import CARD, source_of
 from mmbt.version import __version__
 
+from .card_files import model_card
 from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk
 from .fingerprint import fingerprint
 
 
 def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
-    """Write what was trained, and a fingerprint of the CLIP that it was trained beside.
+    """Write what was trained, and a fingerprint and the card of the CLIP that it was
+    trained beside.
 
     The names do not depend on the library that CLIP is from. The file loads wherever a checkpoint
     does, and with :func:`load_branch` into a backbone beside any trunk of the same CLIP. The file
@@ -35,7 +38,8 @@ def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
     state = {name: value.detach().cpu().clone() for name, value in trained_weights(root).items()}
     state.update(marks_of_clip(root))
     with whole_file(path) as draft:
-        torch.save(dict(meta=dict(mmbt_version=__version__), state_dict=state), draft)
+        torch.save(dict(meta={'mmbt_version': __version__, CARD: model_card(root).to_dict()},
+                        state_dict=state), draft)
 
 
 def trained_weights(root: nn.Module) -> Dict[str, Tensor]:
@@ -79,11 +83,14 @@ def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
     if holds_trunk(checkpoint) and not is_dialogue(root):
         raise ValueError(f'{path} holds CLIP too; write its branch apart with '
                          "save_branch(init_model(config, checkpoint), 'branch.pth')")
-    state = dict(checkpoint.get('state_dict', checkpoint))
+    weights = checkpoint.get('state_dict', checkpoint)
+    state = dict(weights)
     try:
-        check_state_dict(root, state, '')
+        check_state_dict(root, state, '', source_of(weights))
         root.load_state_dict(state, strict=False)
     except (ValueError, RuntimeError) as error:
+        if str(path) in str(error):
+            raise
         raise ValueError(f'{path}: {first_line(error)}') from error
 
 

@@ -1,9 +1,12 @@
 """Which checkpoints a model takes."""
-from typing import Any, Dict, List, Mapping
+import inspect
+from typing import Any, Dict, List, Mapping, Optional
 
+from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from .card_files import check_source
 from .fingerprint import first_difference
 
 # Parts that a checkpoint may hold or lack freely: objectives are of no use after training.
@@ -22,17 +25,40 @@ def holds_trunk(checkpoint: Mapping[str, Any]) -> bool:
     return any(key.startswith(TRUNK) for key in checkpoint.get('state_dict', checkpoint))
 
 
+def without_weights(trunk: Dict[str, Any]) -> Dict[str, Any]:
+    """A trunk's config that reads no weights, for a checkpoint that brings them.
+
+    What ``pretrained`` tells beside them, such as the activation, is kept where the trunk can tell
+    the two apart.
+    """
+    if not trunk.get('pretrained'):
+        return trunk
+    kind = trunk.get('type')
+    kind = MODELS.get(kind) if isinstance(kind, str) else kind
+    if kind is not None and 'read_weights' in inspect.signature(kind).parameters:
+        return dict(trunk, read_weights=False)
+    return dict(trunk, pretrained=None)
+
+
 def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: str,
-                     *_: Any) -> None:
+                     known: Optional[Mapping[str, Any]] = None, *_: Any) -> None:
     """Refuse weights that are not this model's, before any is copied.
 
-    MMEngine only logs keys that do not fit, and would evaluate random weights. A checkpoint may
+    MMEngine only logs keys that do not fit, and would evaluate random weights; what is computed
+    otherwise with the same weights it does not see, which the model card tells. A checkpoint may
     lack the whole trunk (weights of the branch alone) if the model's CLIP is the one that they
     were trained beside; it may hold or lack objectives, lack what only dialogue models have, and
     hold layers beside those of CLIP that the model's trunk drops.
 
+    Args:
+        model: Whose weights they shall be.
+        state_dict: The weights; what only tells of CLIP is taken out.
+        prefix: What stands before the model's own names.
+        known: What :func:`mmbt.files.source.source_of` tells of the weights.
+
     Raises:
-        ValueError: If a key is missing or unknown, a shape differs, or CLIP does.
+        ValueError: If a key is missing or unknown, a shape differs, CLIP does, or what the model
+            card tells.
     """
     recorded = {
         key[len(prefix + FINGERPRINT):]: state_dict.pop(key) for key in list(state_dict)
@@ -44,7 +70,8 @@ def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: st
             raise ValueError(f'the checkpoint holds a {type(value).__name__} as {key}, not a '
                              'weight')
     whole = any(key.startswith(prefix + TRUNK) for key in given)
-    check_names(model, state_dict, prefix, given, whole)
+    source = check_source(model, known or {}, same_clip=not whole and not recorded)
+    check_names(model, state_dict, prefix, given, whole, source)
     if recorded and not whole:
         check_clip(model, recorded)
     elif not whole and any(key.startswith(f'{prefix}backbone.') for key in given):
@@ -53,7 +80,7 @@ def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: st
 
 
 def check_names(model: nn.Module, state_dict: Dict[str, Tensor], prefix: str, given: set,
-                whole: bool) -> None:
+                whole: bool, source: str) -> None:
     """Refuse weights of other names and shapes than the model's."""
     own = {prefix + key: value for key, value in model.state_dict().items()}
     idle = getattr(getattr(model, 'backbone', None), 'idle_weights', ())
@@ -72,7 +99,7 @@ def check_names(model: nn.Module, state_dict: Dict[str, Tensor], prefix: str, gi
     for title, keys in (('other shapes', resized), ('missing', missing), ('unknown', unknown)):
         if keys:
             more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
-            raise ValueError('the checkpoint is of another architecture than the config '
+            raise ValueError(f'{source} is of another architecture than the config '
                              f'({title}: {keys[0]}{more}){variant_hint(unknown)}')
 
 

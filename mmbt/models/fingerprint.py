@@ -4,18 +4,20 @@ A hash would tell CLIP in half precision from itself in full, and open_clip's fi
 Face's. A fingerprint keeps a few sums of every weight under names that no library decides: casts
 move them by about 0.1 %, other weights by about 140 %.
 """
-from typing import Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Dict, Mapping, Optional, Tuple
 
 import torch
 from torch import Tensor
 
-from .trunks import Trunk
+if TYPE_CHECKING:
+    from .trunks import Trunk
 
 COLUMNS = 13  # prime, so that the sums cut across heads and patches
 TOLERANCE = 0.01
+STEM = ('patch_embedding.weight', 'cls_token', 'position_embedding')  # every tower has them
 
 
-def fingerprint(trunk: Trunk) -> Dict[str, Tensor]:
+def fingerprint(trunk: 'Trunk') -> Dict[str, Tensor]:
     """The marks of all weights that the trunk runs, by canonical name.
 
     Args:
@@ -27,6 +29,18 @@ def fingerprint(trunk: Trunk) -> Dict[str, Tensor]:
     """
     return {name: marks(value) for name, value in trunk.canonical_state().items()
             if value.is_floating_point()}
+
+
+def stem(trunk: 'Trunk') -> Optional[Tuple[float, ...]]:
+    """The 14 marks of what stands before the first layer, taken as one weight.
+
+    They name a CLIP where all marks are too many. None where weights are shapes alone.
+    """
+    state = trunk.tower.stem_state()
+    values = torch.cat([state[name].detach().flatten() for name in STEM])
+    if values.is_meta:
+        return None
+    return tuple(float(f'{value:.6g}') for value in marks(values).tolist())
 
 
 def marks(weight: Tensor) -> Tensor:
@@ -45,7 +59,7 @@ def distance(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).square().mean().sqrt()) / scale if scale else 0.
 
 
-def first_difference(trunk: Trunk, recorded: Mapping[str, Tensor]) -> Optional[str]:
+def first_difference(trunk: 'Trunk', recorded: Mapping[str, Tensor]) -> Optional[str]:
     """The first weight of the trunk that is not what was recorded, None where all are.
 
     A trunk may run fewer layers than were recorded, as in dialogue models, and no more.

@@ -1,9 +1,12 @@
 """From uint8 frames to normalised batches, on the device."""
-from typing import Dict, Sequence
+from typing import Dict, Optional, Sequence
 
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
+from torch import nn
+
+from .card import ModelCard, show
 
 # Per-channel RGB statistics, in 0..255, that OpenAI's and EVA's CLIP were trained with.
 CLIP_MEAN = (122.7709383, 116.7460125, 104.09373615)
@@ -18,16 +21,34 @@ class VideoTextDataPreprocessor(BaseDataPreprocessor):
     (``pin_memory=True``).
 
     Args:
-        mean: RGB mean in 0..255. Defaults to CLIP's.
-        std: RGB standard deviation in 0..255. Defaults to CLIP's.
+        mean: RGB mean in 0..255. Defaults to the trunk's, and to CLIP's where there is none.
+        std: RGB standard deviation in 0..255. Likewise.
     """
 
     def __init__(self,
-                 mean: Sequence[float] = CLIP_MEAN,
-                 std: Sequence[float] = CLIP_STD) -> None:
+                 mean: Optional[Sequence[float]] = None,
+                 std: Optional[Sequence[float]] = None) -> None:
         super().__init__(non_blocking=True)
-        self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
+        self._said = dict(mean=mean, std=std)
+        for name, value in (('mean', mean or CLIP_MEAN), ('std', std or CLIP_STD)):
+            self.register_buffer(name, torch.tensor(value).view(3, 1, 1), persistent=False)
+
+    def follow(self, card: ModelCard) -> 'VideoTextDataPreprocessor':
+        """Take mean and standard deviation from a trunk's card.
+
+        Raises:
+            ValueError: If the preprocessor was built with others.
+        """
+        for name, said in self._said.items():
+            own = tuple(255 * value for value in getattr(card, name))
+            if said is not None and not torch.allclose(torch.tensor(said), torch.tensor(own),
+                                                       rtol=0, atol=0.01):
+                raise ValueError(f'data_preprocessor says {name}={show(tuple(map(float, said)))}, '
+                                 f'and its CLIP ({card.arch}) was trained with {show(own)}: leave '
+                                 f'{name} out')
+            value = torch.tensor(own).view(3, 1, 1)
+            setattr(self, name, value.to(getattr(self, name).device))
+        return self
 
     def forward(self, data: Dict, training: bool = False) -> Dict:
         """Collate what the data loader yields.
@@ -52,3 +73,9 @@ class VideoTextDataPreprocessor(BaseDataPreprocessor):
         if 'tokens' in inputs:
             batch['tokens'] = torch.cat(list(inputs['tokens']))
         return dict(inputs=batch, data_samples=data.get('data_samples'))
+
+
+def follow_card(preprocessor: nn.Module, card: ModelCard) -> None:
+    """Let a preprocessor take what a trunk's card says, if it is one that can."""
+    if isinstance(preprocessor, VideoTextDataPreprocessor):
+        preprocessor.follow(card)

@@ -8,8 +8,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ..tokenizer import tokenize
+from ..tokenizer import tokenizer_spec
 from .checkpoint import check_state_dict, settle_keys
+from .preprocessor import follow_card
 from .structures import VideoEncoding
 from .text import TextTower
 from .trunks import Trunk
@@ -43,9 +44,11 @@ class VideoTextModel(BaseModel):
         if self.trunk.embed_dim is None and (heads or cls_head):
             raise ValueError('a trunk without its last layers, or without a projection, has no '
                              'joint space of video and text; remove heads and cls_head')
+        follow_card(self.data_preprocessor, self.trunk.card)
         self.mask = MODELS.build(mask) if mask else None
         self.heads = nn.ModuleList(self._build_head(head) for head in heads)
         self.cls_head = MODELS.build(cls_head) if cls_head else None
+        self._check_cls_head()
         self._register_load_state_dict_pre_hook(check_state_dict, with_module=True)
         self.register_load_state_dict_post_hook(settle_keys)
 
@@ -54,6 +57,19 @@ class VideoTextModel(BaseModel):
         if config['type'] == 'MBTAHead':
             sizes = dict(width=self.trunk.width, embed_dim=self.trunk.embed_dim)
         return MODELS.build(config, default_args=sizes)
+
+    def _check_cls_head(self) -> None:
+        """Refuse a head whose class names the text tower could not read."""
+        head, text = self.cls_head, self.trunk.text
+        if head is None or text is None:
+            return
+        arch, context = getattr(head, 'arch', None), getattr(head, 'context_length', 0)
+        if arch is not None and tokenizer_spec(arch) != text.tokenizer:
+            raise ValueError(f'cls_head says the tokenizer {tokenizer_spec(arch)}, and the text '
+                             f"tower's is {text.tokenizer}: leave arch out of cls_head")
+        if context > text.context_length:
+            raise ValueError(f'cls_head says context_length={context}, and the text tower takes '
+                             f'{text.context_length} tokens at most')
 
     @property
     def trunk(self) -> Trunk:
@@ -94,7 +110,13 @@ class VideoTextModel(BaseModel):
         return video
 
     def encode_text(self, tokens: Tensor) -> Tensor:
-        """(B, L) token ids -> (B, E) embeddings, not normalised."""
+        """(B, L) token ids -> (B, E) embeddings, not normalised.
+
+        Raises:
+            ValueError: If they are another tokenizer's than the text tower's, see
+                :meth:`TextTower.check`.
+        """
+        self.text.check(tokens)
         return self.text(tokens)
 
     def set_classes(self) -> None:
@@ -102,7 +124,7 @@ class VideoTextModel(BaseModel):
         if self.cls_head is None:
             raise ValueError('the model has no cls_head; set model.cls_head in the config')
         head = self.cls_head
-        tokens = tokenize(head.classes, head.context_length, head.arch)
+        tokens = self.text.tokenize(head.classes, head.context_length)
         with torch.no_grad():
             head.set_class_features(self.encode_text(tokens.to(self.data_preprocessor.device)))
 
@@ -137,7 +159,7 @@ class VideoTextModel(BaseModel):
         if self.mask is not None:
             visible = self.mask(*imgs.shape[:2], self.trunk.num_patches, imgs.device)
         encoding = self.backbone(imgs, visible)
-        text = self.encode_text(tokens)
+        text = self.text(tokens)
         return {head.name: head(encoding, text, self.trunk) for head in self.heads}
 
     @torch.no_grad()

@@ -74,6 +74,19 @@ def test_each_question_knows_the_rounds_before_it(folder):
     assert model.generate(imgs[None], QUESTIONS[1:]) != answers[1:]
 
 
+def test_frames_are_normalised_and_sized_as_the_tower_s_folder_says(folder):
+    (folder / 'clip/preprocessor_config.json').write_text(json.dumps(dict(
+        image_mean=[0.5] * 3, image_std=[0.5] * 3)))
+    model = init_dialogue('chat.py')
+    chat = VideoChat(model, 'clip.mp4')
+    expected = model.tokens((chat.frames.float() / 127.5 - 1)[None])
+    torch.testing.assert_close(chat.tokens, expected, rtol=1e-4, atol=1e-5)
+    config = Config.fromfile('chat.py')
+    config.pipeline[2].crop_size = 10
+    with pytest.raises(ValueError, match='frames of 10 x 10 pixels .* takes 12 x 12'):
+        init_dialogue(config)
+
+
 def test_the_video_is_encoded_once(folder, monkeypatch):
     model = init_dialogue('chat.py')
     counted = []

@@ -223,3 +223,15 @@ def test_embeddings_that_are_not_finite_are_refused(videos):
     with pytest.raises(ValueError, match='embeddings that are not finite; check its weights'):
         search.add(videos)
     assert len(search) == 0
+
+
+def test_labels_have_the_temperature_of_the_model_s_objectives(videos):
+    """A softmax of cosines, worked out by hand."""
+    config = Config.fromfile('config.py')
+    config.model.heads = [dict(type='VTCHead', temperature=0.2)]
+    search = new_search(config)
+    names = ['a cat', 'a dog']
+    cosines = search.encoder.texts(names) @ search.embedding(videos[0])
+    expected = np.exp(cosines / 0.2) / np.exp(cosines / 0.2).sum()
+    assert dict(search.label(videos[0], names)) == pytest.approx(dict(zip(names, expected)))
+    assert new_search().temperature == 0.01

@@ -12,6 +12,7 @@ from mmbt.models import BTAdapter, HuggingFaceTrunk
 
 from ..models.dialogue.folders import clip_folder, llava_v1_folder
 from .layouts import ROOT, TUNINGS, lay_out, load
+from .test_dialogue import cut_to
 
 # Correctness and Temporal, of Table 3 (FT) and of Table 1.
 PAPER = {'tune_llava_7b': (2.68, 2.34), 'tune_llava_7b_scratch': (2.55, 2.26),
@@ -54,6 +55,7 @@ def test_it_builds_learns_and_talks(path, stand_ins):
     model.loss(imgs, ['what?', 'who is it?'], ['a', 'all of them'])['loss'].backward()
     unread = {name for name, p in model.named_parameters() if p.requires_grad and p.grad is None}
     assert config.get('find_unused_parameters', False) == bool(unread)
+    cut_to(config.pipeline, 12)
     talk = init_dialogue(config)
     answer, = talk.generate(imgs[:1], ['what?'], max_new_tokens=2)
     assert isinstance(answer, str) and type(talk).__name__ == 'LLaVAV1Dialogue'

@@ -1,11 +1,12 @@
 """Turn captions into token ids."""
-from typing import Union
+from typing import Callable, Union
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+from torch import Tensor
 
-from mmbt.tokenizer import build_tokenizer
+from mmbt.tokenizer import TokenizerSpec, tokenizer_spec
 
 
 @TRANSFORMS.register_module()
@@ -20,8 +21,10 @@ class TokenizeText(BaseTransform):
 
     Args:
         context_length (int): L, tokens of a caption with start and end of text.
-        arch (str or dict): The text tower's architecture; see
-            :func:`mmbt.tokenizer.build_tokenizer`. Defaults to 'ViT-L-14'.
+        arch (str or dict, optional): The text tower's architecture; see
+            :func:`mmbt.tokenizer.build_tokenizer`. Defaults to the model's own, which
+            :class:`mmbt.engine.ModelCardHook` and :func:`mmbt.datasets.fit_pipeline` tell; without
+            either, to OpenAI's CLIP's, and a text tower of another refuses the ids.
         caption (str): 'random' takes one caption, drawn with ``np.random``; 'all' takes every one.
             Defaults to 'random'.
 
@@ -29,7 +32,7 @@ class TokenizeText(BaseTransform):
         ValueError: If a caption is not text, or there is none.
     """
 
-    def __init__(self, context_length: int, arch: Union[str, dict] = 'ViT-L-14',
+    def __init__(self, context_length: int, arch: Union[str, dict, None] = None,
                  caption: str = 'random') -> None:
         if caption not in ('random', 'all'):
             raise ValueError(f"TokenizeText: caption must be 'random' or 'all', got {caption!r}")
@@ -39,7 +42,9 @@ class TokenizeText(BaseTransform):
         self.context_length = context_length
         self.arch = arch
         self.caption = caption
-        self.tokenizer = build_tokenizer(arch)
+        spec = TokenizerSpec() if arch is None else tokenizer_spec(arch)
+        self.says = None if arch is None else str(spec)
+        self.tokenizer: Callable[..., Tensor] = spec.build()
 
     def transform(self, results: dict) -> dict:
         """Add ``tokens`` to ``results``; see the class."""

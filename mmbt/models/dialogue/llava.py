@@ -52,6 +52,7 @@ class LLaVADialogue(VideoDialogue):
                  dtype: Optional[str] = None,
                  generation: Optional[Dict] = None) -> None:
         precision = dtype_of(dtype, model)
+        folder = model if isinstance(model, str) else None
         if isinstance(model, str):
             tokenizer = tokenizer or tokenizer_of(model)
             model = from_pretrained(transformers.LlavaForConditionalGeneration, model, precision)
@@ -60,7 +61,7 @@ class LLaVADialogue(VideoDialogue):
         elif dtype is not None:
             cast(model, precision)
         config = model.config
-        trunk = HuggingFaceTrunk(model, drop_last=layers_after(config))
+        trunk = HuggingFaceTrunk(model, drop_last=layers_after(config), folder=folder)
         tokens = VideoTokens(build_backbone(backbone, trunk), combination, pooling,
                              'first' if config.vision_feature_select_strategy == 'full' else None)
         super().__init__(tokens.to(precision), model, tokenizer, template, generation)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..branch_file import as_model, load_branch, marks_of_clip, outside_clip
 from ..checkpoint import check_state_dict, settle_keys
 from ..losses import IGNORED, answer_cross_entropy
+from ..preprocessor import follow_card
 from .base import VideoDialogue
 from .loading import cast
 from .tuning_text import answer_tokens, check_end
@@ -67,6 +68,7 @@ class DialogueTuning(BaseModel):
         check_end(self.dialogue.tokenizer, self.dialogue.template)
         self.max_tokens = max_tokens
         self.train_clip = train_clip
+        follow_card(self.data_preprocessor, self.backbone.trunk.card)
         self.open_parts()
         if branch is not None:
             load_branch(self, branch)
@@ -222,9 +224,10 @@ def keep_trained(module: DialogueTuning, state: Dict[str, Any], prefix: str, *_:
         state[prefix + name] = value.detach()
 
 
-def take_trained(module: DialogueTuning, state: Dict[str, Any], prefix: str, *_: Any) -> None:
+def take_trained(module: DialogueTuning, state: Dict[str, Any], prefix: str,
+                 known: Dict[str, Any], *_: Any) -> None:
     """Load what :func:`keep_trained` left, or a branch file; refuse what does not fit."""
     given = {key[len(prefix):]: state.pop(key) for key in list(state) if key.startswith(prefix)}
     root = as_model(module)
-    check_state_dict(root, given, '')
+    check_state_dict(root, given, '', known)
     root.load_state_dict(given, strict=False)

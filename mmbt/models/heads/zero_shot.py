@@ -1,5 +1,5 @@
 """Recognition by the names of the classes."""
-from typing import Optional, Sequence
+from typing import Dict, Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,8 @@ class ZeroShotHead(nn.Module):
     Args:
         class_file: File with one class name a line.
         classes: The names themselves, instead of a file.
-        arch: Architecture whose tokenizer the text tower needs.
+        arch: Architecture whose tokenizer the names are for. Defaults to the text tower's own; the
+            model refuses another.
         context_length: Token ids of a name at most. Defaults to 12 (App. A).
         temperature: tau, by which similarities are divided.
         class_names: 'words' turns CamelCase and underscores of the file into words, 'raw' takes
@@ -34,7 +35,7 @@ class ZeroShotHead(nn.Module):
     def __init__(self,
                  class_file: Optional[str] = None,
                  classes: Optional[Sequence[str]] = None,
-                 arch: str = 'ViT-L-14',
+                 arch: Union[str, Dict, None] = None,
                  context_length: int = 12,
                  temperature: float = 0.01,
                  class_names: str = 'words') -> None:

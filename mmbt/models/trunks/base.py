@@ -1,16 +1,18 @@
 """The frozen image-text model, seen one way: embed -> blocks -> norm -> proj."""
 import contextlib
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional
+from typing import Dict, Iterable, List, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ..blocks import SpatialBlock
+from ..card import ModelCard
 from ..masks import gather_visible
 from ..text import TextTower
 from .float8 import check_float8, float8_block
 from .layer import attend, feed_forward
+from .preprocessing import Preprocessing
 from .towers import Tower
 
 
@@ -48,8 +50,13 @@ class Trunk(nn.Module):
         float8: Whether the layers' products behind a layer norm are in float8 and the others in
             bfloat16; for a frozen trunk in float32, on a processor with units for it (NVIDIA from
             Ada and Hopper on).
+        arch: Its name in its library.
+        preprocessing: How its frames were made; None is OpenAI's CLIP's mean and standard
+            deviation, and nothing known of the resizing.
 
     Attributes:
+        card (ModelCard): What has to be the same wherever it is used: ``mean``, ``std``,
+            ``image_size``, ``resize_mode``, ``tokenizer``, ``context_length``, ``activation``, ...
         width (int): Channels D of a token.
         embed_dim (int | None): Channels E of the joint space; None where there is none.
         num_layers (int): Number of layers L that are run.
@@ -70,7 +77,9 @@ class Trunk(nn.Module):
                  frozen: bool = True,
                  depth: Optional[int] = None,
                  drop_last: int = 0,
-                 float8: bool = False) -> None:
+                 float8: bool = False,
+                 arch: Optional[str] = None,
+                 preprocessing: Optional[Preprocessing] = None) -> None:
         super().__init__()
         if float8:
             check_float8(tower, frozen)
@@ -90,7 +99,31 @@ class Trunk(nn.Module):
         self.num_heads = tower.num_heads
         self.image_size = tower.image_size
         self.eps = tower.eps
+        self.card = self._card(arch, whole, preprocessing or Preprocessing())
         self.freeze(frozen)
+
+    def _card(self, arch: Optional[str], depth: int, frames: Preprocessing) -> ModelCard:
+        text = self.text
+        words = {} if text is None else dict(
+            tokenizer=str(text.tokenizer), context_length=text.context_length,
+            text_heads=getattr(text.transformer, 'heads', None), text_pooling=text.pooling)
+        return ModelCard(
+            arch=arch or type(self.visual).__name__, depth=depth, width=self.width,
+            num_heads=self.num_heads, activation=self.tower.activation, pooling='cls',
+            image_size=self.image_size, mean=frames.mean, std=frames.std,
+            resize_mode=frames.resize_mode, interpolation=frames.interpolation, **words)
+
+    def tokenize(self, texts: Sequence[str], context_length: Optional[int] = None) -> Tensor:
+        """(M, L) token ids of M texts, by the text tower's own tokenizer.
+
+        See :meth:`TextTower.tokenize`.
+
+        Raises:
+            ValueError: If there is no text tower.
+        """
+        if self.text is None:
+            raise ValueError('this trunk has no text tower')
+        return self.text.tokenize(texts, context_length)
 
     def embed(self, images: Tensor) -> Tensor:
         """(M, 3, H, W) normalised images -> (M, 1 + N, D), V(0), the input of the first layer."""

@@ -1,11 +1,12 @@
 """Vision towers of Hugging Face models as trunks: CLIP, and those in LLaVA and InstructBLIP."""
-from typing import Callable, Dict, Optional, Union
+from typing import Any, Callable, Dict, Optional, Union
 
 from mmaction.registry import MODELS
 from torch import nn
 
 from .base import Trunk
 from .hugging_face_files import load_vision
+from .preprocessing import of_folder, settled
 from .towers import HFBLIP2, HFCLIP, HFTower, HFVision
 
 # By the names of classes: whether there is a CLIPVisionTransformer depends on the version.
@@ -32,10 +33,14 @@ class HuggingFaceTrunk(Trunk):
         depth: Layers of the whole CLIP that the tower is from, such as 40 for the 39 of
             InstructBLIP's EVA. None: those that it has.
         drop_last: How many of these, at the end, are not run: 1 in LLaVA and InstructBLIP.
+        preprocess_cfg: ``mean`` and ``std`` of its frames, in 0..1. Defaults to those of the
+            folder's ``preprocessor_config.json``, else to OpenAI's CLIP's.
+        folder: Where a module is from, for its ``preprocessor_config.json``.
 
     Raises:
         ValueError: If there is no vision tower that the branch can stand beside, its weights are
-            not whole, or ``depth`` and ``drop_last`` do not fit it.
+            not whole, ``depth`` and ``drop_last`` do not fit it, or ``preprocess_cfg`` says
+            otherwise than the folder.
         FileNotFoundError: If the model is neither here nor to be had.
     """
 
@@ -43,9 +48,14 @@ class HuggingFaceTrunk(Trunk):
                  model: Union[str, nn.Module],
                  frozen: bool = True,
                  depth: Optional[int] = None,
-                 drop_last: int = 0) -> None:
+                 drop_last: int = 0,
+                 preprocess_cfg: Optional[Dict[str, Any]] = None,
+                 folder: Optional[str] = None) -> None:
         visual = load_vision(model) if isinstance(model, str) else find_vision(model)
-        super().__init__(visual, view(visual), None, frozen, depth, drop_last)
+        source = model if isinstance(model, str) else folder
+        frames = settled(None if source is None else of_folder(source), preprocess_cfg)
+        super().__init__(visual, view(visual), None, frozen, depth, drop_last,
+                         arch=type(visual.transformer).__name__, preprocessing=frames)
 
 
 def find_vision(model: nn.Module) -> HFVision:

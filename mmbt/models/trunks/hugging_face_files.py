@@ -13,6 +13,7 @@ from huggingface_hub.errors import EntryNotFoundError
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from mmbt.files.hub import hub_is_out_of_reach
 from mmbt.files.safe_load import CheckpointError, check_weights, first_line, read_checkpoint
 
 from .hugging_face_check import (
@@ -23,7 +24,6 @@ from .hugging_face_check import (
     read_settings,
 )
 from .towers import HFVision
-from .weights import hub_is_out_of_reach
 
 # model_type of a folder, or of its vision_config -> how transformers' classes begin
 KINDS = {

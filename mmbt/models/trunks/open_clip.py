@@ -1,5 +1,5 @@
 """Image-text models of open_clip as trunks: OpenAI's CLIP, LAION's, EVA-CLIP-g."""
-from typing import Dict, Optional, Union
+from typing import Any, Dict, Optional, Union
 
 from mmaction.registry import MODELS
 from open_clip.model import CustomTextCLIP
@@ -7,8 +7,12 @@ from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import nn
 
+from mmbt.tokenizer import tokenizer_spec
+
+from ..card_files import read_card
 from ..text import TextTower
 from .base import Trunk
+from .preprocessing import NAMES, beside, of_tag, settled
 from .towers import OpenCLIPViT, TimmEVA, Tower
 from .weights import architecture, find_weights, load_weights
 
@@ -29,10 +33,17 @@ class OpenCLIPTrunk(Trunk):
         frozen: Whether both towers are frozen. Defaults to True.
         drop_last: Layers at the end of the vision tower that are not run, as dialogue models do.
         float8: Whether the vision tower's products are in float8, see :class:`Trunk`.
+        preprocess_cfg: ``mean``, ``std`` (in 0..1), ``resize_mode`` and ``interpolation`` of the
+            weights' training, where neither the tag, nor ``open_clip_config.json`` beside a file,
+            nor a checkpoint's own card tells them. Defaults to OpenAI's CLIP's mean and standard
+            deviation, the resizing unknown.
+        read_weights: Whether ``pretrained`` is read. False where a checkpoint brings the weights:
+            what ``pretrained`` tells of activation and preprocessing holds all the same.
 
     Raises:
         ValueError: If the architecture is unknown, is neither a plain vision transformer with a
-            CLS token nor EVA-01, or the weights are of another architecture.
+            CLS token nor EVA-01, its text tower is not open_clip's own, the weights are of
+            another architecture or activation, or ``preprocess_cfg`` says otherwise than they do.
         FileNotFoundError: If the weights are neither here nor to be had.
     """
 
@@ -43,15 +54,27 @@ class OpenCLIPTrunk(Trunk):
                  pretrained: Optional[str] = None,
                  frozen: bool = True,
                  drop_last: int = 0,
-                 float8: bool = False) -> None:
+                 float8: bool = False,
+                 preprocess_cfg: Optional[Dict[str, Any]] = None,
+                 read_weights: bool = True) -> None:
         config = architecture(arch, pretrained)
-        path = None if pretrained is None else find_weights(arch, pretrained)
+        spec = tokenizer_spec(config)
+        card = read_card(pretrained)
+        told = None if pretrained is None else of_tag(arch, pretrained) or beside(pretrained)
+        if card is not None:
+            told = f'the card of {pretrained}', {name: getattr(card, name) for name in NAMES}
+        frames = settled(told, preprocess_cfg)
+        path = find_weights(arch, pretrained) if pretrained and read_weights else None
         model = CustomTextCLIP(**config)
         if path is not None:
             load_weights(model, arch, path)
-        text = TextTower(model.text, frozen)
+        text = TextTower(model.text, frozen, spec)
         super().__init__(model.visual, view(model.visual, arch), text, frozen,
-                         drop_last=drop_last, float8=float8)
+                         drop_last=drop_last, float8=float8, preprocessing=frames,
+                         arch=arch if isinstance(arch, str) else 'custom')
+        if card is not None:
+            for difference in self.card.differences(card):
+                raise ValueError(f'{pretrained} {difference}')
 
 
 def view(visual: nn.Module, arch: Union[str, Dict]) -> Tower:

@@ -2,10 +2,7 @@
 import copy
 import difflib
 import os
-import socket
-import urllib.request
 from typing import Dict, Optional, Union
-from urllib.parse import urlparse
 
 import huggingface_hub.constants
 import open_clip
@@ -14,6 +11,7 @@ from open_clip.factory import load_checkpoint
 from safetensors import SafetensorError
 from torch import nn
 
+from mmbt.files.hub import hub_is_out_of_reach
 from mmbt.files.safe_load import (
     CheckpointError,
     check_parts,
@@ -37,7 +35,8 @@ def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Di
         pretrained: A tag may ask for quick-GELU, which the name alone does not tell.
 
     Raises:
-        ValueError: If the name is unknown or the dict lacks a key.
+        ValueError: If the name is unknown, the dict lacks a key, or the text tower cannot be
+            served.
     """
     if isinstance(arch, str):
         config = open_clip.get_model_config(arch.replace('/', '-'))
@@ -58,7 +57,26 @@ def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Di
         config.pop(key, None)
     for part in ('vision_cfg', 'text_cfg'):
         config[part] = dict(config[part])
+    check_text(arch, config['text_cfg'])
     return config
+
+
+def check_text(arch: Union[str, Dict], text: Dict) -> None:
+    """Refuse a text tower that does not read a caption at its end, before it is built.
+
+    Raises:
+        ValueError: If it is such a one.
+    """
+    why = None
+    if text.get('hf_model_name'):
+        why = f"is Hugging Face's {text['hf_model_name']}"
+    elif text.get('embed_cls') or text.get('output_tokens'):
+        why = 'is that of a CoCa, with a token of its own behind the caption'
+    elif text.get('pool_type', 'argmax') not in ('argmax', 'eos') or text.get('no_causal_mask'):
+        why = 'reads a caption elsewhere than at its end, or backwards too'
+    if why:
+        raise ValueError(f"arch {arch if isinstance(arch, str) else 'dict'!r}: the text tower {why}"
+                         ', which is not served; take one of a plain CLIP')
 
 
 def load_weights(model: nn.Module, arch: Union[str, Dict], path: str) -> None:
@@ -114,17 +132,6 @@ def find_weights(arch: Union[str, Dict], pretrained: str) -> str:
             'machine with a network, or set model.trunk.pretrained to a local file') from error
     finally:
         huggingface_hub.constants.HF_HUB_OFFLINE = offline
-
-
-def hub_is_out_of_reach() -> bool:
-    """Whether the hub's name does not even resolve, so that retrying for a minute is idle."""
-    if urllib.request.getproxies():
-        return False
-    try:
-        socket.getaddrinfo(urlparse(huggingface_hub.constants.ENDPOINT).hostname, 443)
-    except OSError:
-        return True
-    return False
 
 
 def own_trunk_weights(path: str) -> Optional[Dict[str, torch.Tensor]]:

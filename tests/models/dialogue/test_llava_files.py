@@ -1,5 +1,6 @@
 """LLaVA and its branch from files and folders; what does not fit is refused in one line."""
 import copy
+import json
 
 import pytest
 import torch
@@ -88,6 +89,17 @@ def test_a_folder_talks_as_the_module_saved_in_it(folder, same_clip):
     assert torch.equal(next_logits(loaded, imgs, ASKED), next_logits(module, imgs, ASKED))
     answers = loaded.generate(imgs, ASKED, **GREEDY)
     assert answers == module.generate(imgs, ASKED, **GREEDY) and len(set(answers)) == 3
+
+
+def test_mean_and_std_are_the_folder_s(folder):
+    """And a branch of a CLIP with others is refused."""
+    path, branch = folder
+    half = [0.5, 0.5, 0.5]
+    (path / 'preprocessor_config.json').write_text(json.dumps(dict(image_mean=half)))
+    card = LLaVADialogue(str(path), FRAME_MEAN).backbone.trunk.card
+    assert card.mean == tuple(half) and card.std[0] == pytest.approx(0.26862954)
+    refused(r'made with mean=\(0.4815, .*, this config says \(0.5, 0.5, 0.5\)', str(path), BRANCH,
+            branch=branch)
 
 
 def test_a_tokenizer_at_hand_goes_before_the_folders(folder):
