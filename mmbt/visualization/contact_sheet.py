@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmbt.files.atomic import whole_file
-
 from mmbt.reading import VideoReadError
+
 from ..datasets.transforms.reading import ReadFrames
 from ..datasets.transforms.sampling import FirstMiddleLast
 

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from mmbt.files.atomic import whole_file
-
 from mmbt.reading import VideoReadError
+
 from ..transforms.reading import ReadFrames
 from ..transforms.sampling import ROUNDING, times_of
 from .layout import BROKEN, MANIFEST, SETTINGS, index_path, shard_name

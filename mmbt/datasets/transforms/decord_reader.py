@@ -5,10 +5,11 @@ from typing import Any, Optional
 from mmaction.datasets.transforms import DecordDecode, DecordInit
 
 from mmbt.reading import VideoReadError, check_file
+
 from .size_limit import check_size
 
-DEPRECATED = ("ReadFrames(reader='decord') is there to reproduce old numbers and goes with the next "
-              'release: leave it out, and every video is read right')
+DEPRECATED = ("ReadFrames(reader='decord') is there to reproduce old numbers and goes with the "
+              'next release: leave it out, and every video is read right')
 
 
 class DecordReader(DecordInit):

@@ -11,6 +11,7 @@ from mmcv.transforms import BaseTransform
 
 from mmbt.reading import VideoFacts, check_file, read_frames
 from mmbt.reading.process import DEADLINE, read_isolated
+
 from ..video_files import IMAGE_SUFFIXES
 from .blank import blank_frames
 from .decord_reader import DecordReader
@@ -172,7 +173,7 @@ class ReadFrames(BaseTransform):
         state = np.random.get_state()
 
         def choose(facts: VideoFacts) -> np.ndarray:
-            if 'frame_inds' in results:  # decoding found other frames: draw as if for the first time
+            if 'frame_inds' in results:  # decoding found other frames: as if drawn first
                 np.random.set_state(state)
             results.update(total_frames=facts.total_frames, avg_fps=facts.rate, times=facts.times,
                            seconds=facts.seconds)
