@@ -107,10 +107,11 @@ def read_video(model: VideoDialogue, video: Union[str, Path], by: Optional[str] 
         video: The file.
         by: 'time' or 'frame', what frames are sampled evenly in; None as the pipeline says.
     """
-    results = dict(filename=str(video))
-    for step in model.pipeline.transforms:
-        results = (step.sampled_by(by) if by and isinstance(step, ReadFrames) else step)(results)
-    return torch.as_tensor(results['imgs'])
+    pipeline = model.pipeline
+    if by is not None:
+        pipeline = Compose([step.sampled_by(by) if isinstance(step, ReadFrames) else step
+                            for step in pipeline.transforms])
+    return torch.as_tensor(pipeline(dict(filename=str(video)))['imgs'])
 
 
 @torch.no_grad()

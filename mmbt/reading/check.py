@@ -83,8 +83,9 @@ def check_video(path: str, frames: int, deadline: float = DEADLINE) -> Checked:
     return Checked(path, bytes=size, changed=changed, took=time.perf_counter() - start, **found)
 
 
-def _spread(frames: int, facts: VideoFacts) -> np.ndarray:
-    return np.unique(np.linspace(0, facts.total_frames - 1, frames).round().astype(int))
+def _spread(frames: int, facts: VideoFacts) -> list[int]:
+    places = np.linspace(0, facts.total_frames - 1, frames).round().astype(int)
+    return sorted(set(places.tolist()))
 
 
 def _described(facts: VideoFacts) -> dict[str, Any]:

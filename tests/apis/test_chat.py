@@ -61,6 +61,16 @@ def test_the_video_is_read_by_the_config_s_pipeline(folder):
     torch.testing.assert_close(seen, torch.tensor([1., 4., 7., 9.]), atol=0.3, rtol=0)
 
 
+@pytest.mark.parametrize('arguments, expected', [
+    ({}, [1., 4., 7., 10.]), (dict(by='time'), [1., 4., 7., 10.]),
+    (dict(by='frame'), [1., 4., 7., 9.])])
+def test_a_conversation_sees_frames_evenly_in_time(folder, arguments, expected):
+    """By time those shown at 0.15, 0.45, 0.75 and 1.05 s of 1.2."""
+    frames = VideoChat(init_dialogue('chat.py'), 'clip.mp4', **arguments).frames
+    seen = frames.float().mean(dim=(1, 2, 3)) / GREY_STEP
+    torch.testing.assert_close(seen, torch.tensor(expected), atol=0.3, rtol=0)
+
+
 def test_each_question_knows_the_rounds_before_it(folder):
     model = init_dialogue('chat.py')
     chat = VideoChat(model, 'clip.mp4')

@@ -1,4 +1,4 @@
-"""A data loader whose workers read: what hangs, dies or is killed is skipped, and nothing is left."""
+"""A data loader whose workers read: what hangs or dies is skipped, and no process is left."""
 import json
 import os
 import signal

@@ -133,12 +133,10 @@ def test_frames_are_drawn_anew_where_decoding_finds_others(uneven, monkeypatch, 
         return real(path, choose, **kwargs)
 
     real = getattr(reading, 'read_isolated' if isolated else 'read_frames')
-    np.random.seed(3)
-    expected = ReadFrames(4, isolated=isolated)(dict(filename=uneven))['frame_inds'], np.random.rand()
+    expected, after = draw(uneven, 3, isolated=isolated)
     monkeypatch.setattr(reading, real.__name__, read)
-    np.random.seed(3)
-    found = ReadFrames(4, isolated=isolated)(dict(filename=uneven))['frame_inds'], np.random.rand()
-    assert found[0].tolist() == expected[0].tolist() and found[1] == expected[1]
+    found, then = draw(uneven, 3, isolated=isolated)
+    assert found['frame_inds'].tolist() == expected['frame_inds'].tolist() and then == after
 
 
 def draw(path, seed, **kwargs):

@@ -8,8 +8,8 @@ from mmbt.reading import VideoReadError, check_file
 
 from .size_limit import check_size
 
-DEPRECATED = ("ReadFrames(reader='decord') is there to reproduce old numbers and goes with the next "
-              'release: leave it out, and every video is read right')
+DEPRECATED = ("ReadFrames(reader='decord') is there to reproduce old numbers and goes with the "
+              'next release: leave it out, and every video is read right')
 
 
 class DecordReader(DecordInit):

@@ -173,7 +173,7 @@ class ReadFrames(BaseTransform):
         state = np.random.get_state()
 
         def choose(facts: VideoFacts) -> np.ndarray:
-            if 'frame_inds' in results:  # decoding found other frames: draw as if for the first time
+            if 'frame_inds' in results:  # decoding found other frames: as if drawn first
                 np.random.set_state(state)
             results.update(total_frames=facts.total_frames, avg_fps=facts.rate, times=facts.times,
                            seconds=facts.seconds)
