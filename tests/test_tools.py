@@ -88,7 +88,10 @@ def test_traceback_is_shown_on_request(config, monkeypatch):
     (ValueError('Caught ValueError in DataLoader worker process 1.\nOriginal Traceback:\n'
                 '  File "a.py", line 1\nValueError: clip.mp4 has no frames'),
      'clip.mp4 has no frames'),
-    (PermissionError(13, 'Permission denied', 'a.pth'), 'a.pth: Permission denied'),
+    (PermissionError(13, 'Permission denied', 'a.pth'),
+     'a.pth: Permission denied; allow it, or name another place'),
+    (ValueError('a.mp4 cannot be opened: Permission denied'),
+     'a.mp4 cannot be opened: Permission denied'),
     (KeyError('A is not in the mmaction::model registry. Please check'),
      'A is not in the mmaction::model registry. Please check'),
     (KeyError('loss'), None), (TypeError('bug'), None), (RuntimeError('bug'), None)])

@@ -74,9 +74,22 @@ def machine() -> dict:
 
 
 def main() -> None:
-    """Run every step, then write the report."""
+    """Run the demo, alone in its folder."""
     args = parse_args()
     project = enter(args.small or ROOT)
+    from mmbt.engine.launch import run_tool
+    from mmbt.files.lock import Lock
+
+    def work() -> None:
+        with Lock(OUT / 'demo.lock', str((args.small or Path()) / OUT),
+                  remedy='wait for it, or use --small DIR'):
+            demo(args, project)
+
+    run_tool(work)
+
+
+def demo(args: argparse.Namespace, project: Path) -> None:
+    """Run every step, then write the report."""
     tools, configs = project / 'tools', project / 'configs/demo'
     begin, seed = time.time(), ('--seed', args.seed)
     seconds = {}
@@ -97,8 +110,7 @@ def main() -> None:
         runs[name] = dict(metrics=metrics, features=str(features))
     seconds['test'] = time.time() - tests
     seconds['total'] = time.time() - begin
-    from mmbt.engine.launch import run_tool
-    run_tool(lambda: report(args, runs, seconds))
+    report(args, runs, seconds)
 
 
 def report(args: argparse.Namespace, runs: dict, seconds: dict) -> None:

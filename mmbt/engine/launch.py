@@ -110,7 +110,7 @@ def describe(error: Exception) -> Optional[str]:
     Returns:
         Optional[str]: The line; None where the error is not about the input.
     """
-    refused = describe_disk_error(error)
+    refused = None if isinstance(error, ValueError) else describe_disk_error(error)
     if refused is not None:
         return refused
     if isinstance(error, OSError) and error.filename is not None and error.strerror:

@@ -1,6 +1,7 @@
 """Shards: what is written, what is read back, kills, broken clips, and the config."""
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -330,6 +331,15 @@ def test_a_page_that_a_copy_lost_is_found_by_its_checksum(shards):
             dataset[2]
     tar.write_bytes(whole)
     assert all(np.array_equal(a, b) for a, b in zip(dataset[2]['imgs'], expected))
+
+
+@pytest.mark.parametrize('name', ['manifest.json', 'shard-000001.json'])
+def test_a_list_cut_at_a_hundred_places_is_refused(shards, name):
+    whole = (shards / name).read_bytes().rstrip()
+    for length in random.Random(6).choices(range(len(whole)), k=100):
+        (shards / name).write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=f'^{shards / name} [^\n]*$'):
+            ClipTable(str(shards / 'manifest.json'))
 
 
 def test_shards_of_before_there_were_checksums_are_read(shards):
