@@ -10,6 +10,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from mmbt.models import VideoTextDataPreprocessor
+from mmbt.models.branch_file import warn_untrained
+from mmbt.models.checkpoint import must_exist
 from mmbt.models.dialogue import VideoDialogue
 
 
@@ -44,12 +46,16 @@ def init_dialogue(config: Union[str, Path, Config],
     settings = settings.get('dialogue', settings)  # of a config of instruction tuning
     if branch is not None:
         settings['branch'] = branch
+    if settings.get('branch') is not None:
+        must_exist(settings['branch'], 'branch file')
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
         model = MODELS.build(settings)
         if not isinstance(model, VideoDialogue):
             raise ValueError(f'a {type(model).__name__} holds no conversation; take one of '
                              'configs/dialogue/')
         model.pipeline = Compose(config.pipeline)
+    if settings.get('branch') is None:
+        warn_untrained(model.backbone, 'give it a branch file')
     return model.to(device)
 
 

@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
 
 from mmbt.models import VideoTextModel
-from mmbt.models.checkpoint import holds_trunk
+from mmbt.models.checkpoint import holds_trunk, must_exist
 
 
 def init_model(config: Union[str, Path, Config],
@@ -38,8 +38,7 @@ def init_model(config: Union[str, Path, Config],
     model_config = config.model.to_dict()
     weights = None
     if checkpoint is not None:
-        if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
-            raise FileNotFoundError(f'checkpoint {checkpoint} is missing')
+        must_exist(checkpoint)
         weights = _load_checkpoint(str(checkpoint), map_location='cpu')
         if holds_trunk(weights):
             model_config['trunk']['pretrained'] = None

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmbt.datasets import VideoReadError
 from mmbt.models import VideoTextModel
+from mmbt.models.branch_file import warn_untrained
 
 from .init_model import init_model
 from .search_encoder import Encoder
@@ -53,7 +54,8 @@ class VideoSearch:
 
         Args:
             config: Config file, or a loaded config; it is not changed.
-            checkpoint: Weights, as :func:`mmbt.apis.init_model` takes them.
+            checkpoint: Weights, as :func:`mmbt.apis.init_model` takes them. Where there are none, a
+                line in the log says that the branch is untrained.
             device: Where the model goes.
 
         Raises:
@@ -74,8 +76,11 @@ class VideoSearch:
         if text is None:
             raise ValueError('the config does not say how text is tokenised: add TokenizeText to '
                              'its test pipeline, or a cls_head to its model')
-        return cls(init_model(config, checkpoint, device), dataset.pipeline,
-                   text.get('context_length', 12), text.get('arch', 'ViT-L-14'))
+        model = init_model(config, checkpoint, device)
+        if checkpoint is None:
+            warn_untrained(model.backbone, 'give it a checkpoint')
+        return cls(model, dataset.pipeline, text.get('context_length', 12),
+                   text.get('arch', 'ViT-L-14'))
 
     def __len__(self) -> int:
         return len(self.index.videos)
