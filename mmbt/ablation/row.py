@@ -2,9 +2,9 @@
 import argparse
 import json
 import platform
-from importlib.metadata import version
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Optional
 
 import torch
 from mmengine.config import Config
@@ -14,7 +14,8 @@ import mmbt
 from mmbt.engine.launch import build_runner, run_tool
 from mmbt.files.atomic import whole_file
 
-from .configs import load_row, trains
+from .configs import data_fingerprint, fingerprint, load_row, trains
+from .sources import made_by
 from .worlds import WORLDS, World
 
 
@@ -50,7 +51,7 @@ def run_row(row: str, world: World, seed: int, folder: Path, data: Path,
         launcher: How its processes were started, as in MMEngine.
     """
     config = load_row(row, world, folder=data)
-    result: Dict = dict(row=row, world=world.name, seed=seed)
+    result: Dict = dict(row=row, world=world.name, seed=seed, version=mmbt.__version__, **made_by())
     if trains(config):
         result['training'] = run_training(config, folder / 'train', seed, launcher)
         checkpoint = (folder / 'train/last_checkpoint').read_text().strip()
@@ -66,7 +67,7 @@ def run_row(row: str, world: World, seed: int, folder: Path, data: Path,
         result['metrics'][test] = build_runner(tested).test()
     result.update(
         machine=platform.processor() or platform.machine(),
-        versions=dict(mmbt=mmbt.__version__, torch=version('torch')))
+        finished=datetime.now(timezone.utc).isoformat(timespec='seconds'))
     if is_main_process():
         with whole_file(folder / 'result.json') as draft:
             draft.write_text(json.dumps(result, indent=1))
@@ -80,15 +81,33 @@ def main() -> None:
     parser.add_argument('--seed', type=int, required=True)
     parser.add_argument('--data', type=Path, required=True)
     parser.add_argument('--folder', type=Path)
+    parser.add_argument('--planned', help='what the fingerprint was when this was planned')
     parser.add_argument('--launcher', choices=['none', 'pytorch'], default='none')
     args = parser.parse_args()
     world = WORLDS[args.world]
+    run_tool(lambda: work(args, world))
+
+
+def work(args: argparse.Namespace, world: World) -> None:
+    """Do what the command line says."""
     if args.row == 'prepare':
+        check_plan(args.planned, data_fingerprint(world))
         assert world.prepare is not None
-        run_tool(lambda: world.prepare(args.data, args.seed))
+        world.prepare(args.data, args.seed)
     else:
-        run_tool(lambda: run_row(args.row, world, args.seed, args.folder, args.data,
-                                 args.launcher))
+        check_plan(args.planned, fingerprint(args.row, world))
+        run_row(args.row, world, args.seed, args.folder, args.data, args.launcher)
+
+
+def check_plan(planned: Optional[str], here: str) -> None:
+    """Refuse to put a result where that of other sources belongs.
+
+    Raises:
+        ValueError: If the code or a config has changed since the run was planned.
+    """
+    if planned is not None and planned != here:
+        raise ValueError('the code or a config has changed since this run was planned; run the '
+                         'same command again')
 
 
 if __name__ == '__main__':

@@ -8,8 +8,8 @@ from mmengine.logging import print_log
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from mmbt.version import __version__
 from mmbt.files.atomic import whole_file
+from mmbt.version import __version__
 
 from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk, must_exist
 from .fingerprint import fingerprint

@@ -1,7 +1,6 @@
 """The text features of class names, kept for as long as the weights that made them."""
 from typing import Callable, Hashable, Optional, Tuple
 
-import torch
 from torch import Tensor, nn
 
 

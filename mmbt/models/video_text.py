@@ -169,7 +169,7 @@ class VideoTextModel(BaseModel):
     @torch.no_grad()
     def predict(self, inputs: Dict[str, Tensor],
                 data_samples: List[ActionDataSample]) -> List[ActionDataSample]:
-        """Fill ``video_feature`` (E,), ``text_features`` (M, E), ``pred_score`` (C,), ``pred_label``.
+        """Fill ``video_feature`` (E,), ``text_features`` (M, E), ``pred_score`` (C,) and its label.
 
         The frames are brought to the precision of the weights.
         """

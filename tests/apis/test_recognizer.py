@@ -1,6 +1,4 @@
-"""MMAction2's own inference with our recognition: no Runner, no hook, nobody who sets the classes."""
-import contextlib
-import io
+"""MMAction2's own inference with our recognition: no Runner, no hook, nobody sets the classes."""
 import json
 from pathlib import Path
 
@@ -23,7 +21,8 @@ NAMES = ['abseiling', 'air drumming', 'zumba']
 OURS = f"""_base_ = [{str(K400)!r}]
 model = dict(
     trunk=dict(arch=dict(_delete_=True, **{ARCH!r}), pretrained=None),
-    backbone=dict(num_layers=3, num_frames=4), cls_head=dict(class_file='classes.txt', temperature=1.0))
+    backbone=dict(num_layers=3, num_frames=4),
+    cls_head=dict(class_file='classes.txt', temperature=1.0))
 test_pipeline = _base_.test_pipeline
 test_pipeline[0].num_frames = 4
 test_pipeline[1].scale = (-1, 12)
@@ -44,7 +43,8 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 def folder(tmp_path_factory):
     """A folder with two configs, a checkpoint, the class names and two clips."""
     path = tmp_path_factory.mktemp('recognizer')
-    with contextlib.chdir(path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path)
         Path('ours.py').write_text(OURS)
         Path('theirs.py').write_text(THEIRS)
         Path('classes.txt').write_text('\n'.join(NAMES) + '\n')
@@ -100,5 +100,5 @@ def test_mmaction2_inferencer(config, capsys):
 
 def test_a_missing_checkpoint_is_said_in_one_line():
     """MMAction2's inferencer reads it before it builds the model."""
-    with pytest.raises(FileNotFoundError, match='no.pth'), contextlib.redirect_stdout(io.StringIO()):
+    with pytest.raises(FileNotFoundError, match='no.pth'):
         MMAction2Inferencer('ours.py', 'no.pth', device='cpu')

@@ -4,7 +4,6 @@ import os
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.runner.checkpoint import load_state_dict
