@@ -75,26 +75,32 @@ def draw_bars(axes: Axes, results: Sequence['Result'], name: str, first: bool) -
 
 
 def draw_curves(axes: Axes, results: Sequence['Result'], name: str, first: bool) -> None:
-    """A curve through the means of each series, a dot for each seed, a word for none or old."""
+    """A curve through the means of each series, a dot for each seed, a word where none was run.
+
+    Old rows have a dashed curve of their own, with hollow dots.
+    """
     series = dict.fromkeys(each.row.series for each in results)
     for color, title in zip(COLORS, series):
-        points = [(each.row.x, each.seconds if name == SECONDS else each.values[name])
-                  for each in results if each.row.series == title]
-        points = [(x, values) for x, values in points if len(values)]
-        axes.plot([x for x, _ in points], [values.mean() for _, values in points], color=color,
-                  label=title)
-        for x, values in points:
-            axes.plot(np.full(len(values), x), values, 'o', color=color, markersize=3.5)
-    for word, marked in (('not run', {each.row.x for each in results if not each.seeds}),
-                         ('old', {each.row.x for each in results if each.old})):
-        for x in marked:
-            axes.text(x, 0.03, word, rotation=90, ha='center', va='bottom', fontsize=8,
-                      color=FAINT, transform=axes.get_xaxis_transform())
+        for old in (False, True):
+            points = [(each.row.x, each.seconds if name == SECONDS else each.values[name])
+                      for each in results if (each.row.series, each.old) == (title, old)]
+            points = [(x, values) for x, values in points if len(values)]
+            if not points:
+                continue
+            label = f'{title} (old)'.strip() if old else title or 'now'
+            axes.plot([x for x, _ in points], [values.mean() for _, values in points], color=color,
+                      linestyle='--' if old else '-', label=label)
+            for x, values in points:
+                axes.plot(np.full(len(values), x), values, 'o', color=color, markersize=3.5,
+                          markerfacecolor='white' if old else color)
+    for x in {each.row.x for each in results if not each.seeds}:
+        axes.text(x, 0.03, 'not run', rotation=90, ha='center', va='bottom', fontsize=8,
+                  color=FAINT, transform=axes.get_xaxis_transform())
     places = sorted({each.row.x for each in results})
     margin = 0.06 * (places[-1] - places[0]) or 1
     axes.set(xticks=places, xlim=(places[0] - margin, places[-1] + margin))
     axes.set_xticklabels([f'{x:g}' for x in places])
-    if first and len(series) > 1:
+    if first and (len(series) > 1 or any(each.old for each in results)):
         axes.legend(fontsize=8, frameon=False)
     if name == SECONDS:
         axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
