@@ -99,6 +99,7 @@ class VideoTextModel(BaseModel):
         """(B, L) token ids -> (B, E) embeddings, not normalised."""
         return self.text(tokens)
 
+    @torch.compiler.disable  # words to tokens, once
     def class_features(self) -> Tensor:
         """(C, E) features of the class names that ``cls_head`` scores by, each of length 1.
 
@@ -186,5 +187,5 @@ class VideoTextModel(BaseModel):
         if self.cls_head is not None:
             for sample, score in zip(data_samples, self.cls_head(video, self.class_features())):
                 sample.set_pred_score(score)
-                sample.set_pred_label(score.argmax())
+                sample.set_pred_label(score.argmax(dim=0, keepdim=True))
         return data_samples
