@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+import mmbt
+from mmbt.ablation.sources import made_by
 from mmbt.datasets.world.scenes import MOTIONS
 from mmbt.evaluation.retrieval import similarity
 from mmbt.files.safe_load import weights_only
@@ -166,6 +168,9 @@ def test_the_report_has_the_numbers_of_the_logs(demo):
     assert demo.report['seed'] == SEED
     assert demo.report['command'] == f'python tools/demo.py --small {demo.folder} --seed {SEED}'
     assert demo.report['world'] == json.loads((demo.out / 'world/world.json').read_text())
+    versions = demo.report['versions']
+    assert versions['mmbt'] == mmbt.__version__ and versions['mmbt sources'] == made_by()['sources']
+    assert re.fullmatch('20[0-9]{2}-[0-9]{2}-[0-9]{2}', demo.report['machine']['date'])
     seconds = demo.report['seconds']
     assert seconds.keys() == {'world', 'clip', 'branch', 'test', 'total'}
     steps = [seconds[step] for step in ('world', 'clip', 'branch', 'test')]

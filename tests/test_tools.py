@@ -57,6 +57,10 @@ def test_training_and_testing_write_to_the_folder_named_after_the_config(config,
     assert Path('seen.pkl').is_file() and (work_dir / 'last_checkpoint').is_file()
 
 
+# What is said before the model is built, and weights are fetched for it.
+UNBUILT = ['--cfg-options', 'model.type=NotToBeBuilt']
+
+
 @pytest.mark.parametrize('name, args, line', [
     ('train', ['nope.py'], 'nope.py: No such file or directory'),
     ('train', ['{config}', '--cfg-options', 'dataset.path=a.csv',
@@ -64,7 +68,10 @@ def test_training_and_testing_write_to_the_folder_named_after_the_config(config,
     ('train', ['{config}', '--cfg-options', 'model.type=Nope'], 'Nope is not in the .* registry'),
     ('train', ['broken.py'], 'broken.py: line [0-9]+: '),
     ('train', ['{config}', '--auto-scale-lr'], '--auto-scale-lr: .*add auto_scale_lr='),
-    ('test', ['{config}', 'nope.pth'], 'nope.pth can not be found'),
+    ('train', ['{config}', *UNBUILT, 'load_from=nope.pth'],
+     'checkpoint nope.pth is missing'),
+    ('train', ['{config}', '--resume', 'nope.pth', *UNBUILT], 'checkpoint nope.pth is missing'),
+    ('test', ['{config}', 'nope.pth', *UNBUILT], 'checkpoint nope.pth is missing'),
     ('test', ['{config}', '{config}'], 'cannot be read as a checkpoint'),
     ('test', ['{config}', 'nope.pth', '--dump', 'seen.txt'], '--dump seen.txt: .*end in .pkl'),
     ('test', ['{config}', 'nope.pth', '--show'], '--show and --show-dir: .*VisualizationHook'),

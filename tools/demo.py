@@ -62,10 +62,19 @@ def read_metrics(config: str) -> dict:
     return json.loads(logs[-1].read_text())
 
 
+def versions() -> dict:
+    """What the numbers were made by: mmbt, its code, and libraries."""
+    from mmbt.ablation.sources import made_by
+    from mmbt.version import __version__
+    return {'mmbt': __version__, 'mmbt sources': made_by()['sources'],
+            **{package: version(package) for package in PACKAGES}}
+
+
 def machine() -> dict:
-    """What the timings were taken on."""
+    """What the timings were taken on, and when."""
     import torch
     return dict(
+        date=time.strftime('%Y-%m-%d'),
         processor=platform.processor() or platform.machine(),
         cores=os.cpu_count(),
         threads=torch.get_num_threads(),
@@ -128,7 +137,7 @@ def report(args: argparse.Namespace, runs: dict, seconds: dict) -> None:
             command=small if args.small else 'make demo SEED=',
             world=str(OUT / 'world'),
             seconds={key: round(value, 1) for key, value in seconds.items()},
-            versions={package: version(package) for package in PACKAGES},
+            versions=versions(),
             machine=machine(),
             scalars=scalars))
     print('\n                          BT-Adapter   frame-mean CLIP')

@@ -4,9 +4,9 @@ import json
 import os
 import platform
 from contextlib import nullcontext
-from importlib.metadata import version
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import ContextManager, Dict
+from typing import ContextManager, Dict, Optional
 
 import torch
 from mmengine.config import Config
@@ -18,7 +18,8 @@ from mmbt.files.atomic import whole_file
 from mmbt.files.latest import latest_checkpoint
 from mmbt.files.lock import Lock
 
-from .configs import load_row, trains
+from .configs import data_fingerprint, fingerprint, load_row, trains
+from .sources import made_by
 from .worlds import WORLDS, World
 
 
@@ -65,7 +66,7 @@ def alone(folder: Path) -> ContextManager:
 
 def _run_row(row: str, world: World, seed: int, folder: Path, data: Path, launcher: str) -> None:
     config = load_row(row, world, folder=data)
-    result: Dict = dict(row=row, world=world.name, seed=seed)
+    result: Dict = dict(row=row, world=world.name, seed=seed, version=mmbt.__version__, **made_by())
     if trains(config):
         result['training'] = run_training(config, folder / 'train', seed, launcher)
         checkpoint = latest_checkpoint(folder / 'train', print)
@@ -81,7 +82,7 @@ def _run_row(row: str, world: World, seed: int, folder: Path, data: Path, launch
         result['metrics'][test] = build_runner(tested).test()
     result.update(
         machine=platform.processor() or platform.machine(),
-        versions=dict(mmbt=mmbt.__version__, torch=version('torch')))
+        finished=datetime.now(timezone.utc).isoformat(timespec='seconds'))
     if is_main_process():
         with whole_file(folder / 'result.json') as draft:
             draft.write_text(json.dumps(result, indent=1))
@@ -95,14 +96,32 @@ def main() -> None:
     parser.add_argument('--seed', type=int, required=True)
     parser.add_argument('--data', type=Path, required=True)
     parser.add_argument('--folder', type=Path)
+    parser.add_argument('--planned', help='what the fingerprint was when this was planned')
     parser.add_argument('--launcher', choices=['none', 'pytorch'], default='none')
     args = parser.parse_args()
     world = WORLDS[args.world]
+    run_tool(lambda: work(args, world))
+
+
+def work(args: argparse.Namespace, world: World) -> None:
+    """Do what the command line says."""
     if args.row == 'prepare':
-        run_tool(lambda: prepare(world, args.seed, args.data))
+        check_plan(args.planned, data_fingerprint(world))
+        prepare(world, args.seed, args.data)
     else:
-        run_tool(lambda: run_row(args.row, world, args.seed, args.folder, args.data,
-                                 args.launcher))
+        check_plan(args.planned, fingerprint(args.row, world))
+        run_row(args.row, world, args.seed, args.folder, args.data, args.launcher)
+
+
+def check_plan(planned: Optional[str], here: str) -> None:
+    """Refuse to put a result where that of other sources belongs.
+
+    Raises:
+        ValueError: If the code or a config has changed since the run was planned.
+    """
+    if planned is not None and planned != here:
+        raise ValueError('the code or a config has changed since this run was planned; run the '
+                         'same command again')
 
 
 def prepare(world: World, seed: int, data: Path) -> None:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from mmbt.datasets import ReadFrames, fit_pipeline
 from mmbt.models import VideoTextDataPreprocessor
+from mmbt.models.branch_file import warn_untrained
+from mmbt.models.checkpoint import must_exist
 from mmbt.models.dialogue import VideoDialogue
 
 
@@ -46,6 +48,8 @@ def init_dialogue(config: Union[str, Path, Config],
     settings = settings.get('dialogue', settings)  # of a config of instruction tuning
     if branch is not None:
         settings['branch'] = branch
+    if settings.get('branch') is not None:
+        must_exist(settings['branch'], 'branch file')
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
         model = MODELS.build(settings)
         if not isinstance(model, VideoDialogue):
@@ -53,6 +57,8 @@ def init_dialogue(config: Union[str, Path, Config],
                              'configs/dialogue/')
         model.pipeline = Compose(config.pipeline)
     fit_pipeline(model.pipeline.transforms, model.backbone.trunk.card)
+    if settings.get('branch') is None:
+        warn_untrained(model.backbone, 'give it a branch file')
     return model.to(device)
 
 

@@ -12,7 +12,7 @@ from mmbt.files.safe_load import first_line
 from mmbt.files.source import CARD
 from mmbt.models import VideoTextModel
 from mmbt.models.card_files import check_card
-from mmbt.models.checkpoint import holds_trunk, without_weights
+from mmbt.models.checkpoint import holds_trunk, must_exist, without_weights
 
 
 def init_model(config: Union[str, Path, Config],
@@ -42,8 +42,7 @@ def init_model(config: Union[str, Path, Config],
     model_config = config.model.to_dict()
     weights = None
     if checkpoint is not None:
-        if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
-            raise FileNotFoundError(f'checkpoint {checkpoint} is missing')
+        must_exist(checkpoint)
         weights = _load_checkpoint(str(checkpoint), map_location='cpu')
         if holds_trunk(weights):
             model_config['trunk'] = without_weights(model_config['trunk'])

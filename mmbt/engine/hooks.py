@@ -38,20 +38,23 @@ def weights_of_checkpoints(runner: Runner) -> Iterator[None]:
 
 @HOOKS.register_module()
 class ClassPromptHook(Hook):
-    """Compute the class names' text features before each evaluation of zero-shot recognition.
+    """Check the class names before each evaluation of zero-shot recognition.
+
+    Their text features are then computed by the weights that the evaluation runs with, which may
+    be averaged ones that :class:`mmengine.hooks.EMAHook` puts in.
 
     Raises:
         ValueError: If the data's labels count other class names than the model's head scores.
     """
 
     def before_val(self, runner: Runner) -> None:
-        self.set_classes(runner, runner.val_dataloader)
+        self.check_classes(runner, runner.val_dataloader)
 
     def before_test(self, runner: Runner) -> None:
-        self.set_classes(runner, runner.test_dataloader)
+        self.check_classes(runner, runner.test_dataloader)
 
-    def set_classes(self, runner: Runner, loader: DataLoader) -> None:
-        """Compute the features, after a check that the labels mean these classes."""
+    def check_classes(self, runner: Runner, loader: DataLoader) -> None:
+        """See that the labels mean the classes that are scored, and forget former features."""
         model = model_of(runner)
         labelled = getattr(loader.dataset, 'metainfo', {}).get('classes')
         scored = model.cls_head.classes
@@ -59,7 +62,7 @@ class ClassPromptHook(Hook):
             raise ValueError(f'the dataset names {len(labelled)} classes and cls_head '
                              f'{len(scored)}, and they are not the same; set class_file and '
                              'class_names of the dataset and of model.cls_head alike')
-        model.set_classes()
+        model.forget_classes()
 
 
 @HOOKS.register_module()

@@ -185,7 +185,15 @@ def build_runner(cfg: Config) -> Runner:
 
     Returns:
         Runner: mmengine's, or the one that ``runner_type`` names.
+
+    Raises:
+        FileNotFoundError: The weights to start from are not there; CLIP's are not fetched then.
     """
     from mmaction.registry import RUNNERS
 
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    from mmbt.models.checkpoint import must_exist
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    if cfg.get('load_from') is not None:
+        must_exist(cfg.load_from)
+    return Runner.from_cfg(cfg)

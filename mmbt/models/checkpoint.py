@@ -1,6 +1,7 @@
 """Which checkpoints a model takes."""
 import inspect
-from typing import Any, Dict, List, Mapping, Optional
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
@@ -18,6 +19,18 @@ FINGERPRINT = 'fingerprint.'
 
 # Names that only one variant of the branch has.
 VARIANT_NAMES = {'branch.cls_token': 'paper', 'branch.cls_shift': 'released'}
+
+
+def must_exist(path: Union[str, Path], what: str = 'checkpoint') -> None:
+    """Refuse a file that is not there, before weights are fetched and models built for it.
+
+    Addresses, such as ``https://...``, are left to what fetches them.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if '://' not in str(path) and not Path(path).is_file():
+        raise FileNotFoundError(f'{what} {path} is missing')
 
 
 def holds_trunk(checkpoint: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 import functools
 import json
 import math
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ import mmbt.ablation.configs
 import mmbt.datasets.world
 from mmbt.ablation import row as module
 from mmbt.ablation.row import main, run_row
+from mmbt.ablation.sources import made_by
 from mmbt.ablation.summary import read_result
 from mmbt.ablation.tables import Row
 from mmbt.ablation.worlds import SHAPES, prepare_shapes
@@ -120,7 +122,9 @@ def test_a_trained_row(watched, tmp_path):
     training = peace.training
     assert training['steps'] == EPOCHS == len(peace.batches) and training['seconds'] > 0
     assert set(peace.metrics) == set(SHAPES.tests)
-    assert torch.__version__.startswith(peace.versions['torch'])
+    assert {**made_by(), 'version': mmbt.__version__} == {
+        key: getattr(peace, key) for key in ('sources', 'libraries', 'version')}
+    assert torch.__version__.startswith(peace.libraries['torch'])
     ours = as_row(peace)
     for column in SHAPES.columns:
         value, = ours.values[column.label]
@@ -169,3 +173,13 @@ def test_a_row_that_trains_nothing(watched, data, monkeypatch):
     (row, world, seed, folder, given, launcher), = calls
     assert (row, world, seed, str(folder), given) == ('table6_clip', SHAPES, 1, 'here', data)
     assert launcher == 'none'
+
+    # Planned by code that has changed since: nothing runs under its name.
+    monkeypatch.setattr('sys.argv', [*sys.argv, '--planned', '0123456789'])
+    with pytest.raises(SystemExit, match='changed since this run was planned'):
+        main()
+    monkeypatch.setattr('sys.argv', ['', 'prepare', '--world', 'moving_shapes', '--seed', '1',
+                                     '--data', str(data), '--planned', '0123456789'])
+    with pytest.raises(SystemExit, match='changed since this run was planned'):
+        main()
+    assert len(calls) == 1

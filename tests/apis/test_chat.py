@@ -131,6 +131,34 @@ def test_a_branch_goes_before_the_config_s(folder):
     assert torch.equal(other.backbone.branch.cls_token, model.backbone.branch.cls_token)
 
 
+def test_an_untrained_branch_is_told_beside_the_answers(folder, monkeypatch, capsys):
+    """Once, in a line of its own, and not among what the tool prints."""
+    line = 'the BTAdapter is untrained'
+    said = []
+    monkeypatch.setattr('mmbt.models.branch_file.print_log', lambda line, **_: said.append(line))
+    branch_file('branch.pth')
+    init_dialogue('chat.py', branch='branch.pth')
+    config = Config.fromfile('chat.py')
+    config.model.backbone = dict(type='FrameMean')
+    init_dialogue(config)
+    assert said == []
+    init_dialogue('chat.py')
+    assert len(said) == 1 and said[0].startswith(line) and said[0].endswith('branch file')
+    monkeypatch.setattr('mmbt.models.branch_file.print_log', lambda line, **_: print(line))
+    assert run(monkeypatch, 'chat', 'chat.py', 'clip.mp4', '--device', 'cpu', '--question',
+               QUESTIONS[0]) is None
+    shown = capsys.readouterr()
+    assert line not in shown.out and shown.err.count(line) == 1
+
+
+def test_what_is_missing_is_told_before_models_are_read(folder, monkeypatch):
+    monkeypatch.setattr('mmbt.apis.chat.MODELS.build', lambda settings: pytest.fail('built'))
+    with pytest.raises(FileNotFoundError, match='branch file no.pth is missing'):
+        init_dialogue('chat.py', branch='no.pth')
+    assert run(monkeypatch, 'chat', 'chat.py', 'no.mp4', '--device', 'cpu').startswith(
+        'error: no.mp4 is missing')
+
+
 def test_another_clip_s_branch_is_refused(folder):
     branch_file('branch.pth')
     tower = clip_folder(folder / 'clip')

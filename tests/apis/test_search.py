@@ -46,6 +46,20 @@ def test_embeddings_are_the_model_s(videos):
     assert np.abs(search.embeddings[0] - search.embeddings[1]).max() > 0.01
 
 
+@pytest.mark.parametrize('backbone, checkpoint, lines', [
+    ('BTAdapter', None, ['the BTAdapter is untrained, so that what the model says of videos means '
+                         'nothing; give it a checkpoint']),
+    ('BTAdapter', 'weights.pth', []), ('FrameMean', None, [])])
+def test_an_untrained_branch_is_told(world, monkeypatch, backbone, checkpoint, lines):
+    said = []
+    monkeypatch.setattr('mmbt.models.branch_file.print_log', lambda line, **_: said.append(line))
+    config = Config.fromfile('config.py')
+    if backbone == 'FrameMean':
+        config.model.backbone = dict(type='FrameMean')
+    VideoSearch.from_config(config, checkpoint)
+    assert said == lines
+
+
 def test_a_text_s_ranks_are_those_of_a_slow_loop(videos):
     search = filled(videos)
     model, rows = slowly(videos)

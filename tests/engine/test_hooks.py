@@ -20,12 +20,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class Model(nn.Module):
-    """Counts how often its classes were set."""
+    """Counts how often its classes' features were forgotten."""
 
     calls = 0
     cls_head = SimpleNamespace(classes=['run', 'sit'])
 
-    def set_classes(self):
+    def forget_classes(self):
         self.calls += 1
 
 
@@ -34,7 +34,7 @@ def labelled(*classes):
     return SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=list(classes))))
 
 
-def test_class_names_are_encoded_before_each_evaluation():
+def test_class_names_are_encoded_anew_in_each_evaluation():
     hook = ClassPromptHook()
     runner = SimpleNamespace(
         model=Model(), val_dataloader=labelled('run', 'sit'),

@@ -14,14 +14,12 @@ import numpy as np
 from mmbt.files.atomic import whole_file
 from mmbt.files.disk_errors import named
 from mmbt.files.lock import Lock
+from mmbt.files.sources import digest
 
 from .cues import render_still
 from .motions import NUM_FRAMES
 from .render import render_clip
 from .scenes import MOTIONS, SCENES, Scene, hold_out_words, plan_clips, split_scenes
-
-VERSION = 3
-"""Of what is drawn: a world written by another version is generated anew."""
 
 FPS = 8
 CUED_SHARE = 0.7
@@ -48,7 +46,7 @@ def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, te
     ``test_scenes_list.txt``  ``file label`` lines: what a test video looks like, motion aside
     ``scenes.txt``            the 54 captions without a motion, in the order of these labels
     ``test_pairs.json``       ``[[file_a, file_b], ...]``: b's frames are a's backwards
-    ``world.json``            the request; written last
+    ``world.json``            the request, and what drew it; written last
     ========================  ==================================================================
 
     No (object, background, motion) combination of the test is in the training videos or stills.
@@ -77,10 +75,9 @@ def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, te
         Locked: another process writes this world.
         OSError: a file cannot be written.
     """
-    request = {'name': 'moving_shapes', 'version': VERSION, 'seed': seed, 'train': train,
-               'test': test, 'stills': stills, 'size': size, 'frames': NUM_FRAMES, 'fps': FPS}
-    if held_out_words:  # else absent, so that worlds from before there was a choice are kept
-        request['held_out_words'] = True
+    request = {'name': 'moving_shapes', **_drawn_by(), 'seed': seed, 'train': train,
+               'test': test, 'stills': stills, 'size': size, 'frames': NUM_FRAMES, 'fps': FPS,
+               'held_out_words': held_out_words}
     _check(request)
     root = Path(root)
     if _is_complete(root, request):
@@ -126,6 +123,13 @@ def _write_world(root: Path, request: dict, plans: tuple[list, list, list], work
                   {_clip_name('test', index): SCENES.index(scene)
                    for index, (scene, _) in enumerate(test_plan)})
     _write_json(root / 'world.json', request)
+
+
+def _drawn_by() -> dict:
+    """What the pictures depend on: a world drawn by anything else is generated anew."""
+    here = Path(__file__).parent
+    return {'sources': digest(here.glob('*.py'), here),
+            'libraries': {'numpy': np.__version__, 'opencv': cv2.__version__, 'av': av.__version__}}
 
 
 def write_video(path: Path, frames: np.ndarray) -> None:
