@@ -25,6 +25,7 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     pin_memory=True,
+    drop_last=True,  # of one clip, the contrast would be none
     sampler=dict(type='ResumableSampler', shuffle=True),
     dataset=dict(
         type='CaptionedVideos',
@@ -41,13 +42,9 @@ optim_wrapper = dict(
     optimizer=dict(
         type='AdamW', lr=2e-6, betas=(0.9, 0.98), weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=1e9))  # clips nothing, and logs the gradient's norm
-# The paper is silent on the schedule: warm up over the first tenth of the 3,900 iterations, and a
-# cosine to zero over the epoch.
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, begin=0, end=390, by_epoch=False),
-    dict(type='CosineAnnealingLR', T_max=1, eta_min=0, begin=0, end=1, by_epoch=True,
-         convert_to_iter_based=True),
-]
+# The paper is silent on the schedule: a warm-up over a tenth of the run, however long that is (390
+# of the epoch's 3,900 iterations), then a cosine to zero.
+param_scheduler = dict(type='WarmUpCosineLR', warmup=0.1, by_epoch=False)
 auto_scale_lr = dict(enable=False, base_batch_size=640)
 
 visualizer = dict(

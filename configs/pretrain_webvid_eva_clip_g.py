@@ -11,6 +11,3 @@ _base_ = ['./pretrain_webvid.py']
 model = dict(trunk=dict(arch='EVA01-g-14', pretrained='laion400m_s11b_b41k'))
 train_dataloader = dict(batch_size=16)
 auto_scale_lr = dict(base_batch_size=128)  # 16 x 8 GPUs
-
-param_scheduler = _base_.param_scheduler
-param_scheduler[0].end = 1950  # a tenth of the 19,500 iterations

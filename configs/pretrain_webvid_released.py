@@ -33,9 +33,5 @@ optim_wrapper = dict(
             'branch.output_gate': dict(lr_mult=1e6, decay_mult=1e-4, eps=1e-12),
         }),
     clip_grad=dict(max_norm=5))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, begin=0, end=0.5, by_epoch=True,
-         convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', T_max=4.5, eta_min=0, begin=0.5, end=4, by_epoch=True,
-         convert_to_iter_based=True),
-]
+# Up over half of the run; of a cosine 4.5 runs long, the half run that is left falls to 97 %.
+param_scheduler = dict(warmup=0.5, start_factor=0.05, decay=4.5)

@@ -1,6 +1,7 @@
 """The class names of a recognition set, which data and models share."""
-import os.path as osp
 import re
+
+from mmbt.files.text import read_lines, shorten
 
 # Where a word begins within a name in CamelCase: before a capital that follows a small letter or a
 # digit, and before the last capital of a row that a small letter follows.
@@ -36,23 +37,18 @@ def read_classes(path: str, class_names: str = 'words') -> list[str]:
 
     Raises:
         FileNotFoundError: If the file is missing.
-        ValueError: If it is empty, or a name occurs twice.
+        ValueError: If it is empty, not UTF-8, or a name occurs twice or has no words ('_').
     """
     if class_names not in ('words', 'raw'):
         raise ValueError(f"class_names must be 'words' or 'raw', got {class_names!r}")
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'class file {path} is missing: put it there or set class_file')
     seen: dict[str, int] = {}
-    with open(path, encoding='utf-8') as file:
-        for number, line in enumerate(file, start=1):
-            name = line.strip()
-            if class_names == 'words':
-                name = to_words(name)
-            if name in seen:
-                raise ValueError(
-                    f'{path} line {number} repeats class {name!r} of line {seen[name]}')
-            if name:
-                seen[name] = number
-    if not seen:
-        raise ValueError(f'class file {path} is empty')
+    for number, line in read_lines(path, 'class file', 'class_file'):
+        name = to_words(line.strip()) if class_names == 'words' else line.strip()
+        if not name.strip('_ ') and class_names == 'words':
+            raise ValueError(f'{path} line {number}: {shorten(line)} is no name of a class; put '
+                             'its name there, since the classes below count from it')
+        if name in seen:
+            raise ValueError(f'{path} line {number} repeats class {shorten(name)} of line '
+                             f'{seen[name]}')
+        seen[name] = number
     return list(seen)

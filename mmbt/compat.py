@@ -6,6 +6,7 @@ works, may be called twice, and is undone by deleting its line in :func:`apply`.
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
 import sys
 import types
 import warnings
@@ -49,6 +50,7 @@ def apply() -> None:
     turn_hue_under_numpy_2()
     write_checkpoints_whole()
     find_checkpoints_that_are_there()
+    log_any_name()
 
 
 def check_versions() -> None:
@@ -147,14 +149,18 @@ def guard_checkpoints() -> None:
 
     mmengine calls ``torch.load`` without ``weights_only``, and pickles its log history through
     ``getattr``, which torch>=2.6 refuses. The remedy upstream proposes, ``weights_only=False``,
-    runs any code in the file. Here every file is read with ``weights_only=True`` and a short list.
+    runs any code in the file. Here every file is read by a reader of our own, and what does not fit
+    a run is said in one line with the file's name.
     https://github.com/open-mmlab/mmengine/issues/1655
     """
-    from mmengine.runner import CheckpointLoader
+    from mmengine.runner import CheckpointLoader, Runner
 
-    from .files.safe_load import guarded
+    from .files.safe_load import guarded, naming
     original = CheckpointLoader.load_checkpoint.__func__
     _replace(CheckpointLoader, 'load_checkpoint', original, guarded(original))
+    for name, deed in (('load_checkpoint', 'loaded'), ('resume', 'resumed from')):
+        original = getattr(Runner, name)
+        _replace(Runner, name, original, naming(original, deed))
 
 
 def launch_without_gpu() -> None:
@@ -268,25 +274,43 @@ def write_checkpoints_whole() -> None:
 
 
 def find_checkpoints_that_are_there() -> None:
-    """Let ``--resume`` find the newest checkpoint where its record was lost to a kill.
+    """Let ``--resume`` find the newest checkpoint that is whole, and in the work folder.
 
-    mmengine keeps the name in ``last_checkpoint``, which it empties before it writes.
+    mmengine takes the name in ``last_checkpoint``, which it empties before it writes and which a
+    copied folder brings along from elsewhere, and looks at no file.
     https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/hooks/checkpoint_hook.py#L460
     """
     import mmengine.runner.runner as runner
 
+    from .files.latest import latest_checkpoint
     original = runner.find_latest_checkpoint
 
     @wraps(original)
     def find_latest_checkpoint(path: str) -> Any:
-        recorded = original(path)
-        if recorded and Path(recorded).is_file():
-            return recorded
-        saved = [file for pattern in ('iter_*.pth', 'epoch_*.pth')
-                 for file in Path(path).glob(pattern)]
-        return str(max(saved, key=lambda file: file.stat().st_mtime_ns)) if saved else recorded
+        from mmengine.logging import print_log
+        return latest_checkpoint(path, lambda line: print_log(line, 'current', logging.WARNING))
 
     _replace(runner, 'find_latest_checkpoint', original, find_latest_checkpoint)
+
+
+def log_any_name() -> None:
+    """Let log files hold names of files that are not UTF-8, which Python refuses to encode.
+
+    https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/logging/logger.py#L261
+    """
+    from mmengine.logging import MMLogger
+
+    from .files.names import ANY_NAME
+    original = MMLogger.__init__
+
+    @wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        for handler in self.handlers:
+            if isinstance(handler, logging.FileHandler) and handler.stream:
+                handler.stream.reconfigure(errors=ANY_NAME)
+
+    _replace(MMLogger, '__init__', original, init)
 
 
 def has_accelerator() -> bool:

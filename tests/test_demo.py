@@ -72,7 +72,7 @@ def test_the_steps_run_in_the_checkout_unless_they_are_small(main, tmp_path, mon
     to_root = os.path.relpath(root, tmp_path / 'new')
     changed = [re.sub('(tools|configs)/', rf'{to_root}/\1/', command, count=2)
                for command in COMMANDS]
-    changed[0] += ' --train 24 --test 48 --stills 96'
+    changed[0] += ' --train 32 --test 48 --stills 128'
     assert small == [(command, str(tmp_path / 'new')) for command in changed]
 
 

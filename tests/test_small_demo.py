@@ -1,6 +1,5 @@
 """tools/demo.py --small: every step with the real tools and configs, and what comes of it."""
 import json
-import math
 import os
 import re
 import subprocess
@@ -12,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+import mmbt
+from mmbt.ablation.sources import made_by
 from mmbt.datasets.world.scenes import MOTIONS
 from mmbt.evaluation.retrieval import similarity
 from mmbt.files.safe_load import weights_only
@@ -19,7 +20,7 @@ from mmbt.files.safe_load import weights_only
 DEMO = Path(__file__).with_name('forked_demo.py')
 SEED = 3
 """Not the default."""
-TRAIN, TEST, STILLS = 24, 48, 96
+TRAIN, TEST, STILLS = 32, 48, 128
 MODELS = {'bt_adapter': ('retrieval', 'recognition'),
           'frame_mean': ('retrieval_frame_mean', 'recognition_frame_mean')}
 
@@ -77,7 +78,7 @@ def test_the_world_and_both_trainings_have_the_seed_and_their_length(demo):
         SEED, TRAIN, TEST, STILLS]
     for name, batch_size, samples, epochs in (('clip', 128, STILLS, 16), ('branch', 32, TRAIN, 20)):
         meta = read_checkpoint(demo.out / name / f'epoch_{epochs}.pth')['meta']
-        steps = epochs * math.ceil(samples / batch_size)
+        steps = epochs * samples // batch_size
         assert (meta['seed'], meta['epoch'], meta['iter']) == (SEED, epochs, steps)
         losses = read_losses(demo.out / name)
         assert losses[-1]['step'] == steps and losses[-1]['loss'] < losses[0]['loss']
@@ -167,6 +168,9 @@ def test_the_report_has_the_numbers_of_the_logs(demo):
     assert demo.report['seed'] == SEED
     assert demo.report['command'] == f'python tools/demo.py --small {demo.folder} --seed {SEED}'
     assert demo.report['world'] == json.loads((demo.out / 'world/world.json').read_text())
+    versions = demo.report['versions']
+    assert versions['mmbt'] == mmbt.__version__ and versions['mmbt sources'] == made_by()['sources']
+    assert re.fullmatch('20[0-9]{2}-[0-9]{2}-[0-9]{2}', demo.report['machine']['date'])
     seconds = demo.report['seconds']
     assert seconds.keys() == {'world', 'clip', 'branch', 'test', 'total'}
     steps = [seconds[step] for step in ('world', 'clip', 'branch', 'test')]

@@ -57,6 +57,10 @@ def test_training_and_testing_write_to_the_folder_named_after_the_config(config,
     assert Path('seen.pkl').is_file() and (work_dir / 'last_checkpoint').is_file()
 
 
+# What is said before the model is built, and weights are fetched for it.
+UNBUILT = ['--cfg-options', 'model.type=NotToBeBuilt']
+
+
 @pytest.mark.parametrize('name, args, line', [
     ('train', ['nope.py'], 'nope.py: No such file or directory'),
     ('train', ['{config}', '--cfg-options', 'dataset.path=a.csv',
@@ -64,7 +68,10 @@ def test_training_and_testing_write_to_the_folder_named_after_the_config(config,
     ('train', ['{config}', '--cfg-options', 'model.type=Nope'], 'Nope is not in the .* registry'),
     ('train', ['broken.py'], 'broken.py: line [0-9]+: '),
     ('train', ['{config}', '--auto-scale-lr'], '--auto-scale-lr: .*add auto_scale_lr='),
-    ('test', ['{config}', 'nope.pth'], 'nope.pth can not be found'),
+    ('train', ['{config}', *UNBUILT, 'load_from=nope.pth'],
+     'checkpoint nope.pth is missing'),
+    ('train', ['{config}', '--resume', 'nope.pth', *UNBUILT], 'checkpoint nope.pth is missing'),
+    ('test', ['{config}', 'nope.pth', *UNBUILT], 'checkpoint nope.pth is missing'),
     ('test', ['{config}', '{config}'], 'cannot be read as a checkpoint'),
     ('test', ['{config}', 'nope.pth', '--dump', 'seen.txt'], '--dump seen.txt: .*end in .pkl'),
     ('test', ['{config}', 'nope.pth', '--show'], '--show and --show-dir: .*VisualizationHook'),
@@ -88,7 +95,10 @@ def test_traceback_is_shown_on_request(config, monkeypatch):
     (ValueError('Caught ValueError in DataLoader worker process 1.\nOriginal Traceback:\n'
                 '  File "a.py", line 1\nValueError: clip.mp4 has no frames'),
      'clip.mp4 has no frames'),
-    (PermissionError(13, 'Permission denied', 'a.pth'), 'a.pth: Permission denied'),
+    (PermissionError(13, 'Permission denied', 'a.pth'),
+     'a.pth: Permission denied; allow it, or name another place'),
+    (ValueError('a.mp4 cannot be opened: Permission denied'),
+     'a.mp4 cannot be opened: Permission denied'),
     (KeyError('A is not in the mmaction::model registry. Please check'),
      'A is not in the mmaction::model registry. Please check'),
     (KeyError('loss'), None), (TypeError('bug'), None), (RuntimeError('bug'), None)])

@@ -2,9 +2,11 @@
 
 ``python tools/ablate.py table6 table7 --world moving_shapes --seeds 3 --budget 240``
 
-What this version of mmbt has done already is not done again: the command goes on where it stopped.
-Rows that are the same in several tables are run once. Where the command is stopped, its rows end
-too; on Linux even where it is killed.
+What is done already is not done again: the command goes on where it stopped. A row's result belongs
+to the code, the configs and the libraries that made it. Where one of them has changed the row is
+run again, or, with ``--report-only`` and where the budget ends before, shown as old. Rows that are
+the same in several tables are run once. Where the command is stopped, its rows end too; on Linux
+even where it is killed.
 """
 import argparse
 import signal
@@ -40,7 +42,8 @@ def parse_args() -> argparse.Namespace:
                         help='GPUs, and processes, that share a row (default: 1)')
     parser.add_argument('--work-dir', type=Path, metavar='DIR',
                         help='folder for everything (default: work_dirs/ablations/WORLD)')
-    parser.add_argument('--report-only', action='store_true', help='write the tables, run nothing')
+    parser.add_argument('--report-only', action='store_true',
+                        help='write the tables, run nothing; what is old is marked')
     args = parser.parse_args()
     if min(args.seeds, args.jobs, args.gpus) < 1:
         parser.error('--seeds, --jobs and --gpus are at least 1')
@@ -59,22 +62,26 @@ def ablate(args: argparse.Namespace) -> None:
     tables = [part for name in names for part in parts[name]]
     runs = plan(tables, world, args.seeds, folder)
     if not args.report_only:
-        run_rows(args, world, folder, runs)
+        run_rows(args, world, runs)
     for path in write_reports(tables, world, runs, folder / world.name if world.shares else folder):
         print(path)
 
 
-def run_rows(args: argparse.Namespace, world: 'World', folder: Path,
+def run_rows(args: argparse.Namespace, world: 'World',
              runs: Dict[Tuple[str, int], 'Run']) -> None:
     """Prepare the seeds and run the rows that have no result yet."""
     from mmbt.ablation.configs import check_data
     from mmbt.ablation.schedule import Failed, command, preparation, run_all
     deadline = None if args.budget is None else time.time() + 60 * args.budget
     left = list(dict.fromkeys(run for run in runs.values() if not run.result.exists()))
+    renewed = sum(bool(run.former) for run in left)
+    if renewed:
+        print(f'{renewed} of {len(left)} rows were run before what makes their numbers changed; '
+              'they are run again', flush=True)
     try:
         if world.prepare:
-            run_all([preparation(world, seed, folder)
-                     for seed in dict.fromkeys(run.seed for run in left)], args.jobs, deadline,
+            run_all([preparation(world, run)
+                     for run in {run.seed: run for run in left}.values()], args.jobs, deadline,
                     lambda title, seconds: print(f'{title}: ready after {seconds:.0f} s',
                                                  flush=True))
         else:

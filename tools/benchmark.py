@@ -130,7 +130,14 @@ def main() -> None:
     args = parse_args()
     warnings.simplefilter('ignore')
     from mmbt.engine.launch import run_tool
-    run_tool(lambda: COMMANDS[args.command](args))
+    from mmbt.files.atomic import check_place
+
+    def work() -> None:
+        if args.json is not None:
+            check_place(args.json)
+        COMMANDS[args.command](args)
+
+    run_tool(work)
 
 
 if __name__ == '__main__':

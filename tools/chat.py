@@ -6,8 +6,10 @@ Each line that is typed is a question; an empty one, or the end of the input, en
 With ``--question`` the answers alone are printed.
 """
 import argparse
+import contextlib
 import sys
 import warnings
+from pathlib import Path
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,6 +21,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('video', help='a file')
     parser.add_argument('--branch', help="a branch file in the place of the config's")
     parser.add_argument('--question', nargs='+', metavar='TEXT', help='ask this, one after another')
+    parser.add_argument('--by', choices=['time', 'frame'], default='time',
+                        help='what the frames seen are evenly spaced in (default: time)')
     parser.add_argument('--device', help='default: cuda where there is')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
                         help='changes of the config, such as model.dtype=float16')
@@ -35,8 +39,12 @@ def chat(args: argparse.Namespace) -> None:
 
     config = load_config(args.config)
     config.merge_from_dict(args.cfg_options)
+    if not Path(args.video).exists():
+        raise FileNotFoundError(f'{args.video} is missing')
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    conversation = VideoChat(init_dialogue(config, args.branch, device), args.video)
+    with contextlib.redirect_stdout(sys.stderr):  # mmengine says there what it loads
+        model = init_dialogue(config, args.branch, device)
+    conversation = VideoChat(model, args.video, args.by)
     if args.question:
         for question in args.question:
             print(conversation.ask(question), flush=True)

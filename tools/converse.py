@@ -54,6 +54,8 @@ def add_answer(commands: argparse._SubParsersAction) -> None:
                         'msvd where videos are numbers')
     answer.add_argument('--videos', required=True, metavar='FOLDER', help='files, or folders of '
                         'frames')
+    answer.add_argument('--mapping', metavar='FILE', help="MSVD's youtube_mapping.txt, where the "
+                        'questions say vid7 and the files have the names of YouTube')
     answer.add_argument('--out', required=True, help='the file to write, .json')
     answer.add_argument('--skip-missing', action='store_true',
                         help='answer what can be where videos are missing')
@@ -92,9 +94,10 @@ def answer(args: argparse.Namespace) -> None:
     from mmbt.apis import answer_questions, init_dialogue
     from mmbt.datasets.questions import find_question_videos, read_questions
     from mmbt.engine.launch import load_config
+    from mmbt.files.shown import printable
 
     questions = read_questions(args.questions, args.answers, args.form)
-    paths, missing = find_question_videos(questions, args.videos)
+    paths, missing = find_question_videos(questions, args.videos, args.mapping)
     tell_missing(missing, len(missing) + len(paths), args)
     config = load_config(args.config)
     config.merge_from_dict(args.cfg_options)
@@ -107,7 +110,7 @@ def answer(args: argparse.Namespace) -> None:
     left = sum(question.video in failed for question in questions)
     print(f'{args.out}: {len(questions) - left:,} of {len(questions):,} questions answered')
     for video, why in failed.items():
-        print(f'  {video}: {why}', file=sys.stderr)
+        print(printable(f'  {video}: {why}'), file=sys.stderr)
     if failed:
         sys.exit(f'error: {left:,} questions have no answer, since {len(failed):,} videos are '
                  'missing or cannot be read; run this again once they are there')
@@ -116,15 +119,16 @@ def answer(args: argparse.Namespace) -> None:
 def tell_missing(missing: List[str], total: int, args: argparse.Namespace) -> None:
     """Name the videos that are missing, and stop unless they are to be skipped."""
     from mmbt.files.atomic import whole_file
+    from mmbt.files.shown import printable
     path = f'{args.out}.missing.txt'
     if not missing:
         Path(path).unlink(missing_ok=True)  # of an earlier run
         return
     with whole_file(path) as draft:
-        draft.write_text(''.join(f'{video}\n' for video in missing))
+        draft.write_text(''.join(f'{printable(video)}\n' for video in missing), encoding='utf-8')
     more = ', ...' if len(missing) > FEW else ''
     said = (f'{len(missing):,} of {total:,} videos are not in {args.videos}, all named in {path}: '
-            f'{", ".join(missing[:FEW])}{more}')
+            f'{", ".join(map(printable, missing[:FEW]))}{more}')
     if not args.skip_missing or len(missing) == total:
         raise FileNotFoundError(f'{said}; put them there, or answer the others with '
                                 '--skip-missing')
@@ -148,6 +152,7 @@ def judge_one(name: str, answers: List, asked: 'Judge', prompts: Dict,
               args: argparse.Namespace) -> int:
     """Have answers judged by one metric; return how many were not."""
     from mmbt.evaluation.judge import METRICS, judge_answers, result_path, summarize, write_json
+    from mmbt.files.shown import printable
 
     out, prompt = result_path(args.answers, name), prompts[METRICS[name].prompt]
     with tqdm(desc=name, unit='answer', total=sum(bool(each.fields) for each in answers)) as bar:
@@ -158,7 +163,7 @@ def judge_one(name: str, answers: List, asked: 'Judge', prompts: Dict,
     write_json(summary, out)
     print(f'{out}: {said(summary)}')
     for failure in summary['failures']:
-        print(f"  {failure['name']}: {failure['why']}", file=sys.stderr)
+        print(printable(f"  {failure['name']}: {failure['why']}"), file=sys.stderr)
     return summary['failed'] + summary['unanswered']
 
 

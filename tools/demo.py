@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = Path('work_dirs/demo')
-SMALL = ('--train', '24', '--test', '48', '--stills', '96')  # a batch an epoch, two a test
+SMALL = ('--train', '32', '--test', '48', '--stills', '128')  # a batch an epoch, two a test
 PACKAGES = ('torch', 'mmengine', 'mmaction2', 'open_clip_torch', 'transformers', 'decord')
 CLIP, BRANCH = OUT / 'clip/epoch_16.pth', OUT / 'branch/epoch_20.pth'
 TESTS = {
@@ -62,10 +62,19 @@ def read_metrics(config: str) -> dict:
     return json.loads(logs[-1].read_text())
 
 
+def versions() -> dict:
+    """What the numbers were made by: mmbt, its code, and libraries."""
+    from mmbt.ablation.sources import made_by
+    from mmbt.version import __version__
+    return {'mmbt': __version__, 'mmbt sources': made_by()['sources'],
+            **{package: version(package) for package in PACKAGES}}
+
+
 def machine() -> dict:
-    """What the timings were taken on."""
+    """What the timings were taken on, and when."""
     import torch
     return dict(
+        date=time.strftime('%Y-%m-%d'),
         processor=platform.processor() or platform.machine(),
         cores=os.cpu_count(),
         threads=torch.get_num_threads(),
@@ -74,9 +83,22 @@ def machine() -> dict:
 
 
 def main() -> None:
-    """Run every step, then write the report."""
+    """Run the demo, alone in its folder."""
     args = parse_args()
     project = enter(args.small or ROOT)
+    from mmbt.engine.launch import run_tool
+    from mmbt.files.lock import Lock
+
+    def work() -> None:
+        with Lock(OUT / 'demo.lock', str((args.small or Path()) / OUT),
+                  remedy='wait for it, or use --small DIR'):
+            demo(args, project)
+
+    run_tool(work)
+
+
+def demo(args: argparse.Namespace, project: Path) -> None:
+    """Run every step, then write the report."""
     tools, configs = project / 'tools', project / 'configs/demo'
     begin, seed = time.time(), ('--seed', args.seed)
     seconds = {}
@@ -115,7 +137,7 @@ def report(args: argparse.Namespace, runs: dict, seconds: dict) -> None:
             command=small if args.small else 'make demo SEED=',
             world=str(OUT / 'world'),
             seconds={key: round(value, 1) for key, value in seconds.items()},
-            versions={package: version(package) for package in PACKAGES},
+            versions=versions(),
             machine=machine(),
             scalars=scalars))
     print('\n                          BT-Adapter   frame-mean CLIP')

@@ -9,13 +9,12 @@ was last saved, and one that is there already takes in what is new or has change
 """
 import argparse
 import contextlib
-import csv
 import os
 import sys
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Iterator, List, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, List, Sequence, Tuple
 
 if TYPE_CHECKING:
     from mmbt.apis import VideoSearch
@@ -106,34 +105,23 @@ def find_videos(paths: Sequence[str]) -> List[str]:
         FileNotFoundError: If a path is missing.
         ValueError: If there is no video.
     """
+    from mmbt.datasets.video_files import VIDEO_SUFFIXES
+    from mmbt.files.walk import files_below
     found: List[str] = []
     for path in paths:
         if not os.path.exists(path):
             raise FileNotFoundError(f'{path} is missing: name videos, or folders that hold some')
-        found += walk(path) if os.path.isdir(path) else [path]
+        found += files_below(path, VIDEO_SUFFIXES) if os.path.isdir(path) else [path]
     if not found:
         raise ValueError(f'no videos in {", ".join(paths)}')
     return found
 
 
-def walk(folder: str) -> Iterator[str]:
-    """The videos below a folder; links are followed, each folder once, hidden files left out."""
-    from mmbt.datasets.video_files import VIDEO_SUFFIXES
-    seen = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        if os.path.realpath(parent) in seen:
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(parent))
-        folders.sort()
-        yield from (os.path.join(parent, name) for name in sorted(names)
-                    if name.lower().endswith(VIDEO_SUFFIXES) and not name.startswith('.'))
-
-
 def shown(path: str) -> str:
-    """A path as it is shortest: from the working folder, or absolute."""
+    """A path as it is shortest, from the working folder or absolute, for a terminal."""
+    from mmbt.files.shown import printable
     inside = os.path.relpath(path)
-    return path if inside.startswith(os.pardir) else inside
+    return printable(path if inside.startswith(os.pardir) else inside)
 
 
 class Progress:
@@ -167,6 +155,7 @@ class Progress:
 def add(search: 'VideoSearch', videos: List[str], args: argparse.Namespace,
         progress: Progress) -> int:
     """Encode what is to be encoded; say which videos could not be read, and return how many."""
+    from mmbt.files.shown import printable
     new = search.add(videos, args.on_broken, progress, args.batch_size, args.workers)
     broken = [path for path in dict.fromkeys(map(os.path.abspath, videos))
               if path in search.broken]
@@ -174,7 +163,7 @@ def add(search: 'VideoSearch', videos: List[str], args: argparse.Namespace,
         print(f'{len(broken)} of {len(videos)} videos left out, since they cannot be read:',
               file=sys.stderr)
     for path in broken:
-        print(f'  {search.broken[path]}', file=sys.stderr)
+        print(f'  {printable(search.broken[path])}', file=sys.stderr)
     return new
 
 
@@ -184,8 +173,7 @@ def index_videos(args: argparse.Namespace) -> None:
         raise ValueError(f'--index {args.index} is a folder; name a file in it')
     videos = find_videos(args.videos)
     search = build(args)
-    if Path(args.index).exists():
-        search.load_index(args.index)
+    search.open_index(args.index)
     gone = search.drop_missing() if args.prune else []
     search.save(args.index)  # what cannot be written is known before the work
     progress = Progress(lambda: search.save(args.index), args.save_every)
@@ -201,6 +189,9 @@ def query(args: argparse.Namespace) -> None:
     """Print the videos that fit, and draw them."""
     if not Path(args.index).is_file():
         raise FileNotFoundError(f'index {args.index} is missing: make it with `search.py index`')
+    if args.sheet:
+        from mmbt.files.atomic import check_place
+        check_place(args.sheet)
     search = build(args)
     search.load_index(args.index)
     hits = (search.search(args.text, args.top) if args.like is None
@@ -216,6 +207,10 @@ def query(args: argparse.Namespace) -> None:
 def label(args: argparse.Namespace) -> None:
     """Print the classes of each video, and write them as a table."""
     from mmbt.apis.search import check_labels
+    from mmbt.files.atomic import check_place
+    from mmbt.files.shown import printable
+    if args.csv:
+        check_place(args.csv)
     videos = find_videos(args.videos)
     classes = check_labels(read_names(args.classes), args.top,
                            0.01 if args.temperature is None else args.temperature)
@@ -231,7 +226,7 @@ def label(args: argparse.Namespace) -> None:
         found = search.label(path, classes, args.top, args.temperature)
         print(shown(path))
         for rank, (name, probability) in enumerate(found, start=1):
-            print(f'  {probability:.3f}  {name}')
+            print(f'  {probability:.3f}  {printable(name)}')
             rows.append((shown(path), rank, name, f'{probability:.6f}'))
     if args.csv:
         write_table(rows, args.csv)
@@ -249,10 +244,11 @@ def read_names(names: List[str]) -> List[str]:
 
 
 def write_table(rows: List[Tuple], path: str) -> None:
-    """Write the labels as CSV, whole or not at all."""
+    """Write the labels as CSV, whole or not at all, with no cell that a spreadsheet would run."""
     from mmbt.files.atomic import whole_file
+    from mmbt.files.shown import write_csv
     with whole_file(path) as draft, open(draft, 'w', newline='', encoding='utf-8') as file:
-        csv.writer(file).writerows([('video', 'rank', 'class', 'probability'), *rows])
+        write_csv(file, [('video', 'rank', 'class', 'probability'), *rows])
 
 
 def main() -> None:

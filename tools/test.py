@@ -63,6 +63,8 @@ def dump_predictions(cfg: Config, path: str) -> None:
     """Keep the predictions, beside whatever the config measures."""
     if not path.endswith(('.pkl', '.pickle')):
         raise ValueError(f'--dump {path}: the file must end in .pkl or .pickle')
+    from mmbt.files.atomic import check_place
+    check_place(path)
     evaluators = cfg.get('test_evaluator') or []
     evaluators = list(evaluators) if isinstance(evaluators, (list, tuple)) else [evaluators]
     cfg.test_evaluator = evaluators + [dict(type='DumpResults', out_file_path=path)]

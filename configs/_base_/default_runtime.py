@@ -9,6 +9,8 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='CheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    work_dir_lock=dict(type='WorkDirLockHook'),
+    resume_check=dict(type='ResumeCheckHook'),
     model_card=dict(type='ModelCardHook'))
 
 env_cfg = dict(
@@ -22,3 +24,5 @@ log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 log_level = 'INFO'
 load_from = None
 resume = False
+# What may differ from the checkpoint when a run is resumed, such as ['optim_wrapper.optimizer.lr'].
+allow_resume_changes = []

@@ -15,6 +15,7 @@ model = dict(
 train_dataloader = dict(
     batch_size=128,
     num_workers=0,
+    drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type='CaptionedVideos',
@@ -33,9 +34,6 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.05, fused=True),
     clip_grad=dict(max_norm=1.0))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, convert_to_iter_based=True),
-]
+param_scheduler = dict(type='WarmUpCosineLR', warmup=0.05, by_epoch=False)
 default_hooks = dict(checkpoint=dict(save_optimizer=False, interval=16))
 work_dir = 'work_dirs/demo/clip'

@@ -43,10 +43,6 @@ train_dataloader = dict(
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20)
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3), clip_grad=dict(max_norm=5.0))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, convert_to_iter_based=True),
-]
 default_hooks = dict(checkpoint=dict(interval=20))
 custom_hooks = [dict(type='BrokenVideoHook')]
 work_dir = 'work_dirs/demo/branch'

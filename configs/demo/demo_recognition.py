@@ -13,6 +13,11 @@ model = dict(
     cls_head=dict(
         type='ZeroShotHead', class_file='work_dirs/demo/world/classes.txt', context_length=18))
 
+test_pipeline = [
+    dict(type='ReadFrames', num_frames=8, test_mode=True),
+    dict(type='FormatShape', input_format='NCHW'),
+    dict(type='PackVideoText'),
+]
 test_dataloader = dict(
     batch_size=40,
     num_workers=0,
@@ -22,9 +27,5 @@ test_dataloader = dict(
         ann_file='test_list.txt',
         data_prefix=dict(video='videos'),
         class_file='work_dirs/demo/world/classes.txt',
-        pipeline=[
-            dict(type='ReadFrames', num_frames=8, test_mode=True),
-            dict(type='FormatShape', input_format='NCHW'),
-            dict(type='PackVideoText'),
-        ]))
+        pipeline=test_pipeline))
 work_dir = 'work_dirs/demo/recognition'

@@ -13,6 +13,12 @@ model = dict(
     trunk=dict(type='OpenCLIPTrunk', arch={{_base_.tiny_arch}}),
     backbone=dict(type='BTAdapter', num_layers=3, num_frames=8))
 
+test_pipeline = [
+    dict(type='ReadFrames', num_frames=8, test_mode=True),
+    dict(type='TokenizeText', context_length=18, caption='all'),
+    dict(type='FormatShape', input_format='NCHW'),
+    dict(type='PackVideoText'),
+]
 test_dataloader = dict(
     batch_size=40,
     num_workers=0,
@@ -21,12 +27,7 @@ test_dataloader = dict(
         data_root='work_dirs/demo/world',
         ann_file='test.json',
         data_prefix=dict(video='videos'),
-        pipeline=[
-            dict(type='ReadFrames', num_frames=8, test_mode=True),
-            dict(type='TokenizeText', context_length=18, caption='all'),
-            dict(type='FormatShape', input_format='NCHW'),
-            dict(type='PackVideoText'),
-        ]))
+        pipeline=test_pipeline))
 test_evaluator = [
     dict(type='VideoTextRetrieval', dump='work_dirs/demo/retrieval/features.npz'),
     dict(type='PairOrderMetric', pairs_file='work_dirs/demo/world/test_pairs.json'),

@@ -23,6 +23,7 @@ train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,
     pin_memory=True,
+    drop_last=True,
     sampler=dict(type='ResumableSampler', shuffle=True),
     dataset=dict(
         type='VideoInstructions',
@@ -41,14 +42,9 @@ optim_wrapper = dict(  # Table 8
     loss_scale='dynamic',
     optimizer=dict(type='AdamW', lr=2e-5, betas=(0.9, 0.998), weight_decay=0.1, fused=True),
     clip_grad=dict(max_norm=1e9))  # clips nothing, and logs the gradient's norm
-# The paper is silent on the schedule; the authors' code warms up over 3 % of the three epochs and
-# lets a cosine fall to zero.
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, begin=0, end=0.09, by_epoch=True,
-         convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', T_max=2.91, eta_min=0, begin=0.09, end=3, by_epoch=True,
-         convert_to_iter_based=True),
-]
+# The paper is silent on the schedule; the authors' code warms up over 3 % of the run and lets a
+# cosine fall to zero.
+param_scheduler = dict(type='WarmUpCosineLR', warmup=0.03, by_epoch=False)
 auto_scale_lr = dict(enable=False, base_batch_size=16)
 
 visualizer = dict(

@@ -9,8 +9,7 @@ from typing import Any, Dict, Iterator, Optional
 
 from mmengine.config import Config
 
-from mmbt.version import __version__
-
+from .sources import made_by
 from .worlds import World
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -89,11 +88,26 @@ def trains(config: Config) -> bool:
 
 
 def fingerprint(row: str, world: World) -> str:
-    """Equal for rows that are the same over a world, whatever they are called, in one version."""
+    """Equal for rows that are the same over a world, whatever they are called.
+
+    It changes with the row's configs, with the code and the libraries that they run through, and
+    with what is prepared for the row.
+    """
     configs = [load_row(row, world, test) for test in (None, *world.tests)]
-    contents: Dict = dict(version=__version__)
-    for number, config in enumerate(configs):
-        contents[str(number)] = {key: value for key, value in config.to_dict().items()
-                                 if key != 'work_dir'}
-    text = json.dumps(contents, sort_keys=True, default=str)
+    return mark(*(without_folder(config) for config in configs), data_fingerprint(world))
+
+
+def data_fingerprint(world: World) -> str:
+    """It changes with what a world's data and CLIP are made by; the same for worlds that share."""
+    return mark(*(without_folder(load_row(f'../{name}', world)) for name in world.prepared))
+
+
+def without_folder(config: Config) -> Dict:
+    """A config without the folder that it writes to."""
+    return {key: value for key, value in config.to_dict().items() if key != 'work_dir'}
+
+
+def mark(*contents: Any) -> str:
+    """A few hex digits that change with the contents and with the sources."""
+    text = json.dumps([made_by(), *contents], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -1,5 +1,4 @@
 """Tables as Markdown, csv and pictures."""
-import csv
 import io
 import math
 from pathlib import Path
@@ -7,15 +6,20 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from mmbt.visualization.ablations import ablation_picture
 from mmbt.files.atomic import whole_file
+from mmbt.files.shown import write_csv
+from mmbt.visualization.ablations import ablation_picture
 
+from .results import Origin
 from .schedule import Run
 from .summary import Order, Result, spread, summarize
 from .tables import Table, shown
 from .worlds import World
 
 NOT_RUN = 'not run'
+ORIGIN = ('version', 'sources', 'finished', 'old')
+OLD = (' What makes these numbers has changed since; the same command without --report-only renews '
+       'them.')
 
 
 def write_reports(tables: Sequence[Table], world: World, runs: Mapping[Tuple[str, int], Run],
@@ -49,10 +53,36 @@ def markdown(table: Table, world: World, results: Sequence[Result],
         cells.append(f'{each.seconds.mean():.0f}' if len(each.seconds) else '')
         cells.append(str(len(each.seeds)))
         cells += [shown(name, each.row.paper[name]) for name in table.columns]
-        lines.append(row_of([each.row.label, *cells]))
+        lines.append(row_of([each.label, *cells]))
+    lines += ['', *origin_lines(results)] if any(each.seeds for each in results) else []
     if orders:
         lines += ['', *order_lines(orders)]
     return '\n'.join(lines) + '\n'
+
+
+def origin_lines(results: Sequence[Result]) -> List[str]:
+    """Who measured the rows, and when: a line for each origin."""
+    dates: Dict[Origin, List[str]] = {}
+    for each in results:
+        if each.origin is not None:
+            dates.setdefault(each.origin, []).extend(date[:10] for date in each.finished)
+    return [f'{shown_origin(origin)}, {between(found)}.{OLD if origin.old else ""}'
+            for origin, found in dates.items()]
+
+
+def shown_origin(origin: Origin) -> str:
+    """A version, and the digest of its sources where it is known."""
+    measured = 'Old: measured' if origin.old else 'Measured'
+    torch = dict(origin.libraries).get('torch')
+    known = [f'sources {origin.sources}'] if origin.sources else []
+    known += [f'torch {torch}'] if torch else []
+    return f'{measured} with mmbt {origin.version}' + (f" ({', '.join(known)})" if known else '')
+
+
+def between(dates: Sequence[str]) -> str:
+    """The first and the last day."""
+    first, last = min(dates), max(dates)
+    return first if first == last else f'{first} to {last}'
 
 
 def order_lines(orders: Sequence[Order]) -> List[str]:
@@ -70,6 +100,10 @@ def order_lines(orders: Sequence[Order]) -> List[str]:
                            for low, high in order.broken)
         lines.append(row_of([order.paper, order.ours, f'{len(order.held)} of {pairs}',
                              f'{always} of {pairs}', broken or 'none']))
+    apart = max((len(order.apart) for order in orders), default=0)
+    if apart:
+        lines += ['', f'Not compared, since their rows were measured by different sources: {apart} '
+                  'pairs.']
     return lines
 
 
@@ -82,22 +116,25 @@ def how_often(order: Order, pair: Tuple[str, str]) -> str:
 
 
 def as_csv(table: Table, world: World, results: Sequence[Result]) -> str:
-    """One line for each row and seed, with the paper's numbers of the row at its end."""
+    """One line for each row and seed, with who measured it and the paper's numbers at its end."""
     text = io.StringIO()
     ours = [column.label for column in world.columns]
     theirs = [f'paper: {name}' for name in table.columns]
-    writer = csv.DictWriter(text, ['row', 'config', 'seed', *ours, 'train_seconds',
-                                   'trained_weights', *theirs])
-    writer.writeheader()
+    columns = ['row', 'config', 'seed', *ours, 'train_seconds', 'trained_weights', *ORIGIN,
+               *theirs]
+    rows: List[List] = [columns]
     for each in results:
         for i, seed in enumerate(each.seeds):
             line: Dict = {'row': each.row.label, 'config': each.row.config, 'seed': seed,
-                          'trained_weights': each.weights}
+                          'trained_weights': each.weights, 'finished': each.finished[i],
+                          'version': each.origin.version, 'sources': each.origin.sources,
+                          'old': 'yes' if each.old else 'no'}
             line.update({name: round(float(each.values[name][i]), 3) for name in ours})
             if len(each.seconds):
                 line['train_seconds'] = round(float(each.seconds[i]), 1)
             line.update({f'paper: {name}': value for name, value in each.row.paper.items()})
-            writer.writerow(line)
+            rows.append([line.get(column, '') for column in columns])
+    write_csv(text, rows)
     return text.getvalue()
 
 

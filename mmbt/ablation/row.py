@@ -1,10 +1,12 @@
 """Train and test one row, in a process of its own: ``python -m mmbt.ablation.row``."""
 import argparse
 import json
+import os
 import platform
-from importlib.metadata import version
+from contextlib import nullcontext
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Dict
+from typing import ContextManager, Dict, Optional
 
 import torch
 from mmengine.config import Config
@@ -13,8 +15,11 @@ from mmengine.dist import barrier, is_main_process
 import mmbt
 from mmbt.engine.launch import build_runner, run_tool
 from mmbt.files.atomic import whole_file
+from mmbt.files.latest import latest_checkpoint
+from mmbt.files.lock import Lock
 
-from .configs import load_row, trains
+from .configs import data_fingerprint, fingerprint, load_row, trains
+from .sources import made_by
 from .worlds import WORLDS, World
 
 
@@ -25,7 +30,7 @@ def run_training(config: Config, folder: Path, seed: int, launcher: str = 'none'
     """
     config.work_dir, config.randomness = str(folder), dict(seed=seed)
     config.launcher = launcher
-    config.resume = (folder / 'last_checkpoint').exists()
+    config.resume = latest_checkpoint(folder) is not None
     runner = build_runner(config)
     model = runner.train()
     barrier()  # the first process has written its last checkpoint
@@ -49,11 +54,22 @@ def run_row(row: str, world: World, seed: int, folder: Path, data: Path,
         data: Folder of the seed's data and CLIP.
         launcher: How its processes were started, as in MMEngine.
     """
+    with alone(folder):
+        _run_row(row, world, seed, folder, data, launcher)
+
+
+def alone(folder: Path) -> ContextManager:
+    """The lock of a row's folder, which the first of its processes takes."""
+    first = os.environ.get('RANK', '0') == '0'
+    return Lock(folder / 'row.lock', str(folder)) if first else nullcontext()
+
+
+def _run_row(row: str, world: World, seed: int, folder: Path, data: Path, launcher: str) -> None:
     config = load_row(row, world, folder=data)
-    result: Dict = dict(row=row, world=world.name, seed=seed)
+    result: Dict = dict(row=row, world=world.name, seed=seed, version=mmbt.__version__, **made_by())
     if trains(config):
         result['training'] = run_training(config, folder / 'train', seed, launcher)
-        checkpoint = (folder / 'train/last_checkpoint').read_text().strip()
+        checkpoint = latest_checkpoint(folder / 'train', print)
     result['metrics'] = {}
     for test in world.tests:
         tested = load_row(row, world, test, data)
@@ -66,7 +82,7 @@ def run_row(row: str, world: World, seed: int, folder: Path, data: Path,
         result['metrics'][test] = build_runner(tested).test()
     result.update(
         machine=platform.processor() or platform.machine(),
-        versions=dict(mmbt=mmbt.__version__, torch=version('torch')))
+        finished=datetime.now(timezone.utc).isoformat(timespec='seconds'))
     if is_main_process():
         with whole_file(folder / 'result.json') as draft:
             draft.write_text(json.dumps(result, indent=1))
@@ -80,15 +96,39 @@ def main() -> None:
     parser.add_argument('--seed', type=int, required=True)
     parser.add_argument('--data', type=Path, required=True)
     parser.add_argument('--folder', type=Path)
+    parser.add_argument('--planned', help='what the fingerprint was when this was planned')
     parser.add_argument('--launcher', choices=['none', 'pytorch'], default='none')
     args = parser.parse_args()
     world = WORLDS[args.world]
+    run_tool(lambda: work(args, world))
+
+
+def work(args: argparse.Namespace, world: World) -> None:
+    """Do what the command line says."""
     if args.row == 'prepare':
-        assert world.prepare is not None
-        run_tool(lambda: world.prepare(args.data, args.seed))
+        check_plan(args.planned, data_fingerprint(world))
+        prepare(world, args.seed, args.data)
     else:
-        run_tool(lambda: run_row(args.row, world, args.seed, args.folder, args.data,
-                                 args.launcher))
+        check_plan(args.planned, fingerprint(args.row, world))
+        run_row(args.row, world, args.seed, args.folder, args.data, args.launcher)
+
+
+def check_plan(planned: Optional[str], here: str) -> None:
+    """Refuse to put a result where that of other sources belongs.
+
+    Raises:
+        ValueError: If the code or a config has changed since the run was planned.
+    """
+    if planned is not None and planned != here:
+        raise ValueError('the code or a config has changed since this run was planned; run the '
+                         'same command again')
+
+
+def prepare(world: World, seed: int, data: Path) -> None:
+    """Prepare what the rows of a seed need, alone in their folder."""
+    assert world.prepare is not None
+    with Lock(data / 'preparation.lock', str(data)):
+        world.prepare(data, seed)
 
 
 if __name__ == '__main__':

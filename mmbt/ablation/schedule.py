@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from .configs import fingerprint
+from .configs import data_fingerprint, fingerprint
+from .results import former_results
 from .tables import Table
 from .worlds import World
 
@@ -28,14 +29,16 @@ class Run:
     Attributes:
         row: Name in configs/ablations/ of the first such row.
         seed: The seed.
-        folder: Where it is kept.
-        data: Folder of the seed's data.
+        folder: Where it is kept; its name is the run's fingerprint.
+        data: Folder of the seed's data and CLIP; its name is theirs.
+        former: Results of the same row by other sources, configs or libraries, the newest first.
     """
 
     row: str
     seed: int
     folder: Path
     data: Path
+    former: Tuple[Path, ...] = ()
 
     @property
     def result(self) -> Path:
@@ -48,14 +51,19 @@ def plan(tables: Sequence[Table], world: World, seeds: int,
     """The run of each row that the world has, with each seed, one seed after the other."""
     marks = {row.config: fingerprint(row.config, world) for table in tables for row in table.rows
              if row.config not in world.lacks}
-    first: Dict[str, str] = {}
+    alike: Dict[str, List[str]] = {}
     for row, mark in marks.items():
-        first.setdefault(mark, row)
+        alike.setdefault(mark, []).append(row)
+    data = data_fingerprint(world)
     runs: Dict[Tuple[str, int], Run] = {}
     for seed in range(seeds):
-        data = folder / f'seed{seed}'
+        place = folder / f'seed{seed}'
+        former = former_results(place / 'runs', world.name, set(marks.values()))
         for row, mark in marks.items():
-            runs[row, seed] = Run(first[mark], seed, data / 'runs' / mark, data)
+            older = sorted((each for name in alike[mark] for each in former.get(name, ())),
+                           reverse=True)
+            runs[row, seed] = Run(alike[mark][0], seed, place / 'runs' / mark, place / data,
+                                  tuple(path for _, path in older))
     return runs
 
 
@@ -165,16 +173,15 @@ def command(run: Run, world: World, processes: int = 1) -> Tuple[str, List[str],
     """How to run a row, in one process or in several that share its batches."""
     arguments = [
         '-m', 'mmbt.ablation.row', run.row, '--world', world.name, '--seed', str(run.seed),
-        '--data', str(run.data), '--folder', str(run.folder)]
+        '--data', str(run.data), '--folder', str(run.folder), '--planned', run.folder.name]
     if processes > 1:
         arguments = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node',
                      str(processes), *arguments, '--launcher', 'pytorch']
     return f'{run.row}, seed {run.seed}', arguments, run.folder / 'log.txt'
 
 
-def preparation(world: World, seed: int, folder: Path) -> Tuple[str, List[str], Path]:
-    """How to prepare a seed."""
-    data = folder / f'seed{seed}'
-    return (f'{world.name}, seed {seed}', [
-        '-m', 'mmbt.ablation.row', 'prepare', '--world', world.name, '--seed', str(seed),
-        '--data', str(data)], data / 'log.txt')
+def preparation(world: World, run: Run) -> Tuple[str, List[str], Path]:
+    """How to prepare the seed of a run."""
+    return (f'{world.name}, seed {run.seed}', [
+        '-m', 'mmbt.ablation.row', 'prepare', '--world', world.name, '--seed', str(run.seed),
+        '--data', str(run.data), '--planned', run.data.name], run.data / 'log.txt')

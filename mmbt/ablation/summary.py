@@ -1,10 +1,10 @@
 """The numbers of a table's rows over seeds, and whether the paper's order holds in them."""
-import json
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
+from .results import Origin, origin_of, read
 from .schedule import Run
 from .tables import Row, Table
 from .worlds import World
@@ -20,6 +20,8 @@ class Result:
         values: Our columns' numbers, (S,) each.
         seconds: (S,) of training, empty where nothing is trained.
         weights: Number of trained weights.
+        origin: Who measured it; None where it was not run.
+        finished: When, by ISO 8601, seed by seed.
     """
 
     row: Row
@@ -27,6 +29,18 @@ class Result:
     values: Dict[str, np.ndarray]
     seconds: np.ndarray
     weights: int
+    origin: Optional[Origin] = None
+    finished: Tuple[str, ...] = ()
+
+    @property
+    def old(self) -> bool:
+        """Whether what makes its numbers has changed since."""
+        return self.origin is not None and self.origin.old
+
+    @property
+    def label(self) -> str:
+        """What the paper calls it, and whether its numbers are old."""
+        return f'{self.row.label} (old)' if self.old else self.row.label
 
 
 @dataclass
@@ -40,6 +54,7 @@ class Order:
         broken: Pairs that are not; a tie is no order.
         equal: Those of them that are alike in every seed.
         seeds: Pair to the number of seeds in which it has the paper's order, and of all.
+        apart: Pairs that are not compared, since their rows are of two origins.
     """
 
     paper: str
@@ -48,13 +63,16 @@ class Order:
     broken: List[Tuple[str, str]]
     equal: List[Tuple[str, str]]
     seeds: Dict[Tuple[str, str], Tuple[int, int]]
+    apart: List[Tuple[str, str]]
 
 
 def read_result(row: Row, world: World, runs: Mapping[Tuple[str, int], Run]) -> Result:
-    """Gather what a row's finished runs left."""
-    done = {seed: json.loads(run.result.read_text())
-            for (config, seed), run in sorted(runs.items())
-            if config == row.config and run.result.exists()}
+    """Gather what a row's finished runs left; where none is current, what former ones left."""
+    mine = {seed: run for (config, seed), run in sorted(runs.items()) if config == row.config}
+    done = {seed: read(run.result) for seed, run in mine.items() if run.result.exists()}
+    old = not done
+    if old:
+        done = former_of_one_origin(mine)
     values = {
         column.label: np.array([column.scale * each['metrics'][column.test][column.metric]
                                 for each in done.values()])
@@ -62,7 +80,22 @@ def read_result(row: Row, world: World, runs: Mapping[Tuple[str, int], Run]) -> 
     }
     trained = [each['training'] for each in done.values() if 'training' in each]
     return Result(row, tuple(done), values, np.array([each['seconds'] for each in trained]),
-                  trained[0]['weights'] if trained else 0)
+                  trained[0]['weights'] if trained else 0,
+                  origin_of(next(iter(done.values())), old) if done else None,
+                  tuple(each['finished'] for each in done.values()))
+
+
+def former_of_one_origin(runs: Mapping[int, Run]) -> Dict[int, Dict[str, Any]]:
+    """Seed -> result, of those who measured the row last, each seed's newest."""
+    found = [(seed, read(path)) for seed, run in runs.items() for path in run.former]
+    if not found:
+        return {}
+    _, newest = max(found, key=lambda each: each[1]['finished'])
+    done: Dict[int, Dict[str, Any]] = {}
+    for seed, result in found:  # a seed's newest comes first
+        if origin_of(result, True) == origin_of(newest, True):
+            done.setdefault(seed, result)
+    return done
 
 
 def summarize(table: Table, world: World,
@@ -76,7 +109,7 @@ def summarize(table: Table, world: World,
 
 def compare(results: List[Result], paper: str, ours: str) -> Order:
     """Look at every two rows that were run and that the paper's column tells apart."""
-    order = Order(paper, ours, [], [], [], {})
+    order = Order(paper, ours, [], [], [], {}, [])
     rows = [each for each in results if each.seeds and paper in each.row.paper]
     for i, one in enumerate(rows):
         for other in rows[i + 1:]:
@@ -85,6 +118,9 @@ def compare(results: List[Result], paper: str, ours: str) -> Order:
             if low.row.paper[paper] == high.row.paper[paper] or gain is None:
                 continue
             pair = (low.row.label, high.row.label)
+            if low.origin != high.origin:
+                order.apart.append(pair)
+                continue
             (order.held if gain.mean() > 0 else order.broken).append(pair)
             if not gain.any():
                 order.equal.append(pair)

@@ -37,6 +37,7 @@ class World:
         prepare: Makes the data and the CLIP of a seed in a folder, where they are not there yet.
             The world's configs then name the folder of seed 0. None where all seeds share what
             the configs name.
+        prepared: Configs of what ``prepare`` trains.
         shares: World whose data and folder it shares; the tables go to a folder below that.
     """
 
@@ -47,12 +48,16 @@ class World:
     stands_for: Dict[str, str]
     lacks: Tuple[str, ...] = ()
     prepare: Optional[Callable[[Path, int], None]] = None
+    prepared: Tuple[str, ...] = ()
     shares: str = ''
 
     @property
     def folder(self) -> Path:
         """Where it keeps everything, unless told otherwise."""
         return Path('work_dirs/ablations') / (self.shares or self.name)
+
+
+CLIP_OF_SHAPES = 'demo/shapes_clip'
 
 
 def prepare_shapes(folder: Path, seed: int) -> None:
@@ -63,8 +68,7 @@ def prepare_shapes(folder: Path, seed: int) -> None:
     from .row import run_training
     generate_world(folder / 'world', seed=seed, held_out_words=True)
     if not (folder / 'clip/last_checkpoint').exists():
-        run_training(load_row('../demo/shapes_clip', WORLDS['moving_shapes'], folder=folder),
-                     folder / 'clip', seed)
+        run_training(load_row(f'../{CLIP_OF_SHAPES}', SHAPES, folder=folder), folder / 'clip', seed)
 
 
 SHAPES = World(
@@ -82,7 +86,8 @@ SHAPES = World(
     stands_for={MSRVTT: 't2v R@1', DIDEMO: 'v2t R@1', TEMPORAL: 'time order',
                 CORRECT: 'knowledge kept'},
     lacks=('fig3_layers_6', 'fig3_layers_8'),  # its CLIP has four layers
-    prepare=prepare_shapes)
+    prepare=prepare_shapes,
+    prepared=(CLIP_OF_SHAPES, ))
 
 SHAPES_LONG = replace(
     SHAPES, name='moving_shapes_long', train='demo/shapes_pretrain_long', shares='moving_shapes')

@@ -9,8 +9,10 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
-from mmbt.datasets import fit_pipeline
+from mmbt.datasets import ReadFrames, fit_pipeline
 from mmbt.models import VideoTextDataPreprocessor
+from mmbt.models.branch_file import warn_untrained
+from mmbt.models.checkpoint import must_exist
 from mmbt.models.dialogue import VideoDialogue
 
 
@@ -46,6 +48,8 @@ def init_dialogue(config: Union[str, Path, Config],
     settings = settings.get('dialogue', settings)  # of a config of instruction tuning
     if branch is not None:
         settings['branch'] = branch
+    if settings.get('branch') is not None:
+        must_exist(settings['branch'], 'branch file')
     with DefaultScope.overwrite_default_scope(config.get('default_scope', 'mmaction')):
         model = MODELS.build(settings)
         if not isinstance(model, VideoDialogue):
@@ -53,6 +57,8 @@ def init_dialogue(config: Union[str, Path, Config],
                              'configs/dialogue/')
         model.pipeline = Compose(config.pipeline)
     fit_pipeline(model.pipeline.transforms, model.backbone.trunk.card)
+    if settings.get('branch') is None:
+        warn_untrained(model.backbone, 'give it a branch file')
     return model.to(device)
 
 
@@ -62,6 +68,8 @@ class VideoChat:
     Args:
         model: From :func:`init_dialogue`.
         video: A file.
+        by: 'time' or 'frame': what the frames seen are evenly spaced in. Defaults to 'time'; the
+            benchmarks' answers (:func:`mmbt.apis.answer_questions`) go by frame.
 
     Attributes:
         history (list): Questions and answers so far.
@@ -71,10 +79,11 @@ class VideoChat:
         VideoReadError: If the file cannot be read.
     """
 
-    def __init__(self, model: VideoDialogue, video: Union[str, Path]) -> None:
+    def __init__(self, model: VideoDialogue, video: Union[str, Path],
+                 by: str = 'time') -> None:
         self.model = model
         self.history: List[Tuple[str, str]] = []
-        self.frames = read_video(model, video)
+        self.frames = read_video(model, video, by)
         self.tokens = encode_frames(model, self.frames)
 
     def ask(self, question: str, **generation: Any) -> str:
@@ -96,10 +105,19 @@ class VideoChat:
         return answer
 
 
-def read_video(model: VideoDialogue, video: Union[str, Path]) -> Tensor:
-    """A file's (T, 3, H, W) uint8 frames by the model's pipeline."""
-    frames = model.pipeline(dict(filename=str(video)))['imgs']
-    return torch.as_tensor(frames)
+def read_video(model: VideoDialogue, video: Union[str, Path], by: Optional[str] = None) -> Tensor:
+    """A file's (T, 3, H, W) uint8 frames by the model's pipeline.
+
+    Args:
+        model: From :func:`init_dialogue`.
+        video: The file.
+        by: 'time' or 'frame', what frames are sampled evenly in; None as the pipeline says.
+    """
+    pipeline = model.pipeline
+    if by is not None:
+        pipeline = Compose([step.sampled_by(by) if isinstance(step, ReadFrames) else step
+                            for step in pipeline.transforms])
+    return torch.as_tensor(pipeline(dict(filename=str(video)))['imgs'])
 
 
 @torch.no_grad()

@@ -13,8 +13,8 @@ from torch import Tensor
 from mmbt.datasets import VideoReadError
 from mmbt.datasets.questions import Question, hash_questions
 from mmbt.files.append_log import Journal
-from mmbt.models.dialogue import Template, VideoDialogue
 from mmbt.files.atomic import whole_file
+from mmbt.models.dialogue import Template, VideoDialogue
 
 from .chat import encode_frames, read_video
 from .model_hash import hash_model

@@ -8,10 +8,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint, _load_checkpoint_to_model
 
+from mmbt.files.safe_load import first_line
 from mmbt.files.source import CARD
 from mmbt.models import VideoTextModel
 from mmbt.models.card_files import check_card
-from mmbt.models.checkpoint import holds_trunk, without_weights
+from mmbt.models.checkpoint import holds_trunk, must_exist, without_weights
 
 
 def init_model(config: Union[str, Path, Config],
@@ -41,14 +42,18 @@ def init_model(config: Union[str, Path, Config],
     model_config = config.model.to_dict()
     weights = None
     if checkpoint is not None:
-        if '://' not in str(checkpoint) and not Path(checkpoint).is_file():
-            raise FileNotFoundError(f'checkpoint {checkpoint} is missing')
+        must_exist(checkpoint)
         weights = _load_checkpoint(str(checkpoint), map_location='cpu')
         if holds_trunk(weights):
             model_config['trunk'] = without_weights(model_config['trunk'])
     model = MODELS.build(model_config)
     if weights is not None:
-        _load_checkpoint_to_model(model, weights)
+        try:
+            _load_checkpoint_to_model(model, weights)
+        except (ValueError, RuntimeError) as error:
+            if str(checkpoint) in str(error):
+                raise
+            raise ValueError(f'{checkpoint}: {first_line(error)}') from error
     if CARD in config:
         check_card(model, config[CARD].to_dict(), f'the {CARD} of the config',
                    same_clip=weights is not None)

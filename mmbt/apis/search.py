@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmbt.datasets import VideoReadError
 from mmbt.models import VideoTextModel
+from mmbt.models.branch_file import warn_untrained
 from mmbt.models.card_files import temperature_of
 
 from .init_model import init_model
@@ -58,7 +59,8 @@ class VideoSearch:
 
         Args:
             config: Config file, or a loaded config; it is not changed.
-            checkpoint: Weights, as :func:`mmbt.apis.init_model` takes them.
+            checkpoint: Weights, as :func:`mmbt.apis.init_model` takes them. Where there are none, a
+                line in the log says that the branch is untrained.
             device: Where the model goes.
 
         Raises:
@@ -79,8 +81,10 @@ class VideoSearch:
         if text is None:
             raise ValueError('the config does not say how text is tokenised: add TokenizeText to '
                              'its test pipeline, or a cls_head to its model')
-        search = cls(init_model(config, checkpoint, device), dataset.pipeline,
-                     text.get('context_length', 12), text.get('arch'))
+        model = init_model(config, checkpoint, device)
+        if checkpoint is None:
+            warn_untrained(model.backbone, 'give it a checkpoint')
+        search = cls(model, dataset.pipeline, text.get('context_length', 12), text.get('arch'))
         search.temperature = (head or {}).get('temperature', search.temperature)
         return search
 
@@ -227,8 +231,28 @@ class VideoSearch:
         return gone
 
     def save(self, path: PathLike) -> None:
-        """Write the index as ``.npz``: whole or not there, and without pickle."""
+        """Write the index as ``.npz``: whole or not there, and without pickle.
+
+        Several processes may fill one file: what another has saved there since this index was
+        begun, read or saved is taken in. What was there before is replaced.
+        """
         self.index.save(path, self.encoder.made_by, self.encoder.card)
+
+    def open_index(self, path: PathLike) -> None:
+        """Read an index in the place of what is here, or begin one where there is no file.
+
+        What cannot be written is known from here on, before the work.
+
+        Raises:
+            ValueError: As :meth:`load_index`, or if another process keeps the file for a minute.
+            OSError: If it cannot be written.
+        """
+        with self.index.locked(path):
+            if os.path.exists(path):
+                self.load_index(path)
+            else:
+                self.index = VideoIndex(self.index.width)
+                self.index.write(path, self.encoder.made_by, self.encoder.card)
 
     def load_index(self, path: PathLike) -> None:
         """Read an index in the place of what is here.

@@ -19,6 +19,7 @@ from mmbt.tokenizer import tokenizer_spec
 from .model_hash import hash_model
 
 TEXTS = 256  # encoded at a time
+BY_TIME = dict(by='time')  # videos of one's own have frames of any length; a config may say else
 Clip = Tuple[str, Union[Tensor, str]]  # a path, and (T, 3, H, W) uint8 frames or why there are none
 
 
@@ -41,7 +42,8 @@ class Encoder:
             raise ValueError(f'context_length is {context_length}, and the text tower takes '
                              f'{text.context_length} tokens at most')
         self.model = model.eval()
-        self.pipeline = [dict(step) for step in pipeline
+        self.pipeline = [dict(BY_TIME, **step) if step['type'] == 'ReadFrames' else dict(step)
+                         for step in pipeline
                          if step['type'] not in ('TokenizeText', 'PackVideoText')]
         with DefaultScope.overwrite_default_scope('mmaction'):
             self.read = Compose([*self.pipeline, dict(type='PackVideoText')])

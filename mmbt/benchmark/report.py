@@ -1,7 +1,8 @@
 """A benchmark on the screen and in a file."""
 import json
-from pathlib import Path
 from typing import Dict, List, Optional
+
+from mmbt.files.atomic import whole_file
 
 HEAD = (' clips frames layers masked precision |  s a step    least   spread |'
         ' clips/s  GFLOP/s of limit  least sustained | memory GiB')
@@ -10,8 +11,8 @@ HEAD = (' clips frames layers masked precision |  s a step    least   spread |'
 def write_json(report: Dict, path: Optional[str]) -> None:
     """Write a report; nothing where there is no path."""
     if path is not None:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
+        with whole_file(path) as draft:
+            draft.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
 
 
 def as_text(report: Dict) -> str:

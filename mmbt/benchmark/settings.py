@@ -1,10 +1,11 @@
 """What one row of a benchmark runs."""
 import itertools
-import json
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, Sequence, Union
 
 import torch
+
+from mmbt.files.json_text import read_json
 
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 
@@ -93,11 +94,7 @@ def read_arch(arch: str) -> Union[str, Dict]:
     """
     if not arch.endswith('.json'):
         return arch
-    with open(arch, encoding='utf-8') as file:
-        try:
-            value = json.load(file)
-        except ValueError as error:
-            raise ValueError(f'{arch} is no JSON: {error}') from error
+    value = read_json(arch, object, 'architecture')
     if not isinstance(value, dict):
         raise ValueError(f'{arch} must hold a dict with embed_dim, vision_cfg and text_cfg')
     return value

@@ -1,5 +1,4 @@
 """The architecture that weights are of, as open_clip describes it."""
-import json
 from math import isqrt
 from pathlib import Path
 from typing import Any, Dict, Optional, Union
@@ -7,11 +6,16 @@ from typing import Any, Dict, Optional, Union
 import open_clip
 from open_clip.model import CLIPTextCfg, CLIPVisionCfg
 
+from mmbt.files.json_text import read_json
+from mmbt.models.trunks.arch_check import check_arch
+
 from .released import Released
 
+MOST_BYTES = 2**20  # of an architecture's file
 HEAD_WIDTH = 64  # channels of an attention head in every CLIP of OpenAI's
 OPENAI = 'ViT-L-14-quickgelu'
 EVA = 'EVA01-g-14'
+MOST_BYTES = 2**20  # of a json file of an architecture
 Arch = Union[str, Dict[str, Any]]
 
 
@@ -20,16 +24,13 @@ def read_arch(path: Union[str, Path]) -> Dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no json, or holds no architecture.
+        ValueError: If it is no json, or holds no architecture, or one that no machine could hold.
     """
+    arch = read_json(path, object, '--arch', most=MOST_BYTES)
     try:
-        arch = json.loads(Path(path).read_text(encoding='utf-8'))
+        check_arch(arch)
     except ValueError as error:
-        raise ValueError(f'--arch {path} is no json ({error})') from error
-    parts = [arch.get(key) for key in ('vision_cfg', 'text_cfg')] if isinstance(arch, dict) else []
-    if not parts or 'embed_dim' not in arch or not all(isinstance(part, dict) for part in parts):
-        raise ValueError(f'--arch {path} is no architecture of open_clip: a dict with embed_dim, '
-                         'vision_cfg and text_cfg')
+        raise ValueError(f'--arch {path}: {error}') from error
     if arch['vision_cfg'].get('timm_model_pretrained'):
         arch['vision_cfg']['timm_model_pretrained'] = False  # they are in the file
     return arch

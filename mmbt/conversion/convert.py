@@ -7,6 +7,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from mmbt.files.atomic import check_place
 from mmbt.files.source import CARD
 from mmbt.version import __version__
 
@@ -64,7 +65,13 @@ def convert(source: Union[str, Path], out: Union[str, Path], configs: Union[str,
     """
     source, out = Path(source), Path(out)
     check_paths(source, out)
-    done = prepare(read_released(source), Path(configs), arch, frames)
+    check_place(out)
+    try:
+        done = prepare(read_released(source), Path(configs), arch, frames)
+    except ValueError as error:
+        if str(source) in str(error) or str(error).startswith('--'):
+            raise
+        raise ValueError(f'{source}: {error}') from error
     flags = [f'--arch {Path(arch).name}'] if arch is not None else []
     flags += [f'--frames {frames}'] if frames is not None else []
     write(done, source, out, flags)

@@ -8,9 +8,11 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.safe_load import in_line
 from mmbt.models.card_files import model_card
 
 from .architecture import OPENAI, Arch
+from .config_text import config_text
 
 RETRIEVAL = 'released/zeroshot_msrvtt_released.py'
 RUNTIME = '_base_/default_runtime.py'
@@ -128,9 +130,13 @@ def check_fit(model: nn.Module, state: Dict[str, Tensor], sources: Dict[str, str
 
 
 def script(cfg: Config, head: List[str]) -> str:
-    """A config as text, after a head of comments; names in it cannot leave their line."""
-    lines = [''.join(c if c.isprintable() else '?' for c in line) for line in head]
-    return ''.join(f'# {line}'.rstrip() + '\n' for line in lines) + cfg.pretty_text
+    """A config as text, after a head of comments; names in it cannot leave their line.
+
+    Raises:
+        ValueError: If the config holds what cannot be written as what it is.
+    """
+    lines = [in_line(line, len(line)).replace('{{', '{ {') for line in head]
+    return ''.join(f'# {line}'.rstrip() + '\n' for line in lines) + config_text(cfg.to_dict())
 
 
 def write(checkpoint: Dict[str, Any], out: Path, config: Optional[str]) -> None:

@@ -2,60 +2,68 @@
 
 Every caption reader takes a file and returns a sequence of
 ``dict(video=str, captions=[str, ...])``, one entry a video in order of first appearance. Every
-problem is a one-line error that names the file and the line, key or video.
+problem is a one-line error that names the file and the line, key or video. What can be used in part
+is: captions that are empty are left out, and a warning counts them.
 """
-import csv
-import json
-import os.path as osp
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Union
+
+from mmengine.logging import print_log
+
+from mmbt.files import json_text, tables, text
+from mmbt.files.shown import printable
+from mmbt.files.text import shorten
 
 from .compact import CaptionTable
 
 _LSMDC_TIMES = re.compile(r'_\d\d\.\d\d\.\d\d\.\d+-\d\d\.\d\d\.\d\d\.\d+$')
 _LSMDC_COLUMNS = 6
+_ALL = 'of a video that is there twice all captions are taken'
+_WHAT = 'annotation file', 'ann_file'
+
+
+def warn(message: str) -> None:
+    """Log a warning about an annotation file, on one line."""
+    print_log(printable(message), logger='current', level=logging.WARNING)
 
 
 def read_text(path: str) -> str:
-    """Return the text of an annotation file.
-
-    Raises:
-        FileNotFoundError: If it is missing.
-        ValueError: If it is empty or not UTF-8 text.
-    """
-    return ''.join(stream_text(path))
+    """Return the text of an annotation file; see :func:`mmbt.files.text.read_text`."""
+    return text.read_text(path, *_WHAT)
 
 
-def stream_text(path: str) -> Iterator[str]:
-    """Yield the lines of an annotation file with their ends; errors as :func:`read_text`'s."""
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'annotation file {path} is missing: put it there or set ann_file')
-    try:
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            if not any(line.strip() for line in file):
-                raise ValueError(f'{path} is empty: fetch the annotation file again')
-            file.seek(0)
-            yield from file
-    except UnicodeDecodeError:
-        raise ValueError(f'{path} is not UTF-8 text: is it the annotation file?') from None
+def read_lines(path: str) -> Iterator[tuple[int, str]]:
+    """Yield number and text of its lines that are not blank; see :mod:`mmbt.files.text`."""
+    return text.read_lines(path, *_WHAT)
 
 
-def load_json(path: str, kind: Union[type, tuple[type, ...]]) -> Any:
+def read_rows(path: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield line and values of its rows, the header first; see :mod:`mmbt.files.tables`."""
+    return tables.read_rows(path, *_WHAT)
+
+
+def read_table(path: str, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+    """Yield line and values of ``columns`` of its rows; see :mod:`mmbt.files.tables`."""
+    return tables.read_table(path, columns, *_WHAT)
+
+
+def load_json(path: str, kind: Union[type, tuple[type, ...]],
+              repeated: str = 'the last of each counts') -> Any:
     """Return the content of a JSON file whose top level must be ``kind``: dict, list or both.
 
+    Args:
+        path (str): The file; a ``.jsonl`` or ``.ndjson`` file is a list of its lines.
+        kind (type): Of the top level.
+        repeated (str): What is done where a key occurs twice, which is warned of.
+
     Raises:
         FileNotFoundError: If it is missing.
-        ValueError: If it is empty, malformed or holds another type.
+        ValueError: If it is empty, malformed or holds another type; see
+            :func:`mmbt.files.json_text.read_json`.
     """
-    try:
-        content = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{path} line {error.lineno} is not valid JSON: {error.msg}') from None
-    if not isinstance(content, kind):
-        kinds = ' or '.join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind, )))
-        raise ValueError(f'{path} must hold a JSON {kinds} but holds a '
-                         f'{type(content).__name__}: check the annotation form')
+    content = json_text.read_json(path, kind, *_WHAT, repeated=repeated, report=warn)
     if not content:
         raise ValueError(f'{path} holds an empty {type(content).__name__}: nothing is annotated')
     return content
@@ -63,7 +71,7 @@ def load_json(path: str, kind: Union[type, tuple[type, ...]]) -> Any:
 
 def read_dict(path: str) -> Sequence[dict]:
     """Read ``{"video7020.mp4": ["a caption", ...], ...}``: MMAction2's MSR-VTT, DiDeMo."""
-    return _group(path, load_json(path, dict).items())
+    return _group(path, _dict_pairs(load_json(path, dict, _ALL)))
 
 
 def read_list(path: str) -> Sequence[dict]:
@@ -73,21 +81,30 @@ def read_list(path: str) -> Sequence[dict]:
 
 def read_json(path: str) -> Sequence[dict]:
     """Read a JSON file of either form, 'dict' or 'list'."""
-    content = load_json(path, (dict, list))
-    return _group(path, content.items() if isinstance(content, dict)
+    return captions_of(path, load_captions(path))
+
+
+def load_captions(path: str) -> Union[dict, list]:
+    """Return the content of a JSON file of captions; see :func:`load_json`."""
+    return load_json(path, (dict, list), _ALL)
+
+
+def captions_of(path: str, content: Union[dict, list]) -> CaptionTable:
+    """Gather the captions of JSON content of either form; ``path`` is named in errors."""
+    return _group(path, _dict_pairs(content) if isinstance(content, dict)
                   else _list_pairs(path, content))
 
 
 def read_webvid(path: str) -> Sequence[dict]:
     """Read a WebVid table, 2M or 10M layout: file ``page_dir/videoid.mp4``, caption ``name``."""
-    return _group(path, ((f'{page_dir}/{videoid}.mp4', name) for videoid, page_dir, name
-                         in _read_table(path, ('videoid', 'page_dir', 'name'))))
+    return _group(path, ((f'{page_dir}/{videoid}.mp4', name) for _, (videoid, page_dir, name)
+                         in read_table(path, ('videoid', 'page_dir', 'name'))))
 
 
 def read_msrvtt(path: str) -> Sequence[dict]:
     """Read the 1K-A table ``key,vid_key,video_id,sentence``: file ``video_id.mp4``."""
-    return _group(path, ((f'{video_id}.mp4', sentence) for video_id, sentence
-                         in _read_table(path, ('video_id', 'sentence'))))
+    return _group(path, ((f'{video_id}.mp4', sentence) for _, (video_id, sentence)
+                         in read_table(path, ('video_id', 'sentence'))))
 
 
 def read_lsmdc(path: str) -> Sequence[dict]:
@@ -96,7 +113,7 @@ def read_lsmdc(path: str) -> Sequence[dict]:
     The file of a clip is ``movie/clip.avi``, as LSMDC distributes it.
     """
     def pairs() -> Iterator[tuple[str, object]]:
-        for number, line in _lines(path):
+        for number, line in read_lines(path):
             columns = line.split('\t')
             if len(columns) != _LSMDC_COLUMNS:
                 raise ValueError(f'{path} line {number} has {len(columns)} tab-separated columns, '
@@ -147,66 +164,70 @@ def read_labels(path: str, delimiter: str = ' ', label_base: int = 0) -> list[di
         ValueError: If the file is empty or a line is malformed.
     """
     items = []
-    for number, line in _lines(path):
+    first: dict[str, int] = {}
+    twice: list[str] = []
+    for number, line in read_lines(path):
         video, _, label = line.rstrip().rpartition(delimiter)
-        if not video or not re.fullmatch(r'\d+', label.strip()):
+        if not video.strip() or not re.fullmatch(r'[0-9]{1,9}', label.strip()):
             raise ValueError(f'{path} line {number} must be a path, {delimiter!r} and a label, got '
-                             f'{_short(line)}')
+                             f'{shorten(line)}')
         if int(label) < label_base:
             raise ValueError(f'{path} line {number} has label {int(label)}, below label_base '
                              f'{label_base}')
         items.append(dict(video=video.strip(), label=int(label) - label_base, line=number))
+        if first.setdefault(video.strip(), number) != number:
+            twice.append(f'{video.strip()} (lines {first[video.strip()]} and {number})')
+    if twice:
+        warn(f'{path}: {len(twice):,} lines repeat a video, such as {twice[0]}; each line counts')
     return items
 
 
-def _lines(path: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if line.strip():
-            yield number, line
-
-
-def _read_table(path: str, columns: tuple[str, ...]) -> Iterator[list[str]]:
-    """Yield each row's values of ``columns``; the file is never in memory as a whole."""
-    rows = csv.reader(stream_text(path))
-    try:
-        header = next(rows)
-        missing = [column for column in columns if column not in header]
-        if missing:
-            raise ValueError(f'{path} has no column {", ".join(missing)}: its header is '
-                             f'{_short(",".join(header))}')
-        places = {name: place for place, name in enumerate(header)}
-        wanted = [places[column] for column in columns]
-        empty = True
-        for row in rows:
-            if not row:
-                continue
-            if len(row) <= max(wanted):
-                short = [column for column in columns if places[column] >= len(row)]
-                raise ValueError(f'{path} line {rows.line_num} lacks a value of '
-                                 f'{", ".join(short)}')
-            empty = False
-            yield [row[place] for place in wanted]
-    except csv.Error as error:
-        raise ValueError(f'{path} line {rows.line_num} is not a row of a table: {error}') from None
-    if empty:
-        raise ValueError(f'{path} holds a header and no rows: no video is annotated')
+def _dict_pairs(content: dict) -> Iterable[tuple[str, object]]:
+    """The videos and captions of a JSON object, also of a video that is in it twice."""
+    return content.pairs if isinstance(content, json_text.Repeated) else content.items()
 
 
 def _list_pairs(path: str, entries: list) -> Iterator[tuple[str, object]]:
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict) or not {'video', 'caption'} <= set(entry):
             raise ValueError(f"{path} entry {index} must be an object with 'video' and 'caption', "
-                             f'got {_short(entry)}')
+                             f'got {shorten(entry)}')
         if not isinstance(entry['video'], str):
             raise ValueError(f"{path} entry {index}: 'video' must be a file name, got "
-                             f"{_short(entry['video'])}")
+                             f"{shorten(entry['video'])}")
         yield entry['video'], entry['caption']
 
 
 def _group(path: str, pairs: Iterable[tuple[str, object]]) -> CaptionTable:
-    """Gather the captions of each video."""
-    return CaptionTable((video, caption) for video, captions in pairs
-                        for caption in _checked(path, video, captions))
+    """Gather the captions of each video; those that are empty are left out, and counted."""
+    bare: dict[str, None] = {}
+    count = empty = 0
+
+    def whole() -> Iterator[tuple[str, str]]:
+        nonlocal count, empty
+        for video, captions in pairs:
+            if not video or video.isspace() or '\0' in video:
+                raise ValueError(f'{path}: {shorten(video)} is no name of a video; its captions '
+                                 f'are {shorten(captions)}')
+            for caption in _checked(path, video, captions):
+                count += 1
+                if caption and not caption.isspace():
+                    yield video, caption
+                else:
+                    empty += 1
+                    bare[video] = None
+
+    table = CaptionTable(whole())
+    if not len(table):
+        raise ValueError(f'{path}: all of its {count:,} captions are empty')
+    if empty:
+        first = next(iter(bare))
+        for entry in table:
+            bare.pop(entry['video'], None)
+        gone = f', and with them {len(bare):,} videos, which have no other' if bare else ''
+        warn(f'{path}: {empty:,} of {count:,} captions are empty, such as one of {first}; they are '
+             f'left out{gone}')
+    return table
 
 
 def _checked(path: str, video: str, captions: object) -> Sequence[str]:
@@ -214,15 +235,10 @@ def _checked(path: str, video: str, captions: object) -> Sequence[str]:
     if isinstance(captions, str):
         return (captions, )
     if not isinstance(captions, list) or not captions:
-        raise ValueError(f'{path}: the caption of video {video!r} must be text or a list of '
-                         f'texts, got {_short(captions)}')
+        raise ValueError(f'{path}: the caption of video {shorten(video)} must be text or a list of '
+                         f'texts, got {shorten(captions)}')
     for caption in captions:
         if not isinstance(caption, str):
-            raise ValueError(f'{path}: a caption of video {video!r} is not text: '
-                             f'{_short(caption)}')
+            raise ValueError(f'{path}: a caption of video {shorten(video)} is not text: '
+                             f'{shorten(caption)}')
     return captions
-
-
-def _short(value: object, limit: int = 80) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else f'{text[:limit]}...'

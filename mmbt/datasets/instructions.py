@@ -1,14 +1,15 @@
 """Questions about videos with the answers that a dialogue model is taught: instruction tuning."""
-import logging
 import os.path as osp
 from collections import Counter
 from typing import Optional
 
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
-from mmengine.logging import print_log
 
-from .annotations import load_json
+from mmbt.files.shown import printable
+from mmbt.files.text import shorten
+
+from .annotations import load_json, warn
 from .broken_videos import BrokenVideoPolicy
 from .video_files import StemIndex, check_folder
 
@@ -34,7 +35,7 @@ def read_instructions(path: str) -> tuple[list[dict], int]:
     for index, entry in enumerate(load_json(path, list)):
         if not isinstance(entry, dict) or not all(isinstance(entry.get(k), str) for k in KEYS):
             raise ValueError(f"{path} entry {index} must be an object with the texts 'q', 'a' and "
-                             f"'video_id', got {repr(entry)[:80]}")
+                             f"'video_id', got {shorten(entry)}")
         question, answer, video = (entry[key].strip() for key in KEYS)
         if not (question and answer and video) or PLACE in question + answer:
             unusable += 1
@@ -85,7 +86,7 @@ class VideoInstructions(BrokenVideoPolicy, BaseActionDataset):
         """Return ``dict(filename, video_id, question, answer)`` for every question."""
         entries, unusable = read_instructions(self.ann_file)
         if unusable:
-            self._warn(f'{self.ann_file}: left out {unusable} of {unusable + len(entries)} '
+            warn(f'{self.ann_file}: left out {unusable} of {unusable + len(entries)} '
                        f'questions, of which a text is empty or holds {PLACE}')
         files = self._find(Counter(entry['video'] for entry in entries))
         return [dict(filename=files[entry['video']], video_id=entry['video'],
@@ -106,14 +107,10 @@ class VideoInstructions(BrokenVideoPolicy, BaseActionDataset):
         if not gone:
             return files
         found = f'{len(gone)} of {len(videos)} videos of {self.ann_file} are missing below ' \
-                f"{folder or 'the working folder'}, such as {gone[0]}"
+                f"{folder or 'the working folder'}, such as {printable(gone[0])}"
         if self.missing == 'fail' or len(gone) == len(videos):
             raise FileNotFoundError(f"{found}: put them there, or set missing='skip' in the data "
                                     'set to train on the others')
         questions = sum(videos[video] for video in gone)
-        self._warn(f'{found}: the {questions} questions about them are left out')
+        warn(f'{found}: the {questions} questions about them are left out')
         return {video: files[video] for video in videos.keys() - set(gone)}
-
-    @staticmethod
-    def _warn(message: str) -> None:
-        print_log(message, logger='current', level=logging.WARNING)

@@ -10,13 +10,17 @@ https://github.com/mbzuai-oryx/Video-ChatGPT, https://github.com/MILVLG/activity
 """
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Optional
 
+from mmbt.files.text import shorten
+
 from .annotations import load_json
 from .preparation.finding import VideoFinder
 from .video_files import without_suffix
+from .youtube_mapping import read_mapping
 
 _YOUTUBE = r'[\w-]{11}'
 _NUMBERED = dict(msrvtt='video{}', msvd='vid{}')  # where the video is a number, video_id
@@ -49,13 +53,14 @@ def _consistency(entry: dict, answer: Optional[dict], form: str) -> Question:
 
 def _qa(entry: dict, answer: Optional[dict], form: str) -> Question:
     number = entry.get('id', entry.get('question_id'))
-    if not isinstance(number, (str, int)):
+    if not isinstance(number, (str, int)) or isinstance(number, bool):
         raise ValueError("'id' or 'question_id' is missing")
     question, right = _text(entry, 'question'), _text(entry if answer is None else answer, 'answer')
     if answer is not None:
         theirs = answer.get('question_id', answer.get('id', number))
         if theirs != number:
-            raise ValueError(f'question {number!r} stands where the answers have {theirs!r}')
+            raise ValueError(f'question {shorten(number)} stands where the answers have '
+                             f'{shorten(theirs)}')
     return Question(_video(entry, form), (question, ), right,
                     dict(id=number, question=question, answer=right))
 
@@ -94,7 +99,8 @@ def read_questions(path: str, answers: Optional[str] = None,
     questions = []
     for place, (entry, right) in enumerate(zip(entries, rights)):
         try:
-            if not isinstance(entry, dict) or not isinstance(right, (dict, type(None))):
+            if not isinstance(entry, dict) or not isinstance(
+                    right, type(None) if answers is None else dict):
                 raise ValueError('no JSON object')
             questions.append(FORMS[form](entry, right, form))
         except ValueError as error:
@@ -103,8 +109,8 @@ def read_questions(path: str, answers: Optional[str] = None,
     return questions
 
 
-def find_question_videos(questions: Iterable[Question],
-                         folder: str) -> tuple[dict[str, str], list[str]]:
+def find_question_videos(questions: Iterable[Question], folder: str,
+                         mapping: Optional[str] = None) -> tuple[dict[str, str], list[str]]:
     """Look for the videos of a set.
 
     A name may lack a suffix, and the ``v_`` of ActivityNet, or have them where the file has not.
@@ -112,15 +118,18 @@ def find_question_videos(questions: Iterable[Question],
     Args:
         questions (Iterable[Question]): The set.
         folder (str): The videos, files or folders of frames, with subfolders.
+        mapping (str, optional): MSVD's ``youtube_mapping.txt``, where the set says ``vid7`` and the
+            files have YouTube's names, or the other way round.
 
     Returns:
         tuple: Name of a video -> path, and the names of those that are not there.
 
     Raises:
-        FileNotFoundError: If the folder is missing.
+        FileNotFoundError: If the folder or the mapping is missing.
         ValueError: If several files could be a video.
     """
-    finder = VideoFinder(folder, aliases=_activitynet)
+    mapped = read_mapping(mapping) if mapping else lambda video: []
+    finder = VideoFinder(folder, aliases=lambda video: [*_activitynet(video), *mapped(video)])
     found = {question.video: '' for question in questions}
     for video in found:
         path = finder.find(video)
@@ -140,25 +149,26 @@ def _guess(path: str, entry: object) -> str:
         if needed in keys:
             return form
     raise ValueError(f"{path} holds no questions: an entry has 'Q', 'Q1' and 'Q2', or 'question', "
-                     f'the first has {", ".join(sorted(map(repr, keys))) or "no keys"}')
+                     f'the first has {", ".join(sorted(map(shorten, keys))[:9]) or "no keys"}')
 
 
 def _text(entry: dict, key: str) -> str:
     """A text that is not empty; a number as text."""
     value = entry.get(key)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)
+        value = str(value) if math.isfinite(value) else None
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f'{key!r} must be text, got {value!r}')
+        raise ValueError(f'{key!r} must be text, got {shorten(entry.get(key))}')
     return value
 
 
 def _video(entry: dict, form: str) -> str:
     for key in ('video', 'video_name', 'video_id'):
         value = entry.get(key)
-        if isinstance(value, int) and form in _NUMBERED:
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if is_number and form in _NUMBERED:
             return _NUMBERED[form].format(value)
-        if isinstance(value, int):
+        if is_number:
             raise ValueError(f'{key!r} is the number {value}: name the form, '
                              f'{" or ".join(_NUMBERED)}, which says what its file is called')
         if value is not None:

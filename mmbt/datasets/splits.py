@@ -36,7 +36,7 @@ class SplitVideos(LabelledVideos):
         self._metainfo['classes'] = self._read_classes()
         samples: dict[str, dict] = {}
         for split in self.splits:
-            path = self.ann_file.format(split=split)
+            path = self.ann_file.replace('{split}', str(split))
             for sample in self._read_list(path):
                 known = samples.setdefault(sample['video_id'], dict(sample, splits=[]))
                 if known['label'] != sample['label']:

@@ -7,6 +7,14 @@ from collections.abc import Iterable
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp')
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov', '.mpg', '.mpeg', '.m4v', '.flv', '.3gp',
                   '.wmv', '.mts', '.ogv', '.ts')
+# What lies beside videos and is none: texts and tables, subtitles, sound, still pictures, arrays,
+# downloads under way.
+BESIDE_VIDEOS = ('.json', '.jsonl', '.ndjson', '.txt', '.csv', '.tsv', '.xml', '.yaml', '.yml',
+                 '.md', '.html', '.htm', '.log', '.nfo', '.url', '.description', '.srt', '.vtt',
+                 '.ass', '.ssa', '.sub', '.idx', '.sbv', '.ttml', '.lrc', '.wav', '.mp3', '.m4a',
+                 '.aac', '.flac', '.ogg', '.opus', '.png', '.jpg', '.jpeg', '.bmp', '.tif',
+                 '.tiff', '.npy', '.npz', '.pkl', '.pickle', '.pt', '.pth', '.h5', '.hdf5', '.zip',
+                 '.tar', '.gz', '.part', '.ytdl', '.tmp', '.md5', '.sha256')
 
 
 def check_folder(folder: str) -> None:
@@ -50,7 +58,9 @@ class StemIndex:
 
     For sets whose copies differ in layout: LSMDC as ``movie/clip.avi`` or flat ``clip.mp4``,
     ActivityNet and DiDeMo with mixed suffixes. A subfolder of images is a clip too, and its images
-    are no clips of their own.
+    are no clips of their own. What lies beside a video under its name, ``clip.json`` or
+    ``clip.srt``, is never taken for it, and a file whose suffix says nothing only where no other is
+    there.
 
     Args:
         folder (str): Searched with its subfolders, once.
@@ -59,12 +69,17 @@ class StemIndex:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self._paths: dict[str, list[str]] = {}
+        self._others: dict[str, list[str]] = {}
         for parent, _, names in sorted(os.walk(folder, followlinks=True)):
             if parent != folder and is_frame_folder(names):
                 self._paths.setdefault(osp.basename(parent), []).append(parent)
                 continue
             for name in sorted(names):
-                self._paths.setdefault(osp.splitext(name)[0], []).append(osp.join(parent, name))
+                stem, suffix = osp.splitext(name)
+                if suffix.lower() in BESIDE_VIDEOS or name.startswith('.'):
+                    continue
+                paths = self._paths if suffix.lower() in VIDEO_SUFFIXES else self._others
+                paths.setdefault(stem, []).append(osp.join(parent, name))
 
     def find(self, video: str) -> str:
         """Return the path of ``video``, or ``folder/video`` where no file has its name.
@@ -76,7 +91,9 @@ class StemIndex:
         if osp.isfile(exact):
             return exact
         name = osp.basename(video)
-        paths = self._paths.get(name) or self._paths.get(osp.splitext(name)[0]) or [exact]
+        stem = osp.splitext(name)[0]
+        paths = next((known[each] for known in (self._paths, self._others)
+                      for each in (name, stem) if each in known), [exact])
         if len(paths) > 1:
             raise ValueError(f'video {video!r} could be {paths[0]} or {paths[1]}: keep one of them')
         return paths[0]

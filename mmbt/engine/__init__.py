@@ -3,9 +3,11 @@ from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
 from .lazy_info import LazyRuntimeInfoHook
 from .monitoring import NonFiniteHook, TrainingMonitorHook
 from .resuming import ResumableSampler, ResumableTrainLoop
+from .run_hooks import ResumeCheckHook, WorkDirLockHook
+from .schedule import WarmUpCosineLR
 
 __all__ = [
     'BranchFileHook', 'BrokenVideoHook', 'ClassPromptHook', 'LazyRuntimeInfoHook',
     'ModelCardHook', 'NonFiniteHook', 'ResumableSampler', 'ResumableTrainLoop',
-    'TrainingMonitorHook'
+    'ResumeCheckHook', 'TrainingMonitorHook', 'WarmUpCosineLR', 'WorkDirLockHook'
 ]

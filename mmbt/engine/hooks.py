@@ -1,9 +1,11 @@
 """Hooks of training and evaluation."""
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 from mmaction.registry import HOOKS
 from mmengine.dist import master_only
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
@@ -18,22 +20,41 @@ def model_of(runner: Runner) -> nn.Module:
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
+@contextmanager
+def weights_of_checkpoints(runner: Runner) -> Iterator[None]:
+    """Inside, the model has the weights that its checkpoints have: those that ``EMAHook`` averaged.
+
+    Where there is no such hook they are the model's own.
+    """
+    averages = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    for hook in averages:
+        hook._swap_ema_parameters()
+    try:
+        yield
+    finally:
+        for hook in reversed(averages):
+            hook._swap_ema_parameters()
+
+
 @HOOKS.register_module()
 class ClassPromptHook(Hook):
-    """Compute the class names' text features before each evaluation of zero-shot recognition.
+    """Check the class names before each evaluation of zero-shot recognition.
+
+    Their text features are then computed by the weights that the evaluation runs with, which may
+    be averaged ones that :class:`mmengine.hooks.EMAHook` puts in.
 
     Raises:
         ValueError: If the data's labels count other class names than the model's head scores.
     """
 
     def before_val(self, runner: Runner) -> None:
-        self.set_classes(runner, runner.val_dataloader)
+        self.check_classes(runner, runner.val_dataloader)
 
     def before_test(self, runner: Runner) -> None:
-        self.set_classes(runner, runner.test_dataloader)
+        self.check_classes(runner, runner.test_dataloader)
 
-    def set_classes(self, runner: Runner, loader: DataLoader) -> None:
-        """Compute the features, after a check that the labels mean these classes."""
+    def check_classes(self, runner: Runner, loader: DataLoader) -> None:
+        """See that the labels mean the classes that are scored, and forget former features."""
         model = model_of(runner)
         labelled = getattr(loader.dataset, 'metainfo', {}).get('classes')
         scored = model.cls_head.classes
@@ -41,7 +62,7 @@ class ClassPromptHook(Hook):
             raise ValueError(f'the dataset names {len(labelled)} classes and cls_head '
                              f'{len(scored)}, and they are not the same; set class_file and '
                              'class_names of the dataset and of model.cls_head alike')
-        model.set_classes()
+        model.forget_classes()
 
 
 @HOOKS.register_module()
@@ -82,7 +103,8 @@ class BrokenVideoHook(Hook):
 class BranchFileHook(Hook):
     """Write what was trained, without CLIP, as ``branch_epoch_{n}.pth`` after each epoch.
 
-    See :func:`mmbt.models.branch_file.save_branch`. Where CLIP is trained too, the hook says once
+    The weights are those of the epoch's checkpoint: beside an ``EMAHook`` its average. See
+    :func:`mmbt.models.branch_file.save_branch`. Where CLIP is trained too, the hook says once
     that it writes nothing.
 
     Raises:
@@ -105,5 +127,6 @@ class BranchFileHook(Hook):
         if not model.backbone.trunk.frozen:
             return
         path = Path(runner.work_dir, f'branch_epoch_{runner.epoch + 1}.pth')
-        save_branch(model, path)
+        with weights_of_checkpoints(runner):
+            save_branch(model, path)
         runner.logger.info(f'the branch without CLIP is in {path}')

@@ -1,14 +1,20 @@
 """Run a tool: one line for what its user can put right, a traceback for anything else."""
 import ctypes
+import io
+import logging
 import os
 import os.path as osp
 import re
 import sys
 from argparse import Namespace
-from typing import Callable, Optional
+from typing import Callable, Optional, Set
 
 from mmengine.config import Config
 from mmengine.runner import Runner
+
+from mmbt.files.disk_errors import describe_disk_error, file_of
+from mmbt.files.names import ANY_NAME
+from mmbt.files.shown import printable
 
 TRACEBACK = 'MMBT_TRACEBACK'
 
@@ -39,13 +45,40 @@ def run_tool(work: Callable[[], object]) -> None:
         work (Callable): What the tool does once its arguments are parsed.
     """
     keep_buffers()
+    print_any_name()
+    tell_log_errors_once()
     try:
         work()
     except Exception as error:
         message = describe(error)
         if message is None or os.environ.get(TRACEBACK) == '1':
             raise
-        sys.exit(f'error: {message} ({TRACEBACK}=1 shows where)')
+        sys.exit(f'error: {printable(message)} ({TRACEBACK}=1 shows where)')
+
+
+def print_any_name() -> None:
+    """Let this process print names of files that are not UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == 'strict':
+            stream.reconfigure(errors=ANY_NAME)
+
+
+def tell_log_errors_once() -> None:
+    """Say in one line that a log cannot be written, where Python shows each record's traceback."""
+    told: Set[int] = set()
+    original = logging.Handler.handleError
+
+    def handle_error(self: logging.Handler, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        line = None if error is None else describe_disk_error(error)
+        if line is None:
+            original(self, record)
+        elif id(self) not in told:
+            told.add(id(self))
+            print(f'warning: the log is not complete: {line}', file=sys.stderr)
+
+    if original.__name__ != handle_error.__name__:
+        logging.Handler.handleError = handle_error  # type: ignore[method-assign]
 
 
 def keep_buffers() -> bool:
@@ -77,8 +110,11 @@ def describe(error: Exception) -> Optional[str]:
     Returns:
         Optional[str]: The line; None where the error is not about the input.
     """
+    refused = None if isinstance(error, ValueError) else describe_disk_error(error)
+    if refused is not None:
+        return refused
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        message = f'{error.filename}: {error.strerror}'
+        message = f'{file_of(error)}: {error.strerror}'
     elif isinstance(error, KeyError):
         message = str(error.args[0]) if error.args else ''
         if ' registry. ' not in message:  # a name that no registry knows
@@ -149,7 +185,15 @@ def build_runner(cfg: Config) -> Runner:
 
     Returns:
         Runner: mmengine's, or the one that ``runner_type`` names.
+
+    Raises:
+        FileNotFoundError: The weights to start from are not there; CLIP's are not fetched then.
     """
     from mmaction.registry import RUNNERS
 
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    from mmbt.models.checkpoint import must_exist
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    if cfg.get('load_from') is not None:
+        must_exist(cfg.load_from)
+    return Runner.from_cfg(cfg)

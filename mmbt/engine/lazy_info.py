@@ -1,8 +1,9 @@
 """Log the losses and the gradient's norm without waiting for a GPU in each step."""
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmaction.registry import HOOKS
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook, RuntimeInfoHook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
@@ -17,6 +18,10 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
     gradient's norm before the optimizer's step. A GPU's host waits for each such reading, and can
     launch nothing meanwhile. Here the values stay where they are until the logger writes or a
     checkpoint is due; then all of them go into the log's history, one for each step, as ever.
+
+    Of several processes each has its share of a loss (see :func:`mmbt.models.losses.global_mean`).
+    What is logged is the mean over them, the loss of the joined batch; they exchange it when it is
+    read, once for all steps since the last reading.
     """
 
     def __init__(self) -> None:
@@ -50,10 +55,21 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
         self.read(runner)
 
     def read(self, runner: Runner) -> None:
-        """Write what is pending into the history."""
+        """Write what is pending into the history; all processes call it after the same steps."""
         pending, self.pending = self.pending, []
-        for name, value in pending:
+        for (name, _), value in zip(pending, mean_of_processes([value for _, value in pending])):
             runner.message_hub.update_scalar(name, value)
+
+
+def mean_of_processes(values: Sequence[Any]) -> List[Any]:
+    """The mean over all processes of each number; the host waits once for all of them."""
+    if not values or get_world_size() == 1:
+        return list(values)
+    device = next((value.device for value in values if torch.is_tensor(value)), 'cpu')
+    numbers = torch.stack([torch.as_tensor(value, dtype=torch.float64, device=device).reshape(())
+                           for value in values])
+    all_reduce(numbers, 'mean')
+    return numbers.tolist()
 
 
 def is_due(hook: Hook, runner: Runner, batch_idx: int) -> bool:

@@ -10,11 +10,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mmbt.files.atomic import whole_file
 from mmbt.models.combine import WeightedSelection
 from mmbt.visualization.training import training_picture
-from mmbt.files.atomic import whole_file
 
 from .hooks import model_of
+from .standstill import remember_start, standing_still
 
 # Parts of a model whose learning rates may differ, by the beginnings of their parameters' names.
 PARTS: Dict[str, Union[str, Tuple[str, ...]]] = {
@@ -37,7 +38,8 @@ class TrainingMonitorHook(Hook):
     - ``clips_per_second`` of all processes, and ``data_wait``, the share of the time that was spent
       on waiting for data.
 
-    After the training the whole log is drawn to ``training.png`` in the work folder.
+    After the training the whole log is drawn to ``training.png`` in the work folder. Where the
+    rate, the gates or W_t ended where they began, a warning says so in one line.
 
     Args:
         interval: Iterations between two entries.
@@ -47,6 +49,9 @@ class TrainingMonitorHook(Hook):
 
     def __init__(self, interval: int = 20) -> None:
         self.interval = interval
+
+    def before_train(self, runner: Runner) -> None:
+        remember_start(runner, model_of(runner))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: Optional[Dict] = None) -> None:
@@ -63,6 +68,8 @@ class TrainingMonitorHook(Hook):
 
     @master_only
     def after_train(self, runner: Runner) -> None:
+        for line in standing_still(runner, model_of(runner)):
+            runner.logger.warning(line)
         curves = {name[len('train/'):]: history.data for name, history
                   in runner.message_hub.log_scalars.items() if name.startswith('train/')}
         if not curves:

@@ -4,15 +4,16 @@ MMEngine resumes weights, optimizer and schedule, but begins an epoch's data ane
 random numbers. Here nothing random depends on what was drawn before: the order of an epoch, the
 augmentation of a sample and the mask of a step are each seeded by the run's seed and their number.
 """
-from typing import Iterator, Sequence
+from typing import Any, Iterator, Sequence
 
 import numpy as np
 import torch
 from mmaction.registry import DATA_SAMPLERS, LOOPS
 from mmengine.dataset import DefaultSampler
-from mmengine.dist import broadcast, get_rank
+from mmengine.dist import broadcast, get_rank, get_world_size
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import DataLoader
 
 from mmbt.datasets.sample_index import SampleIndex, mixed_seed, seed_all
 
@@ -59,12 +60,16 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     Each process has random numbers of its own, so that their masks differ.
 
     Raises:
-        ValueError: If the sampler is of another type, if checkpoints would be written between the
-            steps of one accumulated gradient, or if the checkpoint was made with another number of
-            batches an epoch.
+        ValueError: If the data give no batch, if the sampler is of another type, if checkpoints
+            would be written between the steps of one accumulated gradient, or if the checkpoint was
+            made with another number of batches an epoch.
     """
 
     seed: int
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        refuse_too_few(self.dataloader)
 
     def run(self) -> torch.nn.Module:
         self.check()
@@ -105,6 +110,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """Run one batch, with random numbers that only its number and the process decide."""
         seed_all(mixed_seed(self.seed, self._iter, get_rank()))
         super().run_iter(idx, data_batch)
+
+
+def refuse_too_few(loader: DataLoader) -> None:
+    """Refuse data of which no process gets a whole batch, where ``drop_last`` drops what is less.
+
+    Raises:
+        ValueError: In one line that names the annotations.
+    """
+    if len(loader) > 0:
+        return
+    name = getattr(loader.dataset, 'ann_file', None) or type(loader.dataset).__name__
+    raise ValueError(f'{name}: {len(loader.dataset)} training clips are less than a batch of '
+                     f'{loader.batch_size} for each of {get_world_size()} processes; lower '
+                     'train_dataloader.batch_size, or set train_dataloader.drop_last=False')
 
 
 def shared_seed(seed: int) -> int:

@@ -1,9 +1,10 @@
 """Video-text retrieval for ``mim test``."""
-import os
 from typing import Optional
 
 import numpy as np
 from mmaction.registry import METRICS
+
+from mmbt.files.atomic import whole_file
 
 from .features import FeatureMetric, stack_features
 from .retrieval import retrieval_metrics, top_candidates
@@ -50,12 +51,12 @@ class VideoTextRetrieval(FeatureMetric):
         text, video, text_to_video = stack_features(results)
         metrics = retrieval_metrics(text, video, text_to_video, self.block_size)
         if self.dump is not None:
-            os.makedirs(os.path.dirname(self.dump) or '.', exist_ok=True)
-            np.savez_compressed(
-                self.dump,
-                video_ids=np.array([str(result['video_id']) for result in results]),
-                captions=np.array([text for result in results for text in result['captions']]),
-                video_features=video.numpy(), text_features=text.numpy(),
-                text_to_video=text_to_video.numpy(),
-                top_videos=top_candidates(text, video, TOP_K, self.block_size).numpy())
+            with whole_file(self.dump) as draft, open(draft, 'wb') as file:
+                np.savez_compressed(
+                    file,
+                    video_ids=np.array([str(result['video_id']) for result in results]),
+                    captions=np.array([text for result in results for text in result['captions']]),
+                    video_features=video.numpy(), text_features=text.numpy(),
+                    text_to_video=text_to_video.numpy(),
+                    top_videos=top_candidates(text, video, TOP_K, self.block_size).numpy())
         return dict(metrics, **counts)

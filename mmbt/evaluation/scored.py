@@ -10,6 +10,9 @@ from typing import Optional
 
 from mmengine.logging import MMLogger, print_log
 
+from mmbt.files.atomic import whole_file
+from mmbt.files.shown import printable
+
 NAMED_IN_LOG = 100
 
 
@@ -59,10 +62,11 @@ def _tell(broken: list[str], total: int, name: str) -> None:
     if len(broken) > len(listed):
         listed = [*listed, f'and {len(broken) - len(listed):,} more']
     if path is not None:
-        with open(path, 'w') as file:
-            file.writelines(f'{reason}\n' for reason in broken)
+        with whole_file(path) as draft:
+            draft.write_text(''.join(f'{printable(reason)}\n' for reason in broken), 'utf-8')
     print_log(f'{name}: {total:,} test videos: {total - len(broken):,} scored, '
-              f'{len(broken):,} not{f" (all in {path})" if path else ""}: ' + '; '.join(listed),
+              f'{len(broken):,} not{f" (all in {path})" if path else ""}: '
+              + '; '.join(map(printable, listed)),
               logger='current', level=logging.WARNING)
 
 

@@ -1,9 +1,13 @@
 """Records written one by one, of which a kill loses the last at most."""
-import fcntl
+import contextlib
 import json
 import os
 from pathlib import Path
 from typing import IO, Any, Dict, List, Mapping, Union
+
+from .atomic import sync
+from .disk_errors import named
+from .lock import Lock
 
 
 class Journal:
@@ -21,6 +25,7 @@ class Journal:
     Raises:
         ValueError: On entry, if the file's records depend on something else, it is no journal, or
             another process writes to it.
+        OSError: If it cannot be written.
     """
 
     def __init__(self, path: Union[str, Path], made_by: Mapping[str, Any]) -> None:
@@ -28,37 +33,40 @@ class Journal:
         self.made_by = json.loads(json.dumps(made_by))
         self.records: List[Dict] = []
         self._file: IO[bytes]
+        self._lock = Lock(f'{path}.lock', str(path), remedy='wait for it, or write to another file')
         self._begun = False
 
     def __enter__(self) -> 'Journal':
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(self.path, 'a+b')
-        try:
-            self._lock()
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(self._lock)
+            self._file = opened.enter_context(open(self.path, 'a+b', buffering=0))
             self._read()
-        except BaseException:
-            self._file.close()
-            raise
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
+        self._opened.close()
 
     def append(self, record: Dict) -> None:
         """Keep a record; it is on the disk when this returns."""
         lines = [record] if self._begun else [dict(made_by=self.made_by), record]
-        self._file.write(''.join(f'{json.dumps(line)}\n' for line in lines).encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with named(self.path):
+            self._write(''.join(f'{json.dumps(line)}\n' for line in lines).encode())
+        if not self._begun:
+            sync(self.path.parent)
         self._begun = True
         self.records.append(record)
 
-    def _lock(self) -> None:
+    def _write(self, data: bytes) -> None:
+        """Write all of it, or, where the disk refuses, take back the part that was written."""
+        begin = os.fstat(self._file.fileno()).st_size
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f'{self.path} is being written by another run; wait for it, or write '
-                             'to another file') from None
+            while data:
+                data = data[self._file.write(data):]
+            os.fsync(self._file.fileno())
+        except OSError:
+            self._file.truncate(begin)
+            raise
 
     def _read(self) -> None:
         self._file.seek(0)
@@ -67,7 +75,9 @@ class Journal:
         try:
             lines = [json.loads(line) for line in whole.splitlines()]
             theirs = lines[0]['made_by'] if lines else self.made_by
-        except (ValueError, KeyError, TypeError):
+            if not all(isinstance(each, dict) for each in (theirs, *lines)):
+                raise TypeError('a line without names')
+        except (ValueError, LookupError, TypeError, RecursionError):
             raise ValueError(f'{self.path} is no journal of results, or damaged; delete it to '
                              'begin anew') from None
         if theirs != self.made_by:

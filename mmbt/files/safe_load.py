@@ -1,85 +1,125 @@
 """Read checkpoint files without running what they hold.
 
-A pickle may call any function. ``torch.load(weights_only=True)`` calls only listed ones; the list
-here adds what mmengine's own training runs store beside tensors, and nothing that can be abused.
+A pickle may call any function. The reader here, in the place of ``torch.load``, calls none:
+tensors, plain values and what mmengine's own runs store beside them are made by constructors of our
+own (``checkpoint_values.py``); every record of a zip is compared with its checksum.
 """
 import os
-import pickle
 import re
-from contextlib import contextmanager, nullcontext
+import threading
+from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Callable, Iterator
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, Optional, Union
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
-from mmengine.utils import digit_version
+from safetensors.torch import load as load_safetensors
+from safetensors.torch import load_file as load_safetensors_file
 
+from .checkpoint_file import CheckpointFile, OldCheckpoint, ZipCheckpoint
 from .source import with_source
 
 WEIGHTS_ONLY = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
 NOT_WEIGHTS_ONLY = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+CODE = re.compile(r'GLOBAL .*|a call of .*|a state for .*|a new .*')
+REMEDY = ("only tensors, plain values, numpy arrays and mmengine's own records are loaded; ask its "
+          'author for a file of weights alone')
+WEIGHTS = ('state_dict', 'ema_state_dict')
 
-# Older torch loads weights safely too, but cannot be told what else a run's own file may hold.
-RESUMES = digit_version(torch.__version__) >= digit_version('2.6.0')
+# What torch and mmengine raise for parts of a checkpoint that are not a run's.
+MISFITS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RuntimeError,
+           ArithmeticError)
 
-# Raised by torch and pickle for files that are cut short or no checkpoints at all.
-UNREADABLE = (RuntimeError, EOFError, LookupError, AttributeError, TypeError, ValueError)
-
-# How the unpicklers of torch 2.6 and later, of older torch, and of this file name what they refuse.
-CODE = re.compile(r'GLOBAL (getattr of )?\S+|class \S+|reduce for unrecognized function')
-
-
-class OneCycleScheduler:
-    """Stands for mmengine's OneCycleParamScheduler in a file: a name, which builds nothing."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> 'OneCycleScheduler':
-        raise pickle.UnpicklingError('GLOBAL OneCycleParamScheduler may be named, not built')
+_replacing = threading.RLock()
 
 
-def stored_attribute(owner: Any, name: str) -> Any:
-    """What ``getattr`` may fetch for a checkpoint: mmengine's own plain functions, by name.
-
-    mmengine stores functions that live in a class: the statistics of a log history, and the
-    annealing of a one-cycle schedule. Pickle writes them as ``getattr(owner, name)``.
+class CheckpointError(ValueError):
+    """A file that is not loaded.
 
     Args:
-        owner (Any): ``HistoryBuffer`` or :class:`OneCycleScheduler`.
-        name (str): The function's name.
+        name: The file.
+        reason: What is wrong with it.
+    """
 
-    Returns:
-        Any: The function.
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(refusal(name, reason))
+        self.reason = reason
+
+
+def read_checkpoint(file: Any, place: Any = None, mapped: bool = False) -> Any:
+    """What a checkpoint holds: a file of ``torch.save``, old or new, or of safetensors.
+
+    Args:
+        file: Its path, or the file opened at its beginning.
+        place: The device that tensors are put on; ``'meta'`` for shapes alone. Anything but a
+            device, such as None, is the CPU.
+        mapped: Whether weights may be mapped from the disk, so that those not used take no memory.
 
     Raises:
-        pickle.UnpicklingError: The file asks for anything else.
+        OSError: The file cannot be opened.
+        CheckpointError: It is no checkpoint, is damaged, or holds something else than tensors,
+            plain values and what mmengine's runs store. The line begins with the file's name.
     """
-    if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
-        return getattr(HistoryBuffer, name)
-    if owner is OneCycleScheduler and name in ('_annealing_cos', '_annealing_linear'):
-        from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
-        return getattr(OneCycleParamScheduler, name)
-    raise pickle.UnpicklingError(f'GLOBAL getattr of {getattr(owner, "__name__", owner)}.{name}')
+    if not isinstance(file, (str, os.PathLike)):
+        return _read(file, getattr(file, 'name', 'the data'), _device(place), None)
+    path = os.fspath(file)
+    with open(path, 'rb') as opened:
+        return _read(opened, path, _device(place), path if mapped else None)
 
 
-def allowed_names() -> dict[str, Any]:
-    """The names that a checkpoint may hold beyond torch's own, with what each one resolves to."""
-    scheduler = 'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler'
-    allowed = {
-        'builtins.getattr': stored_attribute,
-        'mmengine.logging.history_buffer.HistoryBuffer': HistoryBuffer,
-        scheduler: OneCycleScheduler,
-        'mmengine.config.config.ConfigDict': dict,
-        'numpy.ndarray': np.ndarray,
-        'numpy.dtype': np.dtype,
-    }
-    multiarray = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
-    for package in ('numpy.core', 'numpy._core'):  # files travel between numpy 1 and 2
-        for name in ('_reconstruct', 'scalar'):
-            allowed[f'{package}.multiarray.{name}'] = getattr(multiarray, name)
-    for code in np.typecodes['AllInteger'] + np.typecodes['Float'] + '?':
-        kind = type(np.dtype(code))
-        allowed[f'{kind.__module__}.{kind.__qualname__}'] = kind
-    return allowed
+def _read(file: Any, name: str, place: torch.device, mapped: Optional[str]) -> Any:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    try:
+        start = file.read(9)
+        file.seek(0)
+        if start[8:] == b'{':  # eight bytes of length, then JSON
+            return _read_safetensors(file, name, place)
+        reader: CheckpointFile
+        if start[:2] == b'PK':
+            reader = ZipCheckpoint(file, size, place, mapped)
+        else:
+            reader = OldCheckpoint(file, size, place)
+        return reader.read()
+    except Exception as error:  # zipfile, zlib, pickle, struct and torch raise two dozen kinds
+        raise CheckpointError(name, first_line(error)) from error
+
+
+def _read_safetensors(file: Any, name: str, place: torch.device) -> Dict[str, torch.Tensor]:
+    if os.path.isfile(name):
+        return load_safetensors_file(name, str(place))
+    return {key: value.to(place) for key, value in load_safetensors(file.read()).items()}
+
+
+def _device(place: Any) -> torch.device:
+    return torch.device(place) if isinstance(place, (str, torch.device)) else torch.device('cpu')
+
+
+def load_instead(f: Any, map_location: Any = None, pickle_module: Any = None, *,
+                 weights_only: Any = None, mmap: Any = None, **unused: Any) -> Any:
+    """Stands in for ``torch.load``, whatever it is asked for."""
+    return read_checkpoint(f, map_location, bool(mmap))
+
+
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """Inside, every ``torch.load`` is :func:`read_checkpoint`, and runs no code.
+
+    Libraries call ``torch.load`` with ``weights_only=False``, and mapped, where compressed records
+    are read as if they were weights. torch's own switch is set too, for who holds on to the
+    original function.
+    """
+    with _replacing:
+        before = {name: os.environ.pop(name, None) for name in (WEIGHTS_ONLY, NOT_WEIGHTS_ONLY)}
+        os.environ[WEIGHTS_ONLY] = '1'
+        original = torch.load
+        torch.load = load_instead
+        try:
+            yield
+        finally:
+            torch.load = original
+            del os.environ[WEIGHTS_ONLY]
+            os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def guarded(load: Callable) -> Callable:
@@ -89,62 +129,94 @@ def guarded(load: Callable) -> Callable:
         load (Callable): The loader, ``load(cls, filename, map_location, logger)``.
 
     Returns:
-        Callable: The same, reading with ``weights_only=True`` whichever way it opens the file.
+        Callable: The same, reading with :func:`read_checkpoint` whichever way it opens the file.
     """
 
     @wraps(load)
     def load_checkpoint(cls: type, filename: str, *args: Any, **kwargs: Any) -> Any:
         with weights_only():
             try:
-                return with_source(without_script(load(cls, filename, *args, **kwargs)), filename)
-            except pickle.UnpicklingError as error:
-                raise ValueError(refusal(filename, str(error))) from error
-            except UNREADABLE as error:
-                first_line = (str(error).splitlines() or [''])[0]
-                raise ValueError(f'{filename} cannot be read as a checkpoint '
-                                 f'({first_line}): is it one, and whole?') from error
+                checkpoint = load(cls, filename, *args, **kwargs)
+            except CheckpointError as error:
+                raise CheckpointError(filename, error.reason) from error
+        return with_source(check_parts(checkpoint, filename), filename)
 
     return load_checkpoint
 
 
-def without_script(checkpoint: Any) -> Any:
-    """Drop the config that mmengine's Runner would run as Python when it resumes.
+def naming(load: Callable, deed: str) -> Callable:
+    """Wrap a method of MMEngine's Runner so that what it says of a checkpoint names the file.
 
-    Only files older than mmengine have one; its own runs keep theirs, unused, under another name.
+    Args:
+        load (Callable): The method, ``load(runner, filename, ...)``.
+        deed (str): What it does with the file, in words.
+
+    Returns:
+        Callable: The same.
     """
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    if isinstance(meta, dict):
+
+    @wraps(load)
+    def load_named(runner: Any, filename: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return load(runner, filename, *args, **kwargs)
+        except MISFITS as error:
+            if isinstance(error, ValueError) and str(filename) in str(error):
+                raise
+            kind = '' if isinstance(error, ValueError) else f'{type(error).__name__}: '
+            raise ValueError(f'{filename} cannot be {deed}: {kind}{first_line(error)}') from error
+
+    return load_named
+
+
+def check_parts(checkpoint: Any, filename: Union[str, Path]) -> Any:
+    """Refuse a checkpoint whose parts are of other kinds than mmengine takes them for.
+
+    Its Runner asks ``'config' in meta`` and runs what it finds as Python. A config there is
+    dropped: only files older than mmengine have one, its own runs keep theirs, unused, under
+    another name.
+
+    Args:
+        checkpoint: What a file holds.
+        filename: The file.
+
+    Returns:
+        The same without a config.
+
+    Raises:
+        CheckpointError: A part is of another kind.
+    """
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(str(filename), f'a {type(checkpoint).__name__}, not weights by name')
+    if 'meta' in checkpoint:
+        meta = checkpoint['meta']
+        if not isinstance(meta, dict):
+            raise CheckpointError(str(filename), f'its meta is a {type(meta).__name__}, not a dict')
         meta.pop('config', None)
+        for name in ('epoch', 'iter'):
+            if type(meta.get(name, 0)) is not int or not 0 <= meta.get(name, 0) < 2**53:
+                raise CheckpointError(str(filename), f'{name} of its meta is no count')
+    odd = next((name for name in checkpoint if type(name) is not str), None)
+    if odd is not None:
+        raise CheckpointError(str(filename), f'a name in it is a {type(odd).__name__}')
+    for part in WEIGHTS:
+        check_weights(checkpoint.get(part, {}), part, filename)
     return checkpoint
 
 
-@contextmanager
-def weights_only() -> Iterator[None]:
-    """Inside, every ``torch.load`` is ``weights_only`` and knows :func:`allowed_names`.
+def check_weights(state: Any, part: str, filename: Union[str, Path]) -> None:
+    """Refuse weights that are no tensors by name.
 
-    A log history in a file cannot change what ``mean`` and the like mean for others. torch's switch
-    is an environment variable: it also reaches ``torch.hub``, through which mmengine fetches URLs
-    with ``weights_only=False``.
+    Raises:
+        CheckpointError: Naming the first.
     """
-    before = {name: os.environ.pop(name, None) for name in (WEIGHTS_ONLY, NOT_WEIGHTS_ONLY)}
-    os.environ[WEIGHTS_ONLY] = '1'
-    statistics = dict(HistoryBuffer()._statistics_methods)  # the first buffer made fills them in
-    try:
-        with _safe_globals():
-            yield
-    finally:
-        HistoryBuffer._statistics_methods.clear()
-        HistoryBuffer._statistics_methods.update(statistics)
-        del os.environ[WEIGHTS_ONLY]
-        os.environ.update({name: value for name, value in before.items() if value is not None})
-
-
-def _safe_globals() -> Any:
-    """torch's context for :func:`allowed_names`; torch<2.6 has none that takes names."""
-    if not RESUMES:
-        return nullcontext()
-    named = [(item, name) for name, item in allowed_names().items()]
-    return torch.serialization.safe_globals(named)
+    if not isinstance(state, dict):
+        raise CheckpointError(str(filename), f'its {part} is a {type(state).__name__}, not a dict')
+    for name, value in state.items():
+        if type(name) is not str:
+            raise CheckpointError(str(filename), f'a name in its {part} is a {type(name).__name__}')
+        if not isinstance(value, torch.Tensor) and not name.endswith('_extra_state'):
+            raise CheckpointError(str(filename), f'{in_line(name)} in its {part} is a '
+                                                 f'{type(value).__name__}, not a weight')
 
 
 def refusal(filename: str, reason: str) -> str:
@@ -152,18 +224,23 @@ def refusal(filename: str, reason: str) -> str:
 
     Args:
         filename (str): The file.
-        reason (str): What torch's unpickler said.
+        reason (str): What is wrong with it.
 
     Returns:
         str: The line.
     """
-    found = CODE.search(reason)
-    if not found:
-        detail = reason.split('WeightsUnpickler error: ')[-1].strip().split('\n')[0]
-        return f'{filename} cannot be read as a checkpoint ({detail}): is it one, and whole?'
-    if RESUMES:
-        remedy = ("only tensors, plain values, numpy arrays and mmengine's own records are loaded; "
-                  'ask its author for a file of weights alone')
-    else:
-        remedy = f'torch {torch.__version__} loads weights alone; resuming a run needs torch>=2.6'
-    return f'{filename} holds code ({found.group(0)}), refused: {remedy}'
+    if CODE.match(reason):
+        found = reason.replace('GLOBAL builtins.', 'GLOBAL ')
+        return f'{filename} holds code ({found}), refused: {REMEDY}'
+    return f'{filename} cannot be read as a checkpoint ({reason}): is it one, and whole?'
+
+
+def first_line(error: Exception) -> str:
+    """What an error says first, in one line without control characters."""
+    lines = str(error).strip().splitlines()
+    return in_line(lines[0] if lines else type(error).__name__, 500)
+
+
+def in_line(text: str, longest: int = 200) -> str:
+    """A text from a file, for a message: cut, and without what would leave the line."""
+    return ''.join(c if c.isprintable() else '?' for c in text[:longest])

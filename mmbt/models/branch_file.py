@@ -1,17 +1,20 @@
 """Files of a trained branch without the CLIP that it stands beside."""
+import logging
 from pathlib import Path
 from typing import Dict, Union
 
 import torch
+from mmengine.logging import print_log
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.safe_load import first_line
 from mmbt.files.source import CARD, source_of
 from mmbt.version import __version__
 
 from .card_files import model_card
-from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk
+from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk, must_exist
 from .fingerprint import fingerprint
 
 
@@ -76,16 +79,20 @@ def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
             the file holds CLIP too, or code.
     """
     root = as_model(model)
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'branch file {path} is missing')
+    must_exist(path, 'branch file')
     checkpoint = _load_checkpoint(str(path), map_location='cpu', logger='silent')
     if holds_trunk(checkpoint) and not is_dialogue(root):
         raise ValueError(f'{path} holds CLIP too; write its branch apart with '
                          "save_branch(init_model(config, checkpoint), 'branch.pth')")
     weights = checkpoint.get('state_dict', checkpoint)
     state = dict(weights)
-    check_state_dict(root, state, '', source_of(weights))
-    root.load_state_dict(state, strict=False)
+    try:
+        check_state_dict(root, state, '', source_of(weights))
+        root.load_state_dict(state, strict=False)
+    except (ValueError, RuntimeError) as error:
+        if str(path) in str(error):
+            raise
+        raise ValueError(f'{path}: {first_line(error)}') from error
 
 
 def as_model(model: nn.Module) -> nn.Module:
@@ -109,6 +116,13 @@ def outside_clip(root: nn.Module) -> Dict[str, Tensor]:
     """All parameters but CLIP's, by name."""
     clip = set(map(id, root.backbone.trunk.parameters()))
     return {name: value for name, value in root.named_parameters() if id(value) not in clip}
+
+
+def warn_untrained(backbone: nn.Module, remedy: str) -> None:
+    """Say in one line that a backbone is as it was built, where it has more than CLIP's weights."""
+    if outside_clip(as_model(backbone)):
+        print_log(f'the {type(backbone).__name__} is untrained, so that what the model says of '
+                  f'videos means nothing; {remedy}', logger='current', level=logging.WARNING)
 
 
 def marks_of_clip(root: nn.Module) -> Dict[str, Tensor]:

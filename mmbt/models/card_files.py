@@ -3,11 +3,10 @@ import os
 from dataclasses import replace
 from typing import Any, Dict, Mapping, Optional
 
-import torch
 from mmengine.logging import print_log
 from torch import nn
 
-from mmbt.files.safe_load import weights_only
+from mmbt.files.safe_load import read_checkpoint
 from mmbt.files.source import CARD
 
 from .card import ModelCard, differ, show
@@ -89,11 +88,10 @@ def read_card(path: Optional[str]) -> Optional[ModelCard]:
     """
     if path is None or not str(path).endswith('.pth') or not os.path.isfile(path):
         return None
-    with weights_only():
-        try:
-            checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=True)
-        except Exception:  # who reads the weights says what is wrong with the file
-            return None
+    try:
+        checkpoint = read_checkpoint(path, 'meta')
+    except (OSError, ValueError):  # who reads the weights says what is wrong with the file
+        return None
     meta: Dict[str, Any] = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     told = meta.get(CARD) if isinstance(meta, dict) else None
     return None if told is None else ModelCard.from_dict(told, str(path))

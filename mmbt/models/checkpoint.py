@@ -1,6 +1,7 @@
 """Which checkpoints a model takes."""
 import inspect
-from typing import Any, Dict, List, Mapping, Optional
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
@@ -18,6 +19,18 @@ FINGERPRINT = 'fingerprint.'
 
 # Names that only one variant of the branch has.
 VARIANT_NAMES = {'branch.cls_token': 'paper', 'branch.cls_shift': 'released'}
+
+
+def must_exist(path: Union[str, Path], what: str = 'checkpoint') -> None:
+    """Refuse a file that is not there, before weights are fetched and models built for it.
+
+    Addresses, such as ``https://...``, are left to what fetches them.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+    """
+    if '://' not in str(path) and not Path(path).is_file():
+        raise FileNotFoundError(f'{what} {path} is missing')
 
 
 def holds_trunk(checkpoint: Mapping[str, Any]) -> bool:
@@ -65,6 +78,10 @@ def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: st
         if key.startswith(prefix + FINGERPRINT)
     }
     given = {key for key in state_dict if key.startswith(prefix)}
+    for key, value in [*recorded.items(), *((key, state_dict[key]) for key in sorted(given))]:
+        if not isinstance(value, Tensor) and not key.endswith('_extra_state'):
+            raise ValueError(f'the checkpoint holds a {type(value).__name__} as {key}, not a '
+                             'weight')
     whole = any(key.startswith(prefix + TRUNK) for key in given)
     source = check_source(model, known or {}, same_clip=not whole and not recorded)
     check_names(model, state_dict, prefix, given, whole, source)

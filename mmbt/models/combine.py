@@ -31,11 +31,18 @@ class Addition(nn.Module):
 
 
 class Concatenation(nn.Module):
-    """A linear projection of ``[branch, trunk]``, Table 11."""
+    """A linear projection of ``[branch, trunk]``, Table 11.
+
+    It starts as ``[I/2, I/2]`` with a bias of zero: both sides count half, as they do in the
+    weighted selection that it is compared with.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.proj = nn.Linear(2 * width, width)
+        with torch.no_grad():
+            self.proj.weight.copy_(torch.eye(width).repeat(1, 2) / 2)
+        nn.init.zeros_(self.proj.bias)
 
     def forward(self, branch: Tensor, trunk: Tensor) -> Tensor:
         return self.proj(torch.cat([branch, trunk], dim=-1))

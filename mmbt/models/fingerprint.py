@@ -67,6 +67,8 @@ def first_difference(trunk: 'Trunk', recorded: Mapping[str, Tensor]) -> Optional
     for name, own in fingerprint(trunk).items():
         if name not in recorded:
             return f'{name}, which the other CLIP lacks'
+        if recorded[name].shape != own.shape:
+            return f'the marks of {name}, which are {tuple(recorded[name].shape)} there'
         apart = distance(own, recorded[name])
         if not apart <= TOLERANCE:
             return f'{name}, by {100 * apart:.0f} %'

@@ -11,7 +11,8 @@ class Mask(nn.Module, metaclass=ABCMeta):
 
     Args:
         ratio: Share of positions that is masked, the paper's rho, in [0, 1). Of N positions
-            ``N - int(ratio * N)`` stay visible. Defaults to 0.7 (Sec. 4.1).
+            ``round(ratio * N)`` are masked (a half to the even number), but one stays visible
+            always. Defaults to 0.7 (Sec. 4.1).
 
     Raises:
         ValueError: If ``ratio`` lies outside [0, 1).
@@ -25,7 +26,7 @@ class Mask(nn.Module, metaclass=ABCMeta):
 
     def num_visible(self, num_patches: int) -> int:
         """Number of visible positions out of ``num_patches``."""
-        return num_patches - int(self.ratio * num_patches)
+        return max(num_patches - round(self.ratio * num_patches), 1)
 
     def draw(self, count: int, num_patches: int, device: torch.device) -> Tensor:
         """(count, N_vis) int64, distinct positions in 0..N-1, sorted in each row."""

@@ -1,5 +1,5 @@
 """The model that MMEngine's Runner runs."""
-from typing import Dict, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import torch
 from mmaction.registry import MODELS
@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from ..tokenizer import tokenizer_spec
 from .checkpoint import check_state_dict, settle_keys
+from .class_features import KeptFeatures
 from .preprocessor import follow_card
 from .structures import VideoEncoding
 from .text import TextTower
@@ -49,6 +50,7 @@ class VideoTextModel(BaseModel):
         self.heads = nn.ModuleList(self._build_head(head) for head in heads)
         self.cls_head = MODELS.build(cls_head) if cls_head else None
         self._check_cls_head()
+        self.kept_classes = KeptFeatures()
         self._register_load_state_dict_pre_hook(check_state_dict, with_module=True)
         self.register_load_state_dict_post_hook(settle_keys)
 
@@ -119,14 +121,39 @@ class VideoTextModel(BaseModel):
         self.text.check(tokens)
         return self.text(tokens)
 
-    def set_classes(self) -> None:
-        """Compute the features of the class names that ``cls_head`` scores by."""
+    @torch.compiler.disable  # words to tokens, once
+    def class_features(self) -> Tensor:
+        """(C, E) features of the class names that ``cls_head`` scores by, each of length 1.
+
+        They are computed at first use, in the text tower's own precision, and kept until its
+        weights or the names change.
+
+        Raises:
+            ValueError: If the model has no ``cls_head``.
+        """
         if self.cls_head is None:
             raise ValueError('the model has no cls_head; set model.cls_head in the config')
-        head = self.cls_head
-        tokens = self.text.tokenize(head.classes, head.context_length)
-        with torch.no_grad():
-            head.set_class_features(self.encode_text(tokens.to(self.data_preprocessor.device)))
+        names = tuple(self.cls_head.classes), self.cls_head.context_length
+        return self.kept_classes.get(self.text, names, self._encode_classes)
+
+    def _encode_classes(self) -> Tensor:
+        head, device = self.cls_head, next(self.text.parameters()).device
+        tokens = self.text.tokenize(head.classes, head.context_length).to(device)
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            return normalize(self.encode_text(tokens), dim=-1)
+
+    def set_classes(self) -> None:
+        """Compute the features of the class names now, whatever is kept of them."""
+        self.forget_classes()
+        self.class_features()
+
+    def forget_classes(self) -> None:
+        """Let the next use compute the features of the class names anew."""
+        self.kept_classes.forget()
+
+    def _apply(self, *args: Any, **kwargs: Any) -> 'VideoTextModel':
+        self.forget_classes()  # a cast there and back may find its former place in memory
+        return super()._apply(*args, **kwargs)
 
     def forward(self,
                 inputs: Dict[str, Tensor],
@@ -165,8 +192,12 @@ class VideoTextModel(BaseModel):
     @torch.no_grad()
     def predict(self, inputs: Dict[str, Tensor],
                 data_samples: List[ActionDataSample]) -> List[ActionDataSample]:
-        """Fill ``video_feature`` (E,), ``text_features`` (M, E) and ``pred_score`` (C,)."""
-        video = self.encode_video(inputs['imgs'])
+        """Fill ``video_feature`` (E,), ``text_features`` (M, E), ``pred_score`` (C,) and its label.
+
+        The frames are brought to the precision of the weights.
+        """
+        like = next(self.trunk.parameters())
+        video = self.encode_video(inputs['imgs'].to(like.dtype))
         assert len(data_samples) == len(video)
         for sample, feature in zip(data_samples, video):
             sample.video_feature = feature
@@ -176,6 +207,7 @@ class VideoTextModel(BaseModel):
             for sample, features in zip(data_samples, text.split(counts)):
                 sample.text_features = features
         if self.cls_head is not None:
-            for sample, score in zip(data_samples, self.cls_head(video)):
+            for sample, score in zip(data_samples, self.cls_head(video, self.class_features())):
                 sample.set_pred_score(score)
+                sample.set_pred_label(score.argmax(dim=0, keepdim=True))
         return data_samples

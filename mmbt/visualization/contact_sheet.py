@@ -6,23 +6,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmbt.files.atomic import whole_file
-
+from mmbt.files.shown import printable
 from mmbt.reading import VideoReadError
+
 from ..datasets.transforms.reading import ReadFrames
+from ..datasets.transforms.sampling import FirstMiddleLast
 
 LINE = 90  # characters
 MOST = 50  # rows of a picture
-
-
-class FirstMiddleLast:
-    """Samples these three frames of a video."""
-
-    def transform(self, results: dict) -> dict:
-        """Add ``frame_inds`` to ``results``, whose ``total_frames`` are known."""
-        total, start = results['total_frames'], results['start_index']
-        results['frame_inds'] = start + np.array([0, total // 2, total - 1])
-        results.update(clip_len=3, num_clips=1, frame_interval=None)
-        return results
 
 
 def read_three(video: str) -> Sequence[np.ndarray]:
@@ -71,5 +62,6 @@ def _draw_row(row: Figure, video: str) -> None:
 
 
 def shorten(text: str) -> str:
-    """A text that fits a line; of a longer one, its end."""
+    """A text that can be drawn and fits a line; of a longer one, its end."""
+    text = printable(text)
     return text if len(text) <= LINE else '...' + text[3 - LINE:]

@@ -1,5 +1,4 @@
 """Results of runs beside the paper's numbers, in columns of their own."""
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -7,10 +6,15 @@ from mmbt.evaluation.judge import GENERATIVE, METRICS, write_json
 from mmbt.evaluation.judge.paper import MEANS, TABLE_3, TABLES, Table
 from mmbt.evaluation.judge.results import mean
 from mmbt.files.atomic import whole_file
+from mmbt.files.json_text import read_json
+from mmbt.files.shown import markdown_cell, printable
+from mmbt.files.text import shorten
 
 from .conversation_picture import scores_picture
 
 NOT_RUN = 'not run'
+MOST_BYTES = 2**28  # of a file of results or answers
+MOST = 10**12  # of any number in a result
 Run = Dict[str, Dict[str, Any]]
 """What was judged of a model: name of a metric -> its summary; of exact match: ``exact NAME``."""
 
@@ -20,7 +24,7 @@ def read_run(folder: Union[str, Path]) -> Run:
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If it holds no results, or two of one metric.
+        ValueError: If it holds no results, damaged ones, or two of one metric.
     """
     if not Path(folder).is_dir():
         raise FileNotFoundError(f'folder of results {folder} is missing')
@@ -40,13 +44,43 @@ def read_run(folder: Union[str, Path]) -> Run:
 
 
 def read_summary(path: Path) -> Optional[Dict[str, Any]]:
-    """A file's results; None if it holds something else, such as answers."""
+    """A file's results; None if it holds something else, such as answers.
+
+    Raises:
+        ValueError: If its name is that of results, and it holds none or they are damaged.
+    """
+    is_named = path.name.endswith(tuple(f'.{name}{kind}.json' for name in METRICS
+                                        for kind in ('', '.exact')))
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = read_json(path, object, 'file of results', most=MOST_BYTES)
     except ValueError:
+        if is_named:
+            raise
         return None
-    is_summary = isinstance(content, dict) and content.get('metric') in METRICS
-    return content if is_summary else None
+    metric = content.get('metric') if isinstance(content, dict) else None
+    if not isinstance(metric, str) or metric not in METRICS:
+        if is_named:
+            raise ValueError(f'{path} is no result of a metric: judge the answers again')
+        return None
+    for key, kinds in needed_of(content).items():
+        value = content.get(key, 'missing')
+        if key not in content or not isinstance(value, kinds) or isinstance(value, bool) or (
+                isinstance(value, (int, float)) and not 0 <= value < MOST):
+            raise ValueError(f'{path} is no result of {metric}: {key!r} is {shorten(value)}; judge '
+                             'the answers again')
+    return content
+
+
+def needed_of(summary: Mapping[str, Any]) -> Dict[str, Tuple[type, ...]]:
+    """The keys that the report reads of a summary, and what they may be."""
+    if 'contained' in summary:
+        return dict(equal=(int, float), contained=(int, float), questions=(int, ),
+                    unanswered=(int, ))
+    number = (int, float, type(None))
+    right = (dict(accuracy=number, yes=(int, ), no=(int, ))
+             if METRICS[summary['metric']].is_qa else {})
+    return dict(judge=(str, ), score_int=number, score=number, questions=(int, ), judged=(int, ),
+                failed=(int, ), unanswered=(int, ), **right)
 
 
 def write_report(runs: Mapping[str, Run], folder: Union[str, Path]) -> List[Path]:
@@ -112,7 +146,7 @@ def count_lines(runs: Mapping[str, Run]) -> List[str]:
 
 def judge_lines(runs: Mapping[str, Run]) -> List[str]:
     """Who judged, and what that means for comparing."""
-    judges = sorted({str(each['judge']) for run in runs.values() for key, each in run.items()
+    judges = sorted({printable(each['judge']) for run in runs.values() for key, each in run.items()
                      if key in METRICS})
     own = any(each.get('prompts') == 'mmbt' for run in runs.values() for key, each in run.items()
               if key in METRICS)
@@ -170,4 +204,4 @@ def head(corner: str, names: Sequence[str]) -> List[str]:
 
 def row_of(cells: Sequence[str]) -> str:
     """One line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(map(markdown_cell, cells))} |"

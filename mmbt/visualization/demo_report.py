@@ -4,10 +4,13 @@ import os
 import os.path as osp
 from html import escape
 
+from mmbt.files.atomic import whole_file
+from mmbt.files.json_text import parse_json
+from mmbt.files.text import read_lines
+
 from ..datasets.annotations import load_json
 from ..datasets.world.scenes import MOTIONS
 from ..evaluation.pair_metric import read_pairs
-from mmbt.files.atomic import whole_file
 from . import page
 from .figures import headline_chart, loss_chart, main_picture, motion_chart
 from .filmstrips import NUM_FRAMES, Filmstrips
@@ -108,16 +111,17 @@ def read_losses(path: str) -> dict[str, tuple[list[int], list[float]]]:
     if not osp.isfile(path):
         raise FileNotFoundError(f'training log {path} is missing: train first')
     losses: dict[str, tuple[list[int], list[float]]] = {'loss': ([], [])}
-    with open(path, encoding='utf-8') as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                raise ValueError(f'training log {path} line {number} is not JSON') from None
-            for name in (key for key in entry if key.startswith('loss')):
-                steps, values = losses.setdefault(name, ([], []))
-                steps.append(entry['step'])
-                values.append(entry[name])
+    for number, line in read_lines(path, 'training log'):
+        entry = parse_json(line, f'training log {path} line {number}')
+        if not isinstance(entry, dict):
+            raise ValueError(f'training log {path} line {number} holds no losses of a step')
+        found = [key for key in entry if key.startswith('loss')]
+        if found and not all(isinstance(entry.get(key), (int, float)) for key in (*found, 'step')):
+            raise ValueError(f'training log {path} line {number} holds no losses of a step')
+        for name in found:
+            steps, values = losses.setdefault(name, ([], []))
+            steps.append(entry['step'])
+            values.append(entry[name])
     if not losses['loss'][0]:
         raise ValueError(f'training log {path} holds no loss')
     return losses if len(losses) > 2 else {'loss': losses['loss']}  # one part equals the sum

@@ -137,7 +137,7 @@ def _retrieved_clip(found: Retrievals, strips: Filmstrips, query: int, video: in
     """One retrieved clip; the words in which it differs from the query stand out."""
     verdict = found.verdict(query, video)
     shows = found.captions[found.query_of(video)]
-    return (f'<figure class="{verdict}" data-video="{found.videos[video]}">'
+    return (f'<figure class="{verdict}" data-video="{escape(str(found.videos[video]))}">'
             f'<img src="{strips.data_uri(found.videos[video])}" alt="{escape(shows)}">'
             f'<figcaption>{rank}. <span class="mark">{VERDICTS[verdict][1]}</span> '
             f'{_with_differences(shows, found.captions[query])} '

@@ -25,6 +25,9 @@ MEASURED = {
     'b': {0: (3.0, 0.25), 1: (3.0, 0.25), 2: (3.0, 0.25)},
     'c': {0: (4.0, 0.25), 2: (6.0, 0.25)},
 }
+# Who made these results.
+MADE = dict(version='1.2', sources='abc', libraries=dict(numpy='2', torch='3'),
+            finished='2026-01-02T03:04:05+00:00')
 
 
 @pytest.fixture(scope='session')
@@ -49,7 +52,8 @@ def toy_runs(tmp_path):
         for seed, (found, guessed) in seeds.items():
             run = runs[row, seed]
             run.folder.mkdir()
-            result = dict(metrics=dict(search=dict(R1=found), guess=dict(top1=guessed)))
+            result = dict(MADE, row=row, world='toy', seed=seed,
+                          metrics=dict(search=dict(R1=found), guess=dict(top1=guessed)))
             if row != 'a':  # which trains nothing
                 result['training'] = dict(seconds=10.0 + seed, weights=12345)
             run.result.write_text(json.dumps(result))

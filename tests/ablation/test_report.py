@@ -15,25 +15,29 @@ THEIRS = ('paper: theirs R@1', 'paper: their score')
 
 
 def read_markdown(text):
-    """The title and the rows of each table of a Markdown text, cells stripped."""
+    """The title, the rows of each table of a Markdown text, cells stripped, and other lines."""
     title, _, *lines = text.splitlines()
-    tables = [[]]
+    tables, notes = [[]], []
     for line in lines:
         if not line:
             tables.append([])
+        elif not line.startswith('|'):
+            notes.append(line)
         else:
             assert line.startswith('| ') and line.endswith(' |')
             tables[-1].append([cell.strip() for cell in line[1:-1].split('|')])
+    tables = [table for table in tables if table]
     for table in tables:
         assert len({len(row) for row in table}) == 1
         assert all(set(cell) <= set('-:') for cell in table.pop(1))
-    return title, tables
+    return title, tables, notes
 
 
 def test_markdown(toy_runs, tmp_path):
     write_reports([TOY_TABLE], TOY, toy_runs, tmp_path)
-    title, (table, orders) = read_markdown((tmp_path / 'toy_table.md').read_text())
+    title, (table, orders), notes = read_markdown((tmp_path / 'toy_table.md').read_text())
     assert title == '### Toys'
+    assert notes == ['Measured with mmbt 1.2 (sources abc, torch 3), 2026-01-02.']
     assert table == [
         [*OURS, *THEIRS],
         ['A', '3.0 ± 2.6', '50.0 ± 0.0', '0', '', '3', '10.0', '1.50'],
@@ -55,12 +59,15 @@ def test_csv(toy_runs, tmp_path):
     last = rows[-1]
     assert [float(last[key]) for key in (*OURS[1:3], 'train_seconds', 'trained_weights', *THEIRS)
             ] == [6, 25, 12, 12345, 30, 1.1]
+    assert {tuple(row[key] for key in ('version', 'sources', 'finished', 'old')) for row in rows
+            } == {('1.2', 'abc', '2026-01-02T03:04:05+00:00', 'no')}
     assert rows[0]['train_seconds'] == '' and rows[0]['trained_weights'] == '0'
 
 
 def test_nothing_was_run(tmp_path):
     write_reports([TOY_TABLE], TOY, {}, tmp_path)
-    _, (table, orders) = read_markdown((tmp_path / 'toy_table.md').read_text())
+    _, (table, orders), notes = read_markdown((tmp_path / 'toy_table.md').read_text())
+    assert notes == []
     for row, paper in zip(table[1:], ('10.0', '20.0', '30.0', '40.0')):
         assert row[1:7] == ['not run', 'not run', 'not run', '', '0', paper]
     assert [row[2:] for row in orders[1:]] == [['not run', '', '']] * 2
@@ -71,7 +78,7 @@ def test_nothing_was_run(tmp_path):
 def test_one_seed_has_no_spread(toy_runs, tmp_path):
     write_reports([TOY_TABLE], TOY, {key: run for key, run in toy_runs.items() if key[1] == 0},
                   tmp_path)
-    _, (table, _) = read_markdown((tmp_path / 'toy_table.md').read_text())
+    _, (table, _), _ = read_markdown((tmp_path / 'toy_table.md').read_text())
     assert table[1][:3] == ['A', '1.0', '50.0']
 
 
@@ -91,5 +98,5 @@ def test_pictures(axis, toy_runs, tmp_path):
 def test_a_table_without_the_papers_numbers_has_no_orders(toy_runs, tmp_path):
     table = replace(TOY_TABLE, rows=tuple(Row(row.config, row.label) for row in TOY_TABLE.rows))
     write_reports([table], TOY, toy_runs, tmp_path)
-    _, (rows, ) = read_markdown((tmp_path / 'toy_table.md').read_text())
+    _, (rows, ), _ = read_markdown((tmp_path / 'toy_table.md').read_text())
     assert rows[0] == list(OURS) and len(rows) == 5

@@ -2,15 +2,18 @@
 import functools
 import json
 import math
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.hooks import Hook
 
+import mmbt.ablation.configs
 import mmbt.datasets.world
 from mmbt.ablation import row as module
 from mmbt.ablation.row import main, run_row
+from mmbt.ablation.sources import made_by
 from mmbt.ablation.summary import read_result
 from mmbt.ablation.tables import Row
 from mmbt.ablation.worlds import SHAPES, prepare_shapes
@@ -41,6 +44,17 @@ def unformatted(text, **kwargs):
     return text, True
 
 
+def in_batches_of(size):
+    """``load_row``, for as few clips as there are here."""
+    load = mmbt.ablation.configs.load_row
+
+    def load_row(*args, **kwargs):
+        config = load(*args, **kwargs)
+        config.train_dataloader.batch_size = size
+        return config
+    return load_row
+
+
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     """A seed's folder, prepared: 24 clips to train on, 12 to test, and a CLIP that knows little."""
@@ -49,6 +63,7 @@ def data(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('mmengine.config.config.FormatCode', unformatted)
         patch.setattr(mmbt.datasets.world, 'generate_world', tiny)
+        patch.setattr(mmbt.ablation.configs, 'load_row', in_batches_of(6))
         prepare_shapes(folder, 0)
         before = (folder / 'clip/epoch_16.pth').stat()
         prepare_shapes(folder, 0)  # nothing is left to do
@@ -69,6 +84,7 @@ def watched(data, tmp_path, monkeypatch):
             config = load(row, world, test, folder)
             if test is None:
                 config.train_cfg.max_epochs = EPOCHS
+                config.train_dataloader.batch_size = 24
             return config
 
         def build_runner(config):
@@ -106,7 +122,9 @@ def test_a_trained_row(watched, tmp_path):
     training = peace.training
     assert training['steps'] == EPOCHS == len(peace.batches) and training['seconds'] > 0
     assert set(peace.metrics) == set(SHAPES.tests)
-    assert torch.__version__.startswith(peace.versions['torch'])
+    assert {**made_by(), 'version': mmbt.__version__} == {
+        key: getattr(peace, key) for key in ('sources', 'libraries', 'version')}
+    assert torch.__version__.startswith(peace.libraries['torch'])
     ours = as_row(peace)
     for column in SHAPES.columns:
         value, = ours.values[column.label]
@@ -155,3 +173,13 @@ def test_a_row_that_trains_nothing(watched, data, monkeypatch):
     (row, world, seed, folder, given, launcher), = calls
     assert (row, world, seed, str(folder), given) == ('table6_clip', SHAPES, 1, 'here', data)
     assert launcher == 'none'
+
+    # Planned by code that has changed since: nothing runs under its name.
+    monkeypatch.setattr('sys.argv', [*sys.argv, '--planned', '0123456789'])
+    with pytest.raises(SystemExit, match='changed since this run was planned'):
+        main()
+    monkeypatch.setattr('sys.argv', ['', 'prepare', '--world', 'moving_shapes', '--seed', '1',
+                                     '--data', str(data), '--planned', '0123456789'])
+    with pytest.raises(SystemExit, match='changed since this run was planned'):
+        main()
+    assert len(calls) == 1

@@ -103,6 +103,8 @@ def quick(load, monkeypatch):
     """Let ``load_row`` read a config once."""
     def load_row(row, world, test=None, folder=None):
         assert folder is None
+        if row.startswith('../'):
+            return configs.Config(load(None, row.removeprefix('../')))
         base = world.train if test is None else world.tests[test]
         return configs.Config(load(row, base))
     monkeypatch.setattr(configs, 'load_row', load_row)
@@ -125,7 +127,8 @@ def test_rows_that_are_the_same_are_one_run(quick, tmp_path):
         assert {runs[row, 0] for row in group} == {runs[group[0], 0]}
         assert runs[group[0], 0].row == group[0]
     first, second = (runs['table6_clip', seed] for seed in (0, 1))
-    assert first.folder.parent == tmp_path / 'seed0/runs' and first.data == tmp_path / 'seed0'
+    assert first.folder.parent == tmp_path / 'seed0/runs'
+    assert first.data == tmp_path / 'seed0' / configs.data_fingerprint(SHAPES)
     assert second.folder.parent == tmp_path / 'seed1/runs'
     assert first.folder.name == second.folder.name
 
@@ -144,12 +147,36 @@ def test_a_run_changes_with_its_tests(quick, monkeypatch):
     assert configs.fingerprint('table6_clip', SHAPES) != before
 
 
-def test_another_version_runs_anew(quick, monkeypatch):
-    """Whose code may do otherwise."""
-    before = configs.fingerprint('table6_clip', SHAPES)
-    assert configs.fingerprint('table6_clip', SHAPES) == before
-    monkeypatch.setattr(configs, '__version__', f'{configs.__version__}.post1')
-    assert configs.fingerprint('table6_clip', SHAPES) != before
+def test_other_sources_and_libraries_run_anew(quick, monkeypatch):
+    """Rows, and the data and CLIP that they stand on; another version alone does not."""
+    def marks():
+        return (configs.fingerprint('table6_clip', SHAPES), configs.data_fingerprint(SHAPES),
+                configs.fingerprint('table6_clip', WORLDS['webvid']))
+    made_by = dict(configs.made_by())
+    before = marks()
+    assert marks() == before and len(set(before)) == 3
+    for change in (dict(sources='other'), dict(libraries=dict(made_by['libraries'], torch='0'))):
+        monkeypatch.setattr(configs, 'made_by', lambda change=change: {**made_by, **change})
+        assert not set(marks()) & set(before)
+
+
+def test_a_clip_of_other_settings_makes_its_rows_anew(quick, monkeypatch):
+    before = configs.fingerprint('table6_branch', SHAPES), configs.data_fingerprint(SHAPES)
+    changed = configs.load_row
+
+    def load_row(row, world, test=None):
+        config = changed(row, world, test)
+        if row == '../demo/shapes_clip':
+            config.train_cfg.max_epochs += 1
+        return config
+    monkeypatch.setattr(configs, 'load_row', load_row)
+    assert configs.fingerprint('table6_branch', SHAPES) != before[0]
+    assert configs.data_fingerprint(SHAPES) != before[1]
+
+
+def test_worlds_that_share_their_data_find_it(quick):
+    long = WORLDS['moving_shapes_long']
+    assert configs.data_fingerprint(long) == configs.data_fingerprint(SHAPES)
 
 
 def build(load, row):

@@ -221,7 +221,7 @@ def test_several_processes_are_started_by_torchrun():
     title, alone, log = command(run, WORLDS['webvid'])
     assert (title, log) == ('table6_branch, seed 2', Path('runs/x/log.txt'))
     assert alone == ['-m', 'mmbt.ablation.row', 'table6_branch', '--world', 'webvid', '--seed',
-                     '2', '--data', 'seed2', '--folder', 'runs/x']
+                     '2', '--data', 'seed2', '--folder', 'runs/x', '--planned', 'x']
     _, shared, _ = command(run, WORLDS['webvid'], 8)
     assert shared == ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '8',
                       *alone, '--launcher', 'pytorch']

@@ -21,6 +21,7 @@ def run(monkeypatch, tmp_path):
     """Run the tool in this process; return what it ends with, None where all is well."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(schedule, 'fingerprint', lambda row, world: row)
+    monkeypatch.setattr(schedule, 'data_fingerprint', lambda world: 'data')
     handlers = {each: signal.getsignal(each)
                 for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 
@@ -118,7 +119,7 @@ def test_a_spent_budget_is_told(run, capsys):
 
 
 def test_a_failed_row_is_one_line(run, monkeypatch):
-    monkeypatch.setattr(schedule, 'preparation', lambda world, seed, folder: (
+    monkeypatch.setattr(schedule, 'preparation', lambda world, run: (
         'world', ['-c', 'raise SystemExit("error: no room")'], Path('log.txt')))
     assert run('table7') == 'error: world failed: no room (all of it in log.txt)'
 
@@ -148,7 +149,7 @@ def test_a_signal_ends_the_rows_and_says_how_to_go_on(name, run, monkeypatch):
 pathlib.Path('pid').write_text(str(os.getpid()))
 os.kill(os.getppid(), signal.{name})
 time.sleep(60)"""
-    monkeypatch.setattr(schedule, 'preparation', lambda world, seed, folder: (
+    monkeypatch.setattr(schedule, 'preparation', lambda world, run: (
         'world', ['-c', 'pass'], Path('log.txt')))
     monkeypatch.setattr(schedule, 'command', lambda run, world, processes: (
         'row', ['-c', code], Path('log.txt')))

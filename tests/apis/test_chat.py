@@ -61,6 +61,16 @@ def test_the_video_is_read_by_the_config_s_pipeline(folder):
     torch.testing.assert_close(seen, torch.tensor([1., 4., 7., 9.]), atol=0.3, rtol=0)
 
 
+@pytest.mark.parametrize('arguments, expected', [
+    ({}, [1., 4., 7., 10.]), (dict(by='time'), [1., 4., 7., 10.]),
+    (dict(by='frame'), [1., 4., 7., 9.])])
+def test_a_conversation_sees_frames_evenly_in_time(folder, arguments, expected):
+    """By time those shown at 0.15, 0.45, 0.75 and 1.05 s of 1.2."""
+    frames = VideoChat(init_dialogue('chat.py'), 'clip.mp4', **arguments).frames
+    seen = frames.float().mean(dim=(1, 2, 3)) / GREY_STEP
+    torch.testing.assert_close(seen, torch.tensor(expected), atol=0.3, rtol=0)
+
+
 def test_each_question_knows_the_rounds_before_it(folder):
     model = init_dialogue('chat.py')
     chat = VideoChat(model, 'clip.mp4')
@@ -119,6 +129,34 @@ def test_a_branch_goes_before_the_config_s(folder):
     assert not torch.equal(other.backbone.branch.cls_token, model.backbone.branch.cls_token)
     load_branch(other, 'branch.pth')
     assert torch.equal(other.backbone.branch.cls_token, model.backbone.branch.cls_token)
+
+
+def test_an_untrained_branch_is_told_beside_the_answers(folder, monkeypatch, capsys):
+    """Once, in a line of its own, and not among what the tool prints."""
+    line = 'the BTAdapter is untrained'
+    said = []
+    monkeypatch.setattr('mmbt.models.branch_file.print_log', lambda line, **_: said.append(line))
+    branch_file('branch.pth')
+    init_dialogue('chat.py', branch='branch.pth')
+    config = Config.fromfile('chat.py')
+    config.model.backbone = dict(type='FrameMean')
+    init_dialogue(config)
+    assert said == []
+    init_dialogue('chat.py')
+    assert len(said) == 1 and said[0].startswith(line) and said[0].endswith('branch file')
+    monkeypatch.setattr('mmbt.models.branch_file.print_log', lambda line, **_: print(line))
+    assert run(monkeypatch, 'chat', 'chat.py', 'clip.mp4', '--device', 'cpu', '--question',
+               QUESTIONS[0]) is None
+    shown = capsys.readouterr()
+    assert line not in shown.out and shown.err.count(line) == 1
+
+
+def test_what_is_missing_is_told_before_models_are_read(folder, monkeypatch):
+    monkeypatch.setattr('mmbt.apis.chat.MODELS.build', lambda settings: pytest.fail('built'))
+    with pytest.raises(FileNotFoundError, match='branch file no.pth is missing'):
+        init_dialogue('chat.py', branch='no.pth')
+    assert run(monkeypatch, 'chat', 'chat.py', 'no.mp4', '--device', 'cpu').startswith(
+        'error: no.mp4 is missing')
 
 
 def test_another_clip_s_branch_is_refused(folder):

@@ -24,6 +24,7 @@ def slowly(videos):
     """The model and each video's normalised embedding, by the config's whole pipeline."""
     config = Config.fromfile('config.py')
     model = init_model(config, 'weights.pth')
+    config.test_dataloader.dataset.pipeline[0].by = 'time'  # as a search does unless it is told
     read = Compose(config.test_dataloader.dataset.pipeline)
     rows = {}
     for video in videos:
@@ -43,6 +44,20 @@ def test_embeddings_are_the_model_s(videos):
     _, rows = slowly(videos)
     np.testing.assert_allclose(search.embeddings, torch.stack(list(rows.values())), atol=1e-5)
     assert np.abs(search.embeddings[0] - search.embeddings[1]).max() > 0.01
+
+
+@pytest.mark.parametrize('backbone, checkpoint, lines', [
+    ('BTAdapter', None, ['the BTAdapter is untrained, so that what the model says of videos means '
+                         'nothing; give it a checkpoint']),
+    ('BTAdapter', 'weights.pth', []), ('FrameMean', None, [])])
+def test_an_untrained_branch_is_told(world, monkeypatch, backbone, checkpoint, lines):
+    said = []
+    monkeypatch.setattr('mmbt.models.branch_file.print_log', lambda line, **_: said.append(line))
+    config = Config.fromfile('config.py')
+    if backbone == 'FrameMean':
+        config.model.backbone = dict(type='FrameMean')
+    VideoSearch.from_config(config, checkpoint)
+    assert said == lines
 
 
 def test_a_text_s_ranks_are_those_of_a_slow_loop(videos):
@@ -91,6 +106,7 @@ def test_labels_are_those_of_the_zero_shot_head(videos, temperature):
                                  temperature=temperature)
     model = init_model(config, 'weights.pth')
     model.set_classes()
+    config.test_dataloader.dataset.pipeline[0].by = 'time'  # as a search does unless it is told
     read = Compose(config.test_dataloader.dataset.pipeline)
     search = new_search()
     search.add(videos[:1])

@@ -48,6 +48,11 @@ def test_an_index_of_another_model_is_refused(videos, world):
     with pytest.raises(ValueError, match='index.npz was made by another pipeline; make it anew'):
         new_search(other).load_index('index.npz')
     other = Config.fromfile('config.py')
+    other.test_dataloader.dataset.pipeline[0].by = 'frame'  # and not by time, as it was
+    with pytest.raises(ValueError, match='index.npz was made by another pipeline; make it anew'):
+        new_search(other).load_index('index.npz')
+    other = Config.fromfile('config.py')
+    other.test_dataloader.dataset.pipeline[0].by = 'time'
     other.test_dataloader.dataset.pipeline[2].context_length = 12  # of text alone
     new_search(other).load_index('index.npz')
 

@@ -62,7 +62,7 @@ def test_index_and_query(videos, world, monkeypatch, capsys):
     shown = capsys.readouterr()
     assert shown.out == 'index.npz: 5 videos, 5 of them encoded now\n'
     assert '6 of 6 videos, ' in shown.err and '1 of 6 videos left out' in shown.err
-    assert f'  {world}/videos/broken.mp4 cannot be decoded' in shown.err
+    assert f'  {world}/videos/broken.mp4 cannot be ' in shown.err
     made = new_search()
     made.load_index('index.npz')
     assert made.paths == found and len(made.broken) == 1
@@ -159,6 +159,24 @@ def test_labels_and_their_table(videos, world, monkeypatch, capsys, from_file):
     assert [(v, int(r), c) for v, r, c, _ in written] == [row[:3] for row in rows]
     np.testing.assert_allclose([float(row[3]) for row in written], [row[3] for row in rows],
                                atol=1e-4)
+
+
+def test_no_name_is_a_formula_or_moves_the_terminal(videos, world, monkeypatch, capsys):
+    evil = '=HYPERLINK("x")\x1b[2J.mp4'
+    shutil.copy(videos[0], evil)
+    Path('classes.txt').write_bytes(b'@SUM (A1)\r\n-2 + 3\r\na dog\x07!\r\n')
+    assert run(monkeypatch, 'search', 'label', *MODEL, evil, '--workers', 0, '--classes',
+               'classes.txt', '--csv', 'labels.csv') is None
+    shown = capsys.readouterr().out
+    name = r'=HYPERLINK("x")\x1b[2J.mp4'
+    assert shown.startswith(f'{name}\n') and r'  a dog\x07!' in shown
+    assert shown.replace('\n', '').isprintable()
+    with open('labels.csv', newline='', encoding='utf-8') as file:
+        _, *rows = csv.reader(file)
+    assert {row[0] for row in rows} == {f"'{name}"}
+    assert {row[2] for row in rows} == {"'@SUM (A1)", "'-2 + 3", r'a dog\x07!'}
+    line = run(monkeypatch, 'search', 'label', *MODEL, '\x1b[2Jgone.mp4', '--classes', 'a', 'b')
+    assert line.startswith(r'error: \x1b[2Jgone.mp4 is missing')
 
 
 def test_a_sheet_shows_the_first_middle_and_last_frame(tmp_path, monkeypatch):

@@ -13,10 +13,13 @@ def test_every_way_has_a_row():
         assert row['seconds'] > 0 and sum(row['share'].values()) == pytest.approx(1)
         assert set(row['share']) == set(STAGES) and min(row['share'].values()) >= 0
         assert row['clips_per_second'] == pytest.approx(1 / row['seconds'])
+        assert row['cpu'] > 0 and row['cpu_of_released'] > 0
         if row['way'] == 'released':
-            assert row['gain'] == 1
+            assert row['gain'] == row['cpu_of_released'] == 1
+        if row['way'] == 'in process':
+            assert row['cpu_of_in_process'] == 1
     lines = data_as_text(report).splitlines()
-    assert len(lines) == 3 + len(rows) and 'released' in lines[3] and 'shards' in lines[-1]
+    assert len(lines) == 4 + len(rows) and 'released' in lines[4] and 'shards' in lines[-1]
 
 
 def test_nothing_to_time():

@@ -41,7 +41,7 @@ def test_what_is_kept_of_a_clip():
     clip = of_clips(3, 6)
     assert of_clips(6, 9) == pytest.approx(clip, rel=0.02)
     assert of_clips(3, 6, mask_ratio=0.) > 1.5 * clip
-    assert of_clips(3, 6, precision='bf16') < 0.8 * clip
+    assert of_clips(3, 6, precision='bf16') < 0.82 * clip  # MBTA's share stays in float32
 
 
 def test_encoding_keeps_no_gradients():

@@ -139,7 +139,7 @@ def test_what_compilation_brought_is_one_line(arch, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize('args, line', [
-    (('--arch', 'nope.json'), 'nope.json: No such file or directory'),
+    (('--arch', 'nope.json'), 'architecture nope.json is missing'),
     (('--arch', 'ViT-B16'), 'unknown arch'),
     (('--arch', 'arch.json', '--layers', 3), 'num_layers of the branch must lie in 1..2'),
     (('--arch', 'arch.json', '--layers', 1, '--mask-ratio', 1), 'mask ratio must lie in'),
@@ -152,6 +152,6 @@ def test_bad_input_is_one_line(arch, monkeypatch, args, line):
 
 
 def test_an_arch_file_without_a_dict(arch, monkeypatch):
-    for text, line in (('[1]', 'must hold a dict'), ('{', 'is no JSON')):
+    for text, line in (('[1]', 'must hold a dict'), ('{', 'bad.json line 1 is not valid JSON')):
         Path('bad.json').write_text(text)
         assert line in run(monkeypatch, 'infer', '--arch', 'bad.json')

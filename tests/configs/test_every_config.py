@@ -77,6 +77,14 @@ def test_frame_mean_configs_change_the_backbone_alone():
         assert ours == mean
 
 
+@pytest.mark.parametrize('path', RUNNABLE, ids=lambda path: path.stem)
+def test_mmaction2_s_inference_reads_videos_as_the_test_does(path):
+    """Its ``inference_recognizer`` takes ``test_pipeline`` of a config, its test the data set's."""
+    config = Config.fromfile(path)
+    dataset = config.get('test_dataloader', {}).get('dataset', {})
+    assert config.get('test_pipeline') == dataset.get('pipeline')
+
+
 def test_basenames_are_unique():
     repeated = [name for name, count in Counter(path.name for path in CONFIGS).items() if count > 1]
     assert repeated == []

@@ -24,7 +24,7 @@ def test_pretraining_has_the_papers_settings():
 
 
 def test_pretraining_beside_eva_clip():
-    """The paper's heads and settings; a smaller batch, and a warm-up as much longer."""
+    """The paper's heads and settings, and a smaller batch; the schedule follows."""
     paper, eva = load('pretrain_webvid').to_dict(), load('pretrain_webvid_eva_clip_g').to_dict()
     trunk = eva['model'].pop('trunk')
     assert trunk == dict(
@@ -34,7 +34,6 @@ def test_pretraining_beside_eva_clip():
     for config, batch in ((paper, 80), (eva, 16)):
         assert config['train_dataloader'].pop('batch_size') == batch
         assert config['auto_scale_lr'].pop('base_batch_size') == 8 * batch
-        assert config['param_scheduler'][0].pop('end') == 390 * 80 // batch
     assert paper == eva
 
 

@@ -1,10 +1,9 @@
 """The configs of the released code's settings: what differs, rates and schedule."""
-import numpy as np
 import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
+from mmengine.registry import DefaultScope
 
 from ..models.tiny import TINY
 from .layouts import RELEASED_SIZES, load
@@ -108,23 +107,3 @@ def test_a_gate_moves_as_a_released_one(gate, factor, released_groups):
             optimizer.step()
         torch.testing.assert_close(-factor * theirs, ours, rtol=1e-9, atol=1e-12)
     assert (ours - start).abs().min() > 1e-4
-
-
-def test_released_schedule():
-    """Half an epoch up from a twentieth, and half of a cosine's first ninth down."""
-    optimizer = torch.optim.SGD(torch.nn.Linear(1, 1).parameters(), lr=1.)
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        schedulers = [
-            PARAM_SCHEDULERS.build(
-                dict(scheduler), default_args=dict(optimizer=optimizer, epoch_length=1000))
-            for scheduler in load('pretrain_webvid_released').param_scheduler]
-    rates = []
-    for _ in range(1000):
-        rates.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()
-        for scheduler in schedulers:
-            scheduler.step()
-    assert rates[0] == pytest.approx(0.05)
-    assert rates[250] == pytest.approx(0.05 + 0.95 * 250 / 499)
-    assert rates[499] == pytest.approx(1)
-    assert rates[999] == pytest.approx((1 + np.cos(np.pi * 499 / 4500)) / 2)

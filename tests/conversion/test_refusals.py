@@ -76,9 +76,9 @@ def test_a_weight_of_another_shape_is_named(name, shape, line, tmp_path):
 
 @pytest.mark.parametrize('part, key, value, line', [
     ('vision_cfg', 'layers', 7, 'has a weight that the file lacks: .*resblocks.6.ln_1.weight'),
-    ('vision_cfg', 'layers', 5, r'^backbone.layers.5.layer_norm1.weight: .* has no such weight'),
-    ('vision_cfg', 'width', 32, r'^backbone.class_embedding: \(64,\) in the file, \(32,\)'),
-    ('vision_cfg', 'image_size', 40, r'^backbone.position_embedding.weight: \(17, 64\)'),
+    ('vision_cfg', 'layers', 5, r'd.pth: backbone.layers.5.layer_norm1.weight: .* no such weight'),
+    ('vision_cfg', 'width', 32, r'd.pth: backbone.class_embedding: \(64,\) in the file, \(32,\)'),
+    ('vision_cfg', 'image_size', 40, r'd.pth: backbone.position_embedding.weight: \(17, 64\)'),
     ('vision_cfg', 'layers', 2, 'no model can be built of .* branch of 3 layers'),
     ('vision_cfg', 'head_width', 0, 'no model can be built of'),
     ('vision_cfg', 'typo', 5, 'no model can be built of .*typo'),
@@ -92,7 +92,7 @@ def test_another_architecture_is_refused(part, key, value, line, tmp_path):
 
 
 @pytest.mark.parametrize('text, line', [
-    ('{', 'arch.json is no json'), ('"ViT-L-14"', 'is no architecture of open_clip'),
+    ('{', 'arch.json line 1 is not valid JSON'), ('"ViT-L-14"', 'is no architecture of open_clip'),
     ('{"embed_dim": 3, "vision_cfg": 3, "text_cfg": {}}', 'is no architecture of open_clip')])
 def test_a_file_that_is_no_architecture_is_refused(text, line, tmp_path):
     (tmp_path / 'arch.json').write_text(text)

@@ -34,7 +34,7 @@ def write_broken(folder: Path) -> dict[str, str]:
         (folder / f'cut.{suffix}').write_bytes(data[:len(data) // 2])
         whole.unlink()
     (folder / 'still.png').write_bytes(b'\x89PNG\r\n\x1a\n and then nothing')
-    return {'gone.mp4': 'is missing', 'empty.mp4': 'is empty', 'text.mp4': 'cannot be decoded',
+    return {'gone.mp4': 'is missing', 'empty.mp4': 'is empty', 'text.mp4': 'not a video',
             'audio.mp4': 'holds no video stream', 'cut.mp4': 'cannot be decoded',
             'cut.avi': 'is truncated', 'still.png': 'cannot be decoded'}
 

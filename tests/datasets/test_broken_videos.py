@@ -12,7 +12,7 @@ from PIL import Image
 
 from mmbt.datasets import ReadFrames, VideoReadError
 from mmbt.datasets.broken_videos import SharedMarks
-from mmbt.datasets.transforms import reading
+from mmbt.reading import video
 
 from .test_recognition import build as build_labelled
 from .test_video_text import TEST, build
@@ -59,7 +59,7 @@ def test_limit_on_the_pixels_of_a_video(make_video, tmp_path, codec, suffix):
     path = str(make_video(tmp_path / f'a.{suffix}', codec=codec))
     assert len(ReadFrames(3, max_pixels=9216)(dict(filename=path))['imgs']) == 3
     with pytest.raises(VideoReadError, match=r'too large: 3 frames of 64 x 48 are 9,216 pixels '
-                                             'and max_pixels of ReadFrames is 9,215'):
+                                             'and max_pixels is 9,215'):
         ReadFrames(3, max_pixels=9215)(dict(filename=path))
     assert len(ReadFrames(300, max_pixels=None)(dict(filename=path))['imgs']) == 300
 
@@ -87,9 +87,9 @@ def test_limit_on_the_pixels_of_an_image(tmp_path):
 
 def test_a_refused_video_is_not_decoded(make_video, tmp_path, monkeypatch):
     path = str(make_video(tmp_path / 'a.mp4'))
-    monkeypatch.setattr(reading.DecordDecode, 'transform', lambda *_: pytest.fail('decoded'))
+    monkeypatch.setattr(video, 'Feeder', lambda *_: pytest.fail('decoded'))
     with pytest.raises(VideoReadError, match='too large'):
-        ReadFrames(1, max_pixels=1)(dict(filename=path))
+        ReadFrames(1, max_pixels=1, isolated=False)(dict(filename=path))
 
 
 def test_blank_samples_stand_for_broken_videos(make_video, broken_videos):

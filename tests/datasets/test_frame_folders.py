@@ -102,7 +102,7 @@ def test_stems_are_found_as_files_and_folders(noise, make_video, tmp_path):
     index = StemIndex(str(tmp_path))
     assert index.find('one.avi') == str(tmp_path / 'a' / 'one.mp4')
     assert index.find('movie/movie_00.54.129.avi') == str(tmp_path / 'b' / 'movie_00.54.129')
-    assert index.find('still') == str(tmp_path / 'still.png')
+    assert index.find('still') == str(tmp_path / 'still')  # a picture is no video
     assert index.find('img_00001') == str(tmp_path / 'img_00001')  # a frame is no clip
     make_video(tmp_path / 'movie_00.54.129.mp4')
     with pytest.raises(ValueError, match='could be .*: keep one'):

@@ -58,7 +58,7 @@ def test_missing_videos_are_found_before_the_training(build):
 def logged(monkeypatch):
     """What is logged while a data set is built."""
     lines = []
-    monkeypatch.setattr('mmbt.datasets.instructions.print_log',
+    monkeypatch.setattr('mmbt.datasets.annotations.print_log',
                         lambda message, **_: lines.append(message))
     return lines
 

@@ -83,6 +83,10 @@ def test_videos_that_are_numbers(write, form, name):
     (ANET_Q, ANET_A[:1], None, 'has 2 questions and a.json 1 answers: are they of one split'),
     (ANET_Q, ANET_A[::-1], None, "entry 0 .* 'v_a_1' stands where the answers have 'v_b_1'"),
     (ANET_Q, [*ANET_A[:1], 'no'], None, 'entry 1 .* no JSON object'),
+    (ANET_Q, [*ANET_A[:1], None], None, 'entry 1 .* no JSON object'),
+    ([dict(MSVD[0], answer=float('nan'))], None, None, "'answer' must be text, got nan"),
+    ([dict(MSVD[0], id=True)], None, None, "'id' or 'question_id' is missing"),
+    ('[{"Q": "\\ud800"}]', None, None, 'q.json line 1 holds .*half of a character'),
     (ANET_Q, None, None, "'answer' must be text"),
 ])
 def test_what_is_wrong_is_said_in_one_line(write, content, answers, form, words):
@@ -115,6 +119,23 @@ def test_videos_are_found_by_name_and_the_missing_are_listed(tmp_path):
         'aaaaaaaaaaa': 'v_aaaaaaaaaaa.mkv', 'plain.avi': 'plain.mp4', 'video7': 'deep/video7.webm',
         'v_bbbbbbbbbbb': 'bbbbbbbbbbb.mp4', 'frames': 'frames'}
     assert missing == ['gone', 'empty', 'short']
+
+
+def test_msvds_mapping_gives_a_video_its_other_name(tmp_path):
+    for name in ('-4wsuPCjDBc_5_15.avi', 'deep/vid2.mkv', 'vid3.avi'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('x')
+    mapping = tmp_path / 'youtube_mapping.txt'
+    mapping.write_bytes(b'\xef\xbb\xbf-4wsuPCjDBc_5_15 vid1\r\nx_1_2 vid2\r\ny_1_2 vid4\r\n')
+    paths, missing = find_question_videos(videos_of('vid1', 'x_1_2.avi', 'vid3', 'vid4'),
+                                          str(tmp_path), str(mapping))
+    assert paths == {'vid1': f'{tmp_path}/-4wsuPCjDBc_5_15.avi', 'vid3': f'{tmp_path}/vid3.avi',
+                     'x_1_2.avi': f'{tmp_path}/deep/vid2.mkv'} and missing == ['vid4']
+    for text, words in (('a_1_2 vid1\nb', 'line 2 must be'),
+                        ('a vid1\nb vid1', 'line 2 gives vid1')):
+        mapping.write_text(text)
+        with pytest.raises(ValueError, match=f'youtube_mapping.txt {words}'):
+            find_question_videos(videos_of('vid1'), str(tmp_path), str(mapping))
 
 
 def test_a_missing_folder_is_an_error(tmp_path):

@@ -1,6 +1,7 @@
 """Shards: what is written, what is read back, kills, broken clips, and the config."""
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -20,7 +21,11 @@ from mmbt.datasets import CaptionedVideos, ReadFrames, ShardedVideos, VideoReadE
 from mmbt.datasets.shards.layout import ClipTable
 from mmbt.datasets.shards.settings import ShardSettings
 from mmbt.datasets.shards.write import FixedRate, finished, make_shards
+from mmbt.datasets.transforms import ReadShardFrames
 from mmbt.engine import ResumableSampler
+from mmbt.files.lock import Lock
+
+from ..support.forked import fork_until_told, kill
 
 ROOT = Path(__file__).parents[2]
 NAMES = [f'{letter}.mp4' for letter in 'abcde']
@@ -228,10 +233,14 @@ def test_nothing_but_broken_videos(tmp_path):
 
 
 def test_a_fixed_rate_of_frames():
-    results = FixedRate(2).transform(dict(total_frames=31, avg_fps=10.))
+    even = dict(start_index=0, times=np.arange(31) / 10, seconds=3.1)
+    results = FixedRate(2).transform(dict(even, total_frames=31))
     assert results['frame_inds'].tolist() == [0, 5, 10, 15, 20, 25, 30]
     assert FixedRate(2).transform(dict(total_frames=1))['frame_inds'].tolist() == [0]
-    assert len(FixedRate(50).transform(dict(total_frames=9, avg_fps=25.))['frame_inds']) == 9
+    even = dict(start_index=0, times=np.arange(9) / 25, seconds=9 / 25)
+    assert len(FixedRate(50).transform(dict(even, total_frames=9))['frame_inds']) == 9
+    uneven = dict(total_frames=5, times=np.array([0, .1, .2, 1, 1.9]), seconds=2.)
+    assert FixedRate(2).transform(uneven)['frame_inds'].tolist() == [0, 2, 3, 4]
 
 
 def test_shards_that_are_not_whole(shards):
@@ -305,3 +314,57 @@ def test_the_config(source, shards):
     assert isinstance(built, ShardedVideos)
     assert built[0]['inputs']['imgs'].shape == (8, 3, 224, 224)
     assert built[0]['inputs']['tokens'].shape == (1, 32)
+
+
+def test_a_page_that_a_copy_lost_is_found_by_its_checksum(shards):
+    """A JPEG whose end is missing decodes, partly grey; each frame of a clip in turn."""
+    tar = shards / 'shard-000001.tar'
+    whole = tar.read_bytes()
+    dataset = build(shards, read(6, test_mode=True), test_mode=True)
+    expected = dataset[2]['imgs']
+    for start, size in ClipTable(str(shards / 'manifest.json'))[2]['frame_ranges']:
+        data = bytearray(whole)
+        middle = start + size // 2
+        data[middle:start + size - 2] = bytes(start + size - 2 - middle)
+        tar.write_bytes(data)
+        with pytest.raises(VideoReadError, match='holds a frame whose checksum is another'):
+            dataset[2]
+    tar.write_bytes(whole)
+    assert all(np.array_equal(a, b) for a, b in zip(dataset[2]['imgs'], expected))
+
+
+@pytest.mark.parametrize('name', ['manifest.json', 'shard-000001.json'])
+def test_a_list_cut_at_a_hundred_places_is_refused(shards, name):
+    whole = (shards / name).read_bytes().rstrip()
+    for length in random.Random(6).choices(range(len(whole)), k=100):
+        (shards / name).write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=f'^{shards / name} [^\n]*$'):
+            ClipTable(str(shards / 'manifest.json'))
+
+
+def test_shards_of_before_there_were_checksums_are_read(shards):
+    clip = ClipTable(str(shards / 'manifest.json'))[2]
+    assert len(clip['crc32']) == len(clip['frame_ranges'])
+    clip.pop('crc32')
+    step = ReadShardFrames(2, test_mode=True)
+    assert len(step.transform(clip)['imgs']) == 2
+    for strange in ('words', [], [1, 2]):
+        clip = dict(ClipTable(str(shards / 'manifest.json'))[2], crc32=strange)
+        with pytest.raises(VideoReadError, match='checksum'):
+            step.transform(clip)
+
+
+def test_two_that_write_one_folder_are_one_too_many(source, shards):
+    def keep(told):
+        with Lock(shards / 'shards.lock'):
+            told()
+            time.sleep(60)
+
+    whole, child = contents(shards), fork_until_told(keep)
+    with pytest.raises(ValueError, match=f'^{shards} is being written by another run .process '
+                       f'{child} on .*; wait for it, or write elsewhere$'):
+        make_shards(source, str(shards), SETTINGS)
+    kill(child)
+    (shards / 'shard-000001.tar').unlink()
+    make_shards(source, str(shards), SETTINGS)
+    assert contents(shards) == whole

@@ -1,15 +1,20 @@
 """Reading, tokenizing and packing: values, truncation, and broken files."""
+import contextlib
+import os
+
 import cv2
-import decord
 import numpy as np
 import open_clip
 import pytest
 import torch
+from mmaction.datasets.transforms import UniformSample
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 
 from mmbt.datasets import PackVideoText, ReadFrames, TokenizeText, VideoReadError
+from mmbt.datasets.transforms import reading
+from mmbt.reading import process
 
 START, END = 49406, 49407
 
@@ -67,27 +72,25 @@ def test_programming_errors_are_not_reading_errors(make_video, tmp_path, monkeyp
     def fail(*args, **kwargs):
         raise TypeError('a bug')
 
-    monkeypatch.setattr(decord, 'VideoReader', fail)
+    monkeypatch.setattr(reading, 'read_frames', fail)
+    with pytest.raises(TypeError, match='a bug'):
+        ReadFrames(num_frames=2, isolated=False)(dict(filename=str(path)))
+    monkeypatch.setattr(UniformSample, 'transform', fail)
     with pytest.raises(TypeError, match='a bug'):
         ReadFrames(num_frames=2)(dict(filename=str(path)))
 
 
-def test_readers_are_closed(make_video, tmp_path, monkeypatch):
-    opened, closed = [], []
-
-    class Reader(decord.VideoReader):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            opened.append(1)
-
-        def __del__(self):
-            super().__del__()
-            closed.append(1)
-
-    monkeypatch.setattr(decord, 'VideoReader', Reader)
+def test_files_are_closed(make_video, broken_videos, tmp_path):
     path = make_video(tmp_path / 'a.mp4')
-    kept = [ReadFrames(num_frames=2)(dict(filename=str(path))) for _ in range(3)]
-    assert len(kept) == 3 and len(opened) == len(closed) == 3
+    folder, reasons = broken_videos
+    for name in [path, *(folder / name for name in reasons)]:
+        for isolated in (True, False):
+            with contextlib.suppress(VideoReadError):
+                ReadFrames(num_frames=2, isolated=isolated)(dict(filename=str(name)))
+    for pid in (os.getpid(), process._process().popen.pid):
+        fds = [f'/proc/{pid}/fd/{fd}' for fd in os.listdir(f'/proc/{pid}/fd')]
+        opened = [os.readlink(fd) for fd in fds if os.path.islink(fd)]
+        assert opened and not any(str(tmp_path) in name for name in opened)
 
 
 def test_tokens_of_a_short_caption():

@@ -86,13 +86,12 @@ def config(work_dir, resume):
         train_cfg=dict(type='ResumableTrainLoop', max_epochs=EPOCHS),
         optim_wrapper=dict(type='AmpOptimWrapper', dtype='bfloat16', clip_grad=dict(max_norm=1),
                            optimizer=dict(type='AdamW', lr=1e-2)),
-        param_scheduler=[
-            dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=20),
-            dict(type='CosineAnnealingLR', T_max=EPOCHS, by_epoch=True,
-                 convert_to_iter_based=True)],
+        param_scheduler=dict(type='WarmUpCosineLR', warmup=0.3, by_epoch=False),
         default_hooks=dict(runtime_info=dict(type='LazyRuntimeInfoHook'),
                            logger=dict(type='LoggerHook', interval=1000),
-                           checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2)),
+                           checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+                           work_dir_lock=dict(type='WorkDirLockHook'),
+                           resume_check=dict(type='ResumeCheckHook')),
         custom_hooks=[
             dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.1),
             dict(type='CheckpointHook', by_epoch=False, interval=3, max_keep_ckpts=2),

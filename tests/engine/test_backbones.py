@@ -75,6 +75,26 @@ def test_beside_a_frozen_clip_its_own_weights_are_the_branch_file(name, runner, 
     assert all(torch.equal(value, trained[key]) for key, value in run.model.state_dict().items())
 
 
+def test_the_branch_file_holds_the_average_that_the_checkpoint_holds(runner, tmp_path):
+    """And the training goes on with the weights themselves."""
+    average = dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.1)
+    run = runner('SeparateST', custom_hooks=[average, dict(type='BranchFileHook')])
+    run.train_loop._max_epochs = 2
+    run.train()
+    own = run.model.state_dict()
+    for epoch in (1, 2):
+        saved, branch = (torch.load(tmp_path / f'{kind}_{epoch}.pth', weights_only=False)
+                         for kind in ('epoch', 'branch_epoch'))
+        trained = {key: value for key, value in branch['state_dict'].items() if key in own}
+        assert len(trained) > 10
+        for key, value in trained.items():
+            assert torch.equal(value, saved['state_dict'][key]), key
+        moved = [key for key, value in trained.items()
+                 if not torch.equal(value, saved['ema_state_dict'][f'module.{key}'])]
+        assert len(moved) > 10
+    assert all(torch.equal(own[key], saved['ema_state_dict'][f'module.{key}']) for key in trained)
+
+
 @pytest.mark.parametrize('name', ['SeparateST', 'JointST', 'FrameMean'])
 def test_beside_an_open_clip_there_is_no_branch_file_and_one_line_says_so(
         name, runner, tmp_path):

@@ -149,7 +149,7 @@ def run(config, method):
 
 def named(text):
     """The files that a text names, in its order."""
-    return [Path(path).name for path in re.findall(r'(\S+\.(?:mp4|avi|jpg)) (?:is|hold|cannot)',
+    return [Path(path).name for path in re.findall(r'(\S+\.(?:mp4|avi|jpg)) (?:is|hold|cannot|has)',
                                                    text)]
 
 

@@ -20,12 +20,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class Model(nn.Module):
-    """Counts how often its classes were set."""
+    """Counts how often its classes' features were forgotten."""
 
     calls = 0
     cls_head = SimpleNamespace(classes=['run', 'sit'])
 
-    def set_classes(self):
+    def forget_classes(self):
         self.calls += 1
 
 
@@ -34,7 +34,7 @@ def labelled(*classes):
     return SimpleNamespace(dataset=SimpleNamespace(metainfo=dict(classes=list(classes))))
 
 
-def test_class_names_are_encoded_before_each_evaluation():
+def test_class_names_are_encoded_anew_in_each_evaluation():
     hook = ClassPromptHook()
     runner = SimpleNamespace(
         model=Model(), val_dataloader=labelled('run', 'sit'),
@@ -85,7 +85,7 @@ def test_the_branch_is_written_apart_after_each_epoch(tmp_path):
     stir(model.backbone.branch)
     logger = logging.getLogger('test_hooks')
     BranchFileHook().after_train_epoch(
-        SimpleNamespace(model=model, work_dir=tmp_path, epoch=2, logger=logger))
+        SimpleNamespace(model=model, work_dir=tmp_path, epoch=2, logger=logger, hooks=[]))
     other = build_model()
     load_branch(other, tmp_path / 'branch_epoch_3.pth')
     for ours, theirs in zip(other.parameters(), model.parameters()):

@@ -59,7 +59,7 @@ def test_a_run_killed_at_ten_random_moments_ends_as_one_in_peace(tmp_path):
     first = read(tmp_path / 'peace' / f'epoch_{EPOCHS - 1}.pth')['state_dict']
     moved = [k for k, v in peace['state_dict'].items() if not torch.equal(v, first[k])]
     assert any('branch.spatial' in key for key in moved)  # there was something to get wrong
-    assert not list(tmp_path.rglob('*.part'))
+    assert not list(tmp_path.rglob('*.part')) and not list(tmp_path.rglob('*.lock'))
 
 
 def test_the_sampler_begins_within_an_epoch_where_the_order_stood():

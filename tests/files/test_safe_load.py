@@ -110,7 +110,7 @@ def test_log_history_in_a_checkpoint_changes_nothing_for_others(tmp_path):
     path = str(tmp_path / 'stranger.pth')
     history = HistoryBuffer([1.0, 3.0], [1, 1])
     history._statistics_methods = dict(mean=HistoryBuffer.max)
-    torch.save(history, path)
+    torch.save(dict(history=history), path)
     CheckpointLoader.load_checkpoint(path)
     assert HistoryBuffer([1.0, 3.0], [1, 1]).statistics('mean') == 2
 
@@ -152,7 +152,7 @@ def test_records_of_numpy_and_mmengine_load(tmp_path):
 
 def test_nothing_is_allowed_outside_the_loader(tmp_path):
     path = tmp_path / 'own.pth'
-    torch.save(HistoryBuffer([1.0], [1]), path)
+    torch.save(dict(history=HistoryBuffer([1.0], [1])), path)
     CheckpointLoader.load_checkpoint(str(path))
     with pytest.raises(pickle.UnpicklingError):
         torch.load(path, weights_only=True)

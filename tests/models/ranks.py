@@ -4,19 +4,24 @@ Started as a script by test_distributed_gradients.py. The processes are forks of
 has imported everything and computed nothing. Each split is run for every objective alone and for
 all together; process 0 saves its parameters' gradients.
 """
+import itertools
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
+from mmengine.logging import MessageHub
 from mmengine.model import MMDistributedDataParallel
 from torch import distributed as dist
 
+from mmbt.engine import LazyRuntimeInfoHook
 from mmbt.models.losses import symmetric_info_nce
 from mmbt.models.losses.gather import batch_sizes, group_of_hosts
 from tests.models.tiny import FRAMES, build_model, stir
 from tests.processes import run_splits
 
 CLIPS = 8
+COUNT = itertools.count()
 SPLITS = {'one': [8], 'two': [4, 4], 'two_uneven': [5, 3], 'four': [2, 2, 2, 2],
           'four_uneven': [3, 2, 2, 1]}
 OBJECTIVES = {'loss_vtc': 0, 'loss_mbta': 1, 'loss_mbca': 2, 'all': None}
@@ -59,7 +64,19 @@ def gradients(objective, rank, sizes):
     imgs, tokens = (part[first:first + sizes[rank]] for part in joined_batch())
     losses = wrapped(dict(imgs=imgs, tokens=tokens), mode='loss')
     sum(losses.values()).backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None
+            }, {name: loss.detach() for name, loss in losses.items()}
+
+
+def logged(losses):
+    """What is in the log after two steps, of these losses and of twice as large ones."""
+    hub = MessageHub.get_instance(f'ranks_{next(COUNT)}')
+    hook = LazyRuntimeInfoHook()
+    runner = SimpleNamespace(message_hub=hub, hooks=[])
+    for step in (1, 2):
+        hook.after_train_iter(runner, step, outputs={k: step * v for k, v in losses.items()})
+    hook.after_train_epoch(runner)
+    return {name: torch.tensor(hub.get_scalar(f'train/{name}').data[0]) for name in losses}
 
 
 def largest_matrix(clips):
@@ -90,9 +107,12 @@ def work(rank, split, folder):
     """One process of a split."""
     sizes = SPLITS[split]
     for objective in OBJECTIVES:
-        found = gradients(objective, rank, sizes)
+        found, losses = gradients(objective, rank, sizes)
         if rank == 0:
             torch.save(found, folder / f'{split}_{objective}.pt')
+        log = logged(losses)
+        if objective == 'all':
+            torch.save(dict(own=losses, logged=log), folder / f'{split}_losses_{rank}.pt')
     if rank == 0:
         torch.save(largest_matrix(16), folder / f'{split}_largest.pt')
     else:

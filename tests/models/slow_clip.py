@@ -51,6 +51,6 @@ def slow_end(visual, clip):
 
 
 def two_rows_at_four_frames(rows):
-    """Two rows of a time embedding read at four frames: 0, 1/4, 3/4 and 1 of the way."""
+    """Two rows of a time embedding read at four frames: 0, 1/3, 2/3 and 1 of the way."""
     first, last = rows
-    return [(1 - w) * first + w * last for w in (0, .25, .75, 1)]
+    return [(1 - w) * first + w * last for w in (0, 1 / 3, 2 / 3, 1)]

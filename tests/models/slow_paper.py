@@ -72,6 +72,17 @@ def clip_hidden_states(trunk, frame):
     return [state[0] for state in states]
 
 
+def time_row(rows, frame, frames):
+    """The time embedding of one frame: a trained row, or what lies between two of them."""
+    if frames <= len(rows):  # the middle of the frame's share of the clip
+        place = (frame + 0.5) * len(rows) / frames - 0.5
+    else:  # from the first row to the last
+        place = frame * (len(rows) - 1) / (frames - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(rows) - 1)
+    return rows[below] + (place - below) * (rows[above] - rows[below])
+
+
 def encode_clip(model, frames, visible):
     """Eqs. 2 to 5 for one clip: its embedding, and last branch and CLIP tokens by [frame][j]."""
     trunk, branch, depth = model.trunk, model.backbone.branch, model.trunk.num_layers
@@ -90,8 +101,9 @@ def encode_clip(model, frames, visible):
 
     space = trunk.visual.positional_embedding
     cls = branch.cls_token
-    tokens = [[x + branch.time_embedding[i] + space[1 + j] for x, j in zip(row, visible)]
-              for i, row in enumerate(clip_patches(depth - layers))]  # Eq. 3
+    times = [time_row(branch.time_embedding, i, len(frames)) for i in range(len(frames))]
+    tokens = [[x + time + space[1 + j] for x, j in zip(row, visible)]
+              for time, row in zip(times, clip_patches(depth - layers))]  # Eq. 3
     for layer in range(1, layers + 1):
         if layer > 1:  # Eq. 4
             level = depth - layers + layer - 1

@@ -152,22 +152,45 @@ def test_masking_nothing_equals_no_mask(batch):
     torch.testing.assert_close(masked.branch_tokens, plain.branch_tokens)
 
 
-def test_time_embedding_reads_trained_rows_as_they_are_and_interpolates_between():
-    """Four rows 0, 1, 2, 3 read at eight frames: -1/4 and 3/4 beside each, kept inside 0..3."""
+@pytest.mark.parametrize('frames, places', [
+    (4, [0, 1, 2, 3]),  # the rows themselves
+    (1, [1.5]), (2, [0.5, 2.5]), (3, [1 / 6, 1.5, 17 / 6]),  # the middles of each share
+    (7, [0, .5, 1, 1.5, 2, 2.5, 3]),  # from the first row to the last
+    (64, [3 * i / 63 for i in range(64)])])
+def test_frames_read_the_time_embedding_at_their_places(frames, places):
+    """Rows 0, 1, 2, 3 read as the places themselves."""
     branch = build_model().backbone.branch
     branch.time_embedding.data.copy_(torch.arange(4.0)[:, None].expand(4, 16))
-    assert torch.equal(branch.time(4)[0, :, 0], branch.time_embedding)
-    expected = torch.tensor([0, .25, .75, 1.25, 1.75, 2.25, 2.75, 3], dtype=torch.float64)
-    torch.testing.assert_close(branch.time(8)[0, :, 0, 5], expected)
+    expected = torch.tensor(places, dtype=torch.float64)
+    torch.testing.assert_close(branch.time(frames)[0, :, 0, 5], expected)
 
 
-def test_time_embedding_starts_at_its_scale_in_every_frame():
-    """Each sine has its cosine, sin^2 + cos^2 = 1: every row's mean square is the scale's."""
+def test_as_many_frames_as_were_trained_read_the_rows_bit_for_bit():
+    branch = build_model().backbone.branch
+    assert torch.equal(branch.time(FRAMES)[0, :, 0], branch.time_embedding)
+
+
+def test_no_two_frames_of_a_long_clip_read_the_same():
+    """Nor do the first few or the last few, beyond the middles of the trained frames' shares."""
+    branch = build_model().backbone.branch
+    for frames in (5, 8, 12, 16, 63, 64):
+        rows = branch.time(frames)[0, :, 0]
+        assert torch.cdist(rows, rows).add(torch.eye(frames)).min() > 1e-2
+
+
+@pytest.mark.parametrize('frames', [2, 8, 9])
+def test_time_embedding_starts_at_its_scale_and_has_no_part_that_all_frames_share(frames):
     torch.manual_seed(0)
-    rows = BTAdapter(OpenCLIPTrunk(TINY), num_frames=8, time_scale=1.5).branch.time_embedding
-    torch.testing.assert_close(rows.square().mean(dim=1), torch.full((8, ), 2.25))
+    rows = BTAdapter(OpenCLIPTrunk(TINY), num_frames=frames, time_scale=1.5).branch.time_embedding
+    torch.testing.assert_close(rows.mean(dim=0), torch.zeros(16), rtol=0, atol=1e-6)
+    torch.testing.assert_close(rows.square().mean(), torch.tensor(2.25))
     neighbours = (rows[1:] - rows[:-1]).norm(dim=1)
-    assert neighbours.max() < (rows[-1] - rows[0]).norm()
+    assert neighbours.max() <= (rows[-1] - rows[0]).norm()
+
+
+def test_a_single_frame_has_no_time():
+    branch = BTAdapter(OpenCLIPTrunk(TINY), num_frames=1).branch
+    assert torch.equal(branch.time_embedding, torch.zeros(1, 16))
 
 
 @pytest.mark.parametrize('change, message', [
@@ -179,11 +202,36 @@ def test_arguments_out_of_range_are_refused(change, message):
         BTAdapter(OpenCLIPTrunk(TINY), **change)
 
 
+def test_concatenation_starts_as_the_weighted_selection_that_it_is_compared_with(batch):
+    """Encoding, losses and the gradients of all that both have."""
+    models = [build_model(dict(type='BTAdapter', num_layers=3, num_frames=FRAMES,
+                               combination=combination)) for combination in ('weighted', 'concat')]
+    models[1].heads.load_state_dict(models[0].heads.state_dict())
+    found = []
+    for model in models:
+        torch.manual_seed(3)  # the mask
+        losses = model(batch, mode='loss')
+        sum(losses.values()).backward()
+        found.append((model.encode(batch['imgs']), losses, {
+            name: p.grad for name, p in model.named_parameters() if p.grad is not None}))
+    (half, losses, gradients), (concat, others, theirs) = found
+    assert torch.equal(half.video, concat.video)
+    assert torch.equal(half.branch_tokens, concat.branch_tokens) and losses == others
+    shared = {name for name in gradients if 'gate' not in name}
+    assert len(shared) > 40 and shared == {name for name in theirs if 'gate' not in name}
+    for name in shared:
+        torch.testing.assert_close(gradients[name], theirs[name])
+
+
 def test_ablations_change_what_they_say(batch):
+    """Concatenation learns what a gate cannot say: it begins as a gate."""
     kinds = [dict(), dict(combination='add'), dict(combination='concat'), dict(interaction=False)]
     videos = []
     for change in kinds:
         model = build_model(dict(type='BTAdapter', num_layers=3, num_frames=FRAMES, **change))
+        if 'combination' in change:
+            stir(model.backbone.branch.gates)
+            stir(model.backbone.branch.output_gate)
         videos.append(model.encode_video(batch['imgs']))
         sum(model(batch, mode='loss').values()).backward()
         assert all(p.grad is not None for p in model.backbone.branch.parameters())

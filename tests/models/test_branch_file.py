@@ -1,6 +1,7 @@
 """Branch files: what is in them, beside which CLIP they load, and how they refuse."""
 import copy
 import os
+import random
 
 import pytest
 import torch
@@ -167,3 +168,24 @@ def test_without_a_joint_space_there_is_nothing_to_contrast(batch):
 def test_layers_to_drop_out_of_range_are_refused(drop_last, message):
     with pytest.raises(ValueError, match=message):
         OpenCLIPTrunk(TINY, drop_last=drop_last)
+
+
+def test_a_torn_branch_file_is_refused_and_never_half_loaded(source, tmp_path):
+    """Cut short, or with a page that a crash left empty, which torch itself takes."""
+    path, moments = tmp_path / 'branch.pth', random.Random(4)
+    save_branch(source, path)
+    whole = path.read_bytes()
+    target = build_model(BACKBONE)
+    before = copy.deepcopy(target.state_dict())
+    for trial in range(60):
+        data, begin = bytearray(whole), moments.randrange(len(whole) - 64)
+        if trial % 2:
+            del data[begin:]
+        else:
+            data[begin:begin + 64] = bytes(64)
+        path.write_bytes(data)
+        if bytes(data) == whole:
+            continue
+        with pytest.raises(ValueError, match=f'^{path} cannot be read as a checkpoint [^\n]*$'):
+            load_branch(target, path)
+    assert all(torch.equal(value, before[name]) for name, value in target.state_dict().items())

@@ -49,6 +49,20 @@ def test_objectives_differ(found):
         assert all((one - other).abs().max() > 1e-6 for other in gradients[:i])
 
 
+def test_logged_losses_are_those_of_the_joined_batch(found):
+    """In every process's log, of every step, though each process has another share."""
+    alone = torch.load(found / 'one_losses_0.pt', weights_only=True)['own']
+    assert alone.keys() == {'loss_vtc', 'loss_mbta', 'loss_mbca'}
+    for split, sizes in SPLITS.items():
+        for rank in range(len(sizes)):
+            told = torch.load(found / f'{split}_losses_{rank}.pt', weights_only=True)
+            for name, loss in alone.items():
+                expected = torch.stack([loss, 2 * loss])
+                torch.testing.assert_close(told['logged'][name], expected, rtol=1e-6, atol=0)
+                if len(sizes) > 1:
+                    assert abs(told['own'][name] - loss) > 1e-4 * abs(loss)
+
+
 def test_similarities_grow_with_the_processes_and_not_with_their_square(found):
     """16 clips a process: 16 x 16 alone, 16 x 64 of four processes, never 64 x 64."""
     for split, sizes in SPLITS.items():

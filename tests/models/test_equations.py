@@ -22,6 +22,19 @@ def test_encoding_agrees_token_by_token(variant, by_token, batch):
             torch.testing.assert_close(encoding.clip_tokens[b, i], torch.stack(clip[i]))
 
 
+@pytest.mark.parametrize('frames', [1, 3, 7])
+def test_encoding_of_fewer_and_of_more_frames_than_trained_agrees(frames):
+    """Of four rows of the time embedding."""
+    model = stirred_model()
+    generator = torch.Generator().manual_seed(6)
+    imgs = torch.randn(1, frames, 3, 12, 12, generator=generator, dtype=torch.float64)
+    encoding = model.backbone(imgs, torch.tensor([[1, 4, 7]]))
+    video, branch, _ = slow_paper.encode_clip(model, imgs[0], [1, 4, 7])
+    torch.testing.assert_close(encoding.video[0], video, rtol=0, atol=1e-9)
+    for i in range(frames):
+        torch.testing.assert_close(encoding.branch_tokens[0, i], torch.stack(branch[i]))
+
+
 @VARIANTS
 def test_losses_and_gradients_agree(variant, by_token, batch):
     model = stirred_model(variant)

@@ -6,9 +6,12 @@ from mmbt.models import RandomMask, TubeMask, gather_visible
 
 
 @pytest.mark.parametrize('ratio, patches, kept', [(0.7, 256, 77), (0.7, 196, 59), (0.5, 9, 5),
-                                                  (0.0, 9, 9), (0.99, 16, 1)])
+                                                  (0.0, 9, 9), (0.99, 16, 1), (0.3, 16, 11),
+                                                  (0.9, 16, 2), (0.29, 100, 71), (0.7, 1, 1)])
 def test_number_of_visible_positions(ratio, patches, kept):
-    """N - int(ratio N): 256 - 179 = 77, 196 - 137 = 59, 9 - 4 = 5, 16 - 15 = 1."""
+    """N - round(ratio N): 256 - 179.2, 196 - 137.2, 9 - 4.5 (to the even 4), 16 - 15.84, which
+    would leave none, 16 - 4.8, 16 - 14.4, 100 - 29 (28.999... in floating point), 1 - 0.7.
+    """
     visible = TubeMask(ratio)(3, 8, patches, torch.device('cpu'))
     assert visible.shape == (3, kept) and visible.dtype == torch.int64
 

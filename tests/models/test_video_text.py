@@ -4,7 +4,6 @@ import os
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.runner.checkpoint import load_state_dict
@@ -75,30 +74,6 @@ def test_loss_weights_scale_their_loss(batch):
     scaled = model(batch, mode='loss')
     for name, value in plain.items():
         torch.testing.assert_close(scaled[name], 0.1 * value)
-
-
-def test_zero_shot_head_scores_by_the_class_names(batch):
-    arch = dict(TINY, text_cfg=dict(TINY['text_cfg'], vocab_size=49408))
-    torch.manual_seed(0)
-    model = MODELS.build(
-        dict(
-            type='VideoTextModel',
-            trunk=dict(type='OpenCLIPTrunk', arch=arch),
-            backbone=BACKBONE,
-            cls_head=dict(type='ZeroShotHead', classes=['a cat', 'dogs', 'run'],
-                          context_length=8))).double()
-    samples = [ActionDataSample() for _ in range(3)]
-    with pytest.raises(ValueError, match='ClassPromptHook'):
-        model(dict(imgs=batch['imgs']), samples, mode='predict')
-    model.set_classes()
-    out = model(dict(imgs=batch['imgs']), samples, mode='predict')
-    video = model.encode_video(batch['imgs'])
-    from mmbt.tokenizer import tokenize
-    text = model.encode_text(tokenize(['a cat', 'dogs', 'run'], 8))
-    cosine = torch.nn.functional.cosine_similarity(video[:, None], text[None], dim=-1)
-    for sample, row in zip(out, cosine):
-        torch.testing.assert_close(sample.pred_score, torch.softmax(row / 0.01, 0))
-    assert not any('class_features' in key for key in model.state_dict())
 
 
 @pytest.mark.parametrize('spoil, message', [

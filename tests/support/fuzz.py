@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 REFUSALS = (ValueError, FileNotFoundError)
-ODD_VALUES = (None, True, -1, 0, 10**400, 1.5, float('nan'), float('inf'), '', ' ', '\x00', '\ud800',
-              '=1+1', '\u2028', 'a' * 70_000, [], [[]], {}, {'': ''}, {'__class__': 'x'})
+ODD_VALUES = (None, True, -1, 0, 10**400, 1.5, float('nan'), float('inf'), '', ' ', '\x00',
+              '\ud800', '=1+1', '\u2028', 'a' * 70_000, [], [[]], {}, {'': ''}, {'__class__': 'x'})
 ODD_BYTES = (b'', b'\x00', b'\xff\xfe', b'\xef\xbb\xbf', b'\r\n', b'\x80', b'[' * 5_000,
              b'{"a":' * 5_000, b'"', b'\xe2\x80\xa8', b'9' * 5_000, b'NaN', b'\x1b[31m')
 
@@ -183,7 +183,8 @@ def _json(data: bytes) -> Any:
 
 def table(tallies: dict) -> str:
     """Name -> :class:`Tally` as a Markdown table."""
-    rows = ['| what | tried | accepted | one line | tracebacks | hung |', '|---|---|---|---|---|---|']
+    rows = ['| what | tried | accepted | one line | tracebacks | hung |',
+            '|---|---|---|---|---|---|']
     rows += [f'| {name} | {tally.tried} | {tally.accepted} | {tally.refused} | '
              f'{len(tally.tracebacks)} | {len(tally.hung)} |' for name, tally in tallies.items()]
     return '\n'.join(rows)

@@ -91,6 +91,13 @@ def test_a_folder_s_results_are_read_and_nothing_else(tmp_path):
     exact = dict(metric='msvd_qa', equal=1., contained=2., questions=3, unanswered=0)
     (tmp_path / 'msvd.msvd_qa.exact.json').write_text(json.dumps(exact))
     assert read_run(tmp_path) == {'detail': result('detail'), 'exact msvd_qa': exact}
+    for text, words in (('{', 'not valid JSON'), ('[]', 'no result of a metric'),
+                        (json.dumps({**result('detail'), 'judged': '12'}), "'judged' is '12'"),
+                        (json.dumps(result('detail', score=float('nan'))), "'score_int' is nan"),
+                        (json.dumps({**result('msvd_qa'), 'yes': -1}), "'yes' is -1")):
+        (tmp_path / 'other.detail.json').write_text(text)
+        with pytest.raises(ValueError, match=f'other.detail.json .*{words}'):
+            read_run(tmp_path)
     (tmp_path / 'other.detail.json').write_text(json.dumps(result('detail')))
     with pytest.raises(ValueError, match='two results of detail, other.detail.json is one'):
         read_run(tmp_path)

@@ -157,7 +157,9 @@ def test_losses_are_read_by_name(inputs):
 
 @pytest.mark.parametrize(('content', 'message'), [
     ('{"step": 1, "lr": 0.1}\n', 'holds no loss'),
-    ('{"step": 1, "loss": 2}\n{"st', 'line 2 is not JSON')])
+    ('{"step": 1, "loss": 2}\n{"st', 'line 2 is not valid JSON'),
+    ('[]', 'line 1 holds no losses'), ('{"loss": 1}', 'line 1 holds no losses'),
+    ('{"step": 1, "loss": "2"}', 'line 1 holds no losses')])
 def test_bad_logs_are_named(tmp_path, content, message):
     path = tmp_path / 'scalars.json'
     path.write_text(content)

@@ -5,8 +5,6 @@ import time
 
 from tqdm import tqdm
 
-from mmbt.datasets.world import generate_world
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -24,8 +22,9 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    args = parse_args()
+def make(args: argparse.Namespace) -> None:
+    """Write the world, and say how long it took."""
+    from mmbt.datasets.world import generate_world
     start = time.perf_counter()
     # On a terminal the bar moves smoothly; in a log it adds a line every few seconds.
     with tqdm(desc='moving shapes', unit='item',
@@ -42,6 +41,13 @@ def main() -> None:
         print(f'wrote {args.out} in {time.perf_counter() - start:.1f} s')
     else:
         print(f'{args.out} already holds this world')
+
+
+def main() -> None:
+    """Make a world."""
+    args = parse_args()
+    from mmbt.engine.launch import run_tool
+    run_tool(lambda: make(args))
 
 
 if __name__ == '__main__':

@@ -1,24 +1,39 @@
 """Read a pickle of plain data: a pickle can call any function, this reader lets it call none."""
-import pickle
+import os
+from io import BytesIO
 from typing import Any
 
-_CONTAINERS = {'set': set, 'frozenset': frozenset, 'list': list, 'dict': dict, 'tuple': tuple}
+from mmbt.files.checkpoint_values import check_plain, plain_dict, plain_set
+from mmbt.files.plain_unpickler import Named, PlainUnpickler, Refused
+from mmbt.files.safe_load import first_line
+from mmbt.files.text import must_be_file
 
-# What unpickling raises for files that are cut short or no pickles at all.
-_UNREADABLE = (EOFError, LookupError, AttributeError, TypeError, ValueError, OverflowError,
-               ImportError, MemoryError)
+MOST_BYTES, OPERATIONS, VALUES = 2**29, 50_000_000, 20_000_000
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """Knows Python's own containers, under their names in Python 2 and 3, and nothing else."""
+def _list(items: Any = ()) -> list:
+    return list(plain_items(items))
 
-    def find_class(self, module: str, name: str) -> type:
-        if module in ('builtins', '__builtin__') and name in _CONTAINERS:
-            return _CONTAINERS[name]
-        raise pickle.UnpicklingError(f'asks for {module}.{name}')
 
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError('asks for an object outside of it')
+def _tuple(items: Any = ()) -> tuple:
+    return tuple(plain_items(items))
+
+
+def _frozenset(items: Any = ()) -> frozenset:
+    return frozenset(plain_set(items))
+
+
+def plain_items(items: Any) -> Any:
+    """A list or tuple, of which another is made."""
+    if type(items) not in (list, tuple):
+        raise Refused('a list of something else than a list')
+    return items
+
+
+# Python's own containers, under the names of Python 3; those of Python 2 are led to them.
+NAMES = {f'builtins.{name}': Named(f'builtins.{name}', call=call) for name, call in (
+    ('set', plain_set), ('frozenset', _frozenset), ('list', _list), ('dict', plain_dict),
+    ('tuple', _tuple))}
 
 
 def load_plain_pickle(path: str) -> Any:
@@ -32,15 +47,22 @@ def load_plain_pickle(path: str) -> Any:
 
     Raises:
         FileNotFoundError: If it is missing.
-        ValueError: If it is no pickle, or asks for a class or function.
+        ValueError: If it is no pickle, asks for a class or function, or is larger than any such
+            file.
     """
+    must_be_file(path, 'annotation file')
     with open(path, 'rb') as file:
-        try:
-            return _PlainUnpickler(file, encoding='utf-8').load()
-        except pickle.UnpicklingError as error:
-            raise ValueError(f'{path} is refused, it {error}: only containers, texts and numbers '
-                             'are read' if str(error).startswith('asks') else
-                             f'{path} cannot be read as a pickle: {error}') from None
-        except _UNREADABLE as error:
-            raise ValueError(f'{path} cannot be read as a pickle ({type(error).__name__}): is it '
-                             'one, and whole?') from None
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
+            raise ValueError(f'{path} has more than {MOST_BYTES:,} bytes, as no annotation file')
+        data = file.read(MOST_BYTES)
+    try:
+        content = PlainUnpickler(BytesIO(data), NAMES, OPERATIONS).load()
+        check_plain(content, VALUES)
+    except Exception as error:  # pickle raises a dozen kinds for a damaged file
+        reason = first_line(error)
+        if isinstance(error, Refused) and reason.startswith('GLOBAL '):
+            raise ValueError(f'{path} is refused, it asks for {reason[7:]}: only containers, texts '
+                             'and numbers are read') from None
+        raise ValueError(f'{path} cannot be read as a pickle ({reason}): is it one, and '
+                         'whole?') from None
+    return content

@@ -1,5 +1,4 @@
 """Class sets: Kinetics-400, HMDB-51, UCF-101."""
-import csv
 import os
 import os.path as osp
 import re
@@ -9,8 +8,9 @@ from typing import Optional
 
 from mmbt.class_names import to_words
 from mmbt.files.atomic import whole_file
+from mmbt.files.text import shorten
 
-from ..annotations import read_text
+from ..annotations import read_lines, read_rows
 from .finding import VideoFinder
 from .report import Counts, Official
 from .writing import check_target, missing_names
@@ -18,7 +18,7 @@ from .writing import check_target, missing_names
 _HMDB_FILE = re.compile(r'(.+)_test_split([123])\.txt')
 _UCF_FILE = re.compile(r'(test|train)list0?([123])\.txt')
 _SPLIT_IN_NAME = re.compile(r'split_?0?([123])')
-_LISTED = re.compile(r'(?P<path>\S.*?)(?P<delimiter>[\t ])\s*(?P<label>\d+)')
+_LISTED = re.compile(r'(?P<path>\S.*?)(?P<delimiter>[\t ])\s*(?P<label>[0-9]{1,9})')
 _KINETICS_COLUMNS = ('label', 'youtube_id', 'time_start', 'time_end')
 _KINETICS_SPLITS = dict(train=('train', ), val=('val', 'validate', 'validation'), test=('test', ))
 
@@ -79,10 +79,7 @@ def prepare_classes(name: str, annotations: list[str], videos: str, out: str, sp
     class_file = check_target(osp.join(out, 'classes.txt'), paths)
     targets = [check_target(osp.join(out, family.list_name(split, listing.number)), paths)
                for listing in published.listings]
-    words = [to_words(label) for label in published.classes]
-    if len(set(words)) < len(words):
-        twice = next(word for word in words if words.count(word) > 1)
-        raise ValueError(f'{name}: two classes become {twice!r} as words')
+    words = _as_words(f'{name}, {_some(paths)}', published.classes)
     finder = VideoFinder(videos)
     done = []
     for listing, target in zip(published.listings, targets):
@@ -97,6 +94,20 @@ def prepare_classes(name: str, annotations: list[str], videos: str, out: str, sp
         draft.write_text(''.join(f'{word}\n' for word in words), encoding='utf-8')
     done[-1].notes.append(f'wrote {class_file}: {len(words)} classes, as words')
     return done
+
+
+def _as_words(where: str, classes: list[str]) -> list[str]:
+    words = [to_words(label) for label in classes]
+    for label, word in zip(classes, words):
+        if not word.strip('_ '):
+            raise ValueError(f'{where}: {shorten(label)} is no name of a class')
+        if words.count(word) > 1:
+            raise ValueError(f'{where}: two classes become {shorten(word)} as words')
+    return words
+
+
+def _some(paths: list[str]) -> str:
+    return paths[0] if len(paths) == 1 else f'{paths[0]} and {len(paths) - 1} more'
 
 
 def _write_list(listing: Listing, target: str, finder: VideoFinder, classes: list[str], out: str,
@@ -131,26 +142,30 @@ def read_kinetics_files(paths: list[str], split: str) -> Published:
     - a list ``path label`` (MMAction2's from 0, the authors' the same) and, where its folders do
       not name the classes, a file of class names in label order.
     """
-    tables = [path for path in paths if path.endswith('.csv')]
+    tables = [path for path in paths if path.lower().endswith(('.csv', '.tsv'))]
     if not tables:
         return _read_lists(paths, split)
     if len(tables) < len(paths):
-        raise ValueError('kinetics400: give tables, or a list and class names, not both')
+        raise ValueError('kinetics400: give tables, or a list and class names, not both: '
+                         f'{" ".join(paths)}')
     listing, classes = Listing(), set()
     for path in tables:
-        rows = csv.DictReader(read_text(path).splitlines())
-        lacking = [name for name in _KINETICS_COLUMNS if name not in (rows.fieldnames or ())]
+        rows = read_rows(path)
+        _, header = next(rows)
+        lacking = [name for name in _KINETICS_COLUMNS if name not in header]
         if lacking:
             raise ValueError(f"{path} has no column {', '.join(lacking)}: is it Kinetics' table?")
-        for row in rows:
+        for number, values in rows:
+            row = dict(zip(header, values))
             try:
-                start, end = int(float(row['time_start'])), int(float(row['time_end']))
-            except (TypeError, ValueError):
-                raise ValueError(f'{path} line {rows.line_num}: times must be numbers') from None
-            if not row['label'] or not row['youtube_id']:
-                raise ValueError(f'{path} line {rows.line_num} lacks a label or an id')
+                times = [int(float(row[name])) for name in ('time_start', 'time_end')]
+            except (KeyError, ValueError, OverflowError):
+                raise ValueError(f'{path} line {number}: times must be numbers') from None
+            if not row['label'].strip() or not row['youtube_id'].strip():
+                raise ValueError(f'{path} line {number} lacks a label or an id')
             classes.add(row['label'])
             if (row.get('split') or split).strip() in _KINETICS_SPLITS[split]:
+                start, end = times
                 listing.add(path, f"{row['youtube_id']}_{start:06d}_{end:06d}.mp4", row['label'])
     return Published([listing], sorted(classes))
 
@@ -169,9 +184,7 @@ def read_hmdb_files(paths: list[str], split: str) -> Published:
     listings: dict[int, Listing] = {}
     for path, found in sorted(official, key=lambda item: item[0]):
         listing = listings.setdefault(int(found[2]), Listing(number=int(found[2])))
-        for number, line in enumerate(read_text(path).splitlines(), start=1):
-            if not line.strip():
-                continue
+        for number, line in read_lines(path):
             video, _, use = line.strip().rpartition(' ')
             if use not in ('0', '1', '2') or not video:
                 raise ValueError(f'{path} line {number} must be a name and 0, 1 or 2')
@@ -198,30 +211,29 @@ def read_ucf_files(paths: list[str], split: str) -> Published:
             others.append(path)
         elif found[1] == kind:
             listing = Listing(number=int(found[2]))
-            for number, line in enumerate(read_text(path).splitlines(), start=1):
+            for number, line in read_lines(path):
                 video = re.sub(r'\s+\d+$', '', line.strip())
-                if line.strip() and '/' not in video:
+                if '/' not in video:
                     raise ValueError(f'{path} line {number} must be Class/file')
-                if video:
-                    listing.add(path, video, video.split('/')[0])
+                listing.add(path, video, video.split('/')[0])
             listings.append(listing)
     if others:
         return _read_lists(others, split, classes)
     names = {label for listing in listings for label in listing.videos.values()}
     unknown = names.difference(classes) if classes else ()
     if unknown:
-        raise ValueError(f'classInd.txt has no class {min(unknown)}')
+        raise ValueError(f'{_some(paths)}: classInd.txt has no class {min(unknown)}')
     return Published(listings, classes or sorted(names))
 
 
 def _class_index(path: str) -> list[str]:
-    names = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    names: dict[int, str] = {}
+    for number, line in read_lines(path):
         label, _, name = line.strip().partition(' ')
-        if line.strip() and (not label.isdigit() or not name):
+        if not re.fullmatch('[0-9]{1,9}', label) or not name.strip():
             raise ValueError(f'{path} line {number} must be a label and a class')
-        if name:
-            names[int(label)] = name.strip()
+        if names.setdefault(int(label), name.strip()) != name.strip():
+            raise ValueError(f'{path} line {number} gives label {label} a second class')
     if sorted(names) != list(range(1, len(names) + 1)):
         raise ValueError(f'{path} must count its classes from 1 without a gap')
     return [names[label] for label in sorted(names)]
@@ -231,8 +243,7 @@ def _read_lists(paths: list[str], split: str, classes: Optional[list[str]] = Non
     """Read lists ``path label`` and a file of class names, told apart by their lines."""
     tables = []
     for path in paths:
-        lines = [(number, line.strip()) for number, line in enumerate(
-            read_text(path).splitlines(), start=1) if line.strip()]
+        lines = [(number, line.strip()) for number, line in read_lines(path)]
         if all(_LISTED.fullmatch(line) for _, line in lines):
             tables.append((path, lines))
         elif any(_LISTED.fullmatch(line) and '/' in line for _, line in lines):
@@ -254,7 +265,7 @@ def _read_lists(paths: list[str], split: str, classes: Optional[list[str]] = Non
                          [(match['path'].strip(), label - base)
                           for match, label in zip(matches, labels)]))
     names = classes if classes is not None else _folders_as_classes(
-        (video, label) for _, _, items in listings for video, label in items)
+        _some(paths), ((video, label) for _, _, items in listings for video, label in items))
     for path, listing, items in listings:
         for video, label in items:
             if label >= len(names):
@@ -265,7 +276,7 @@ def _read_lists(paths: list[str], split: str, classes: Optional[list[str]] = Non
     return Published(ordered, names)
 
 
-def _folders_as_classes(items: Iterable[tuple[str, int]]) -> list[str]:
+def _folders_as_classes(where: str, items: Iterable[tuple[str, int]]) -> list[str]:
     """The classes of labels 0, 1, ..., from the folders of their videos."""
     folders: dict[int, set[str]] = {}
     for video, label in items:
@@ -273,8 +284,8 @@ def _folders_as_classes(items: Iterable[tuple[str, int]]) -> list[str]:
     labels = sorted(folders)
     if labels != list(range(len(labels))) or any(
             len(names) > 1 or '' in names for names in folders.values()):
-        raise ValueError('the folders of the list do not name its classes: give a file of class '
-                         'names, one a line in label order, too')
+        raise ValueError(f'{where}: the folders of the list do not name its classes: give a file '
+                         'of class names, one a line in label order, too')
     return [next(iter(folders[label])) for label in labels]
 
 

@@ -2,6 +2,8 @@
 from dataclasses import dataclass, field
 from typing import Optional
 
+from mmbt.files.shown import printable
+
 FEW = 5
 
 
@@ -100,7 +102,7 @@ class Counts:
         if gone:
             more = ', ...' if gone > len(self.missing) else ''
             lines.append(f"  missing: {gone:,}, all named in {self.missing_file}: "
-                         f"{', '.join(self.missing)}{more}")
+                         f"{', '.join(map(printable, self.missing))}{more}")
         if self.written:
             lines.append(f'  wrote {self.written}: {self.kept:,} videos')
             if gone and self.kept == self.videos:

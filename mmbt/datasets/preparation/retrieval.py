@@ -1,5 +1,4 @@
 """Caption sets: MSR-VTT, DiDeMo, LSMDC, ActivityNet, MSVD."""
-import csv
 import json
 import os.path as osp
 import re
@@ -8,9 +7,22 @@ from dataclasses import dataclass
 from typing import Optional
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.json_text import is_json
+from mmbt.files.text import is_whole, shorten
 
-from ..annotations import load_json, read_json, read_lsmdc, read_msrvtt, read_text
+from ..annotations import (
+    captions_of,
+    load_captions,
+    load_json,
+    read_json,
+    read_lines,
+    read_lsmdc,
+    read_msrvtt,
+    read_rows,
+    read_table,
+)
 from ..video_files import without_suffix
+from ..youtube_mapping import is_mapping, read_mapping
 from .finding import VideoFinder
 from .plain_pickle import load_plain_pickle
 from .report import Counts, Official
@@ -19,6 +31,7 @@ from .writing import check_target, missing_names
 # Video, as its annotation names it -> captions in the order of the file; and how many rows.
 Captions = tuple[dict[str, list[str]], int]
 
+_BREAKS = re.compile(r'[\t\r\n]+')  # what a table of lines and tabs cannot hold
 _MSVD_LINE = re.compile(r'(\S+_\d+_\d+)\s+(\S.*)')
 
 
@@ -48,9 +61,11 @@ def prepare_captions(name: str, annotations: list[str], videos: str, out: str, s
         raise ValueError(f"{name} has no split {split!r}: choose {', '.join(family.lists)}")
     target = check_target(osp.join(out, family.lists[split]), annotations)
     captions, rows = family.read(annotations)
+    aliases = family.aliases(annotations)
+    captions, empty = _without_empty(annotations, captions)
     counts = Counts(f'{name} {split}', videos, rows=rows,
                     official=family.sizes.get(split, Official()))
-    finder = VideoFinder(videos, aliases=family.aliases)
+    finder = VideoFinder(videos, aliases=aliases)
     kept: dict[str, list[str]] = {}
     with missing_names(out, split, counts) as note:
         for video, texts in captions.items():
@@ -70,7 +85,25 @@ def prepare_captions(name: str, annotations: list[str], videos: str, out: str, s
     shared = (counts.there if drop_missing else counts.videos) - len(kept)
     if shared:
         counts.notes.append(f'{shared:,} videos share a file with another, and are one in it')
+    if empty:
+        counts.notes.append(f'{empty:,} empty captions are left out')
     return [counts]
+
+
+def _without_empty(paths: list[str],
+                   captions: dict[str, list[str]]) -> tuple[dict[str, list[str]], int]:
+    """The captions that are not empty, of videos with one at least, and how many are."""
+    kept, empty = {}, 0
+    for video, texts in captions.items():
+        if not video.strip() or any(character in video for character in '\0\t\r\n'):
+            raise ValueError(f'{paths[0]}: {shorten(video)} is no name of a video')
+        said = [text for text in texts if text.strip()]
+        empty += len(texts) - len(said)
+        if said:
+            kept[video] = said
+    if not kept:
+        raise ValueError(f'{paths[0]}: all of its {empty:,} captions are empty')
+    return kept, empty
 
 
 def read_msrvtt_files(paths: list[str]) -> Captions:
@@ -81,8 +114,8 @@ def read_msrvtt_files(paths: list[str]) -> Captions:
       videos of a split, as ``MSRVTT_train.9k.csv``;
     - MMAction2's ``{file: [captions]}`` or UMT's list of ``{video, caption}``.
     """
-    tables = [path for path in paths if path.endswith('.csv')]
-    lists = [path for path in paths if path.endswith('.txt')]
+    tables = [path for path in paths if path.lower().endswith(('.csv', '.tsv'))]
+    lists = [path for path in paths if path.lower().endswith('.txt')]
     files = [path for path in paths if path not in tables + lists]
     if len(tables + lists) == 1 and len(files) <= 1:
         chosen = (tables + lists)[0]
@@ -94,12 +127,12 @@ def read_msrvtt_files(paths: list[str]) -> Captions:
         raise ValueError(f'{chosen} has no sentences: give MSRVTT_data.json too')
     if len(paths) != 1:
         raise ValueError('msrvtt: give one table or list of a split, with MSRVTT_data.json where '
-                         'it has no sentences')
-    if isinstance(load_json(paths[0], (dict, list)), dict) and 'sentences' in load_json(
-            paths[0], dict):
+                         f'it has no sentences, not {" ".join(paths)}')
+    content = load_captions(paths[0])
+    if isinstance(content, dict) and 'sentences' in content:
         raise ValueError(f'{paths[0]} holds all splits: give the table of one too, '
                          'MSRVTT_JSFUSION_test.csv or MSRVTT_train.9k.csv')
-    return _entries(read_json(paths[0]))
+    return _entries(captions_of(paths[0], content))
 
 
 def read_didemo_files(paths: list[str]) -> Captions:
@@ -110,7 +143,7 @@ def read_didemo_files(paths: list[str]) -> Captions:
     - ``{file: [sentences]}`` or UMT's list of ``{video, caption: [sentences]}``.
     """
     path, ids = _file_and_list('didemo', paths)
-    content = load_json(path, (dict, list))
+    content = load_captions(path)
     if isinstance(content, list) and isinstance(content[0], dict) and 'description' in content[0]:
         captions: dict[str, list[str]] = {}
         for place, entry in enumerate(content):
@@ -118,7 +151,7 @@ def read_didemo_files(paths: list[str]) -> Captions:
             captions.setdefault(video, []).append(text)
         rows = len(content)
     else:
-        captions, rows = _entries(read_json(path))
+        captions, rows = _entries(captions_of(path, content))
     return (captions, rows) if ids is None else _select(path, captions, ids)
 
 
@@ -133,13 +166,14 @@ def read_activitynet_files(paths: list[str]) -> Captions:
     ids: Optional[list[str]] = None
     files = []
     for path in paths:
-        content = load_json(path, (dict, list))
+        content = load_captions(path)
         if isinstance(content, list) and all(isinstance(entry, str) for entry in content):
             ids = content
         else:
             files.append((path, content))
     if len(files) != 1 or len(paths) > 2:
-        raise ValueError('activitynet: give one file of captions, and at most one list of videos')
+        raise ValueError('activitynet: give one file of captions, and at most one list of videos, '
+                         f'not {" ".join(paths)}')
     path, content = files[0]
     if isinstance(content, dict) and isinstance(next(iter(content.values())), dict):
         captions = {}
@@ -150,14 +184,14 @@ def read_activitynet_files(paths: list[str]) -> Captions:
             captions[video] = [text.strip() for text in entry['sentences']]
         rows = len(captions)
     else:
-        captions, rows = _entries(read_json(path))
+        captions, rows = _entries(captions_of(path, content))
     return (captions, rows) if ids is None else _select(path, captions, ids)
 
 
 def read_lsmdc_files(paths: list[str]) -> Captions:
     """Read LSMDC: its table of six tab-separated columns, or UMT's list of ``{video, caption}``."""
     path, _ = _file_and_list('lsmdc', paths)
-    return _entries(read_json(path) if path.endswith('.json') else read_lsmdc(path))
+    return _entries(read_json(path) if is_json(path) else read_lsmdc(path))
 
 
 def read_msvd_files(paths: list[str]) -> Captions:
@@ -166,30 +200,55 @@ def read_msvd_files(paths: list[str]) -> Captions:
     - CLIP4Clip's ``raw-captions.pkl``, ``{id: [[word, ...], ...]}``, read as plain data alone, and
       the list of a split, ``test_list.txt``;
     - the owners' ``AllVideoDescriptions.txt``, a line a caption: id, space, text; and such a list;
-    - UMT's list of ``{video, caption: [captions]}`` or ``{file: [captions]}``.
+    - UMT's list of ``{video, caption: [captions]}`` or ``{file: [captions]}``;
+    - beside any of them ``youtube_mapping.txt``, where videos are called ``vid7``.
     """
-    if len(paths) == 1 and paths[0].endswith('.json'):
+    aliases = _msvd_aliases(paths)
+    paths = [path for path in paths if not _is_msvd_mapping(path)]
+    if len(paths) == 1 and is_json(paths[0]):
         return _entries(read_json(paths[0]))
-    pickles = [path for path in paths if path.endswith(('.pkl', '.pickle'))]
+    pickles = [path for path in paths if _is_pickle(path)]
     texts = [path for path in paths if path not in pickles]
     tables = [path for path in texts if _holds_descriptions(path)]
     lists = [path for path in texts if path not in tables]
     if len(pickles) + len(tables) != 1 or len(lists) != 1:
         raise ValueError('msvd: give raw-captions.pkl or AllVideoDescriptions.txt, and the list of '
-                         'a split, test_list.txt; or one json file')
+                         f'a split, test_list.txt; or one json file; not {" ".join(paths)}')
     captions = _msvd_pickle(pickles[0]) if pickles else _msvd_descriptions(tables[0])
-    return _select((pickles + tables)[0], captions, _ids(lists[0]), suffix='.avi')
+    return _select((pickles + tables)[0], captions, _ids(lists[0]), '.avi', aliases)
+
+
+def _is_sized(value: object) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _is_pickle(path: str) -> bool:
+    return path.lower().endswith(('.pkl', '.pickle'))
+
+
+def _is_msvd_mapping(path: str) -> bool:
+    return not _is_pickle(path) and not is_json(path) and is_mapping(path)
+
+
+def _msvd_aliases(paths: list[str]) -> Callable[[str], list[str]]:
+    """Other names of a video, of the mapping among the files."""
+    mappings = [path for path in paths if _is_msvd_mapping(path)]
+    if len(mappings) > 1:
+        raise ValueError(f'{mappings[1]} is a second mapping, beside {mappings[0]}: give one')
+    return read_mapping(mappings[0]) if mappings else _no_aliases
 
 
 def _msvd_pickle(path: str) -> dict[str, list[str]]:
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'annotation file {path} is missing')
     content = load_plain_pickle(path)
     if not isinstance(content, dict):
         raise ValueError(f'{path} must hold a dict of captions, it holds a '
                          f'{type(content).__name__}')
-    captions = {}
+    captions, words = {}, 0
     for video, sentences in content.items():
+        words += sum(map(len, filter(_is_sized, sentences if _is_sized(sentences) else ())))
+        if words > osp.getsize(path):
+            raise ValueError(f'{path} names the same captions over and over: is it the '
+                             'annotation file?')
         texts = [sentence if isinstance(sentence, str) else ' '.join(sentence)
                  for sentence in sentences if isinstance(sentence, str) or (
                      isinstance(sentence, (list, tuple))
@@ -197,20 +256,21 @@ def _msvd_pickle(path: str) -> dict[str, list[str]]:
                  ] if isinstance(sentences, (list, tuple)) else []
         if not texts or len(texts) != len(sentences):
             raise ValueError(f'{path}: the captions of {video!r} must be a list of lists of words')
+        if not isinstance(video, str) or not all(map(is_whole, (video, *texts))):
+            raise ValueError(f'{path}: {shorten(video)} and its captions must be whole texts')
         captions[video] = texts
     return captions
 
 
 def _holds_descriptions(path: str) -> bool:
-    lines = [line for line in read_text(path).splitlines() if line.strip()
-             and not line.startswith('#')]
-    return bool(lines) and bool(_MSVD_LINE.fullmatch(lines[0].strip()))
+    first = next((line for _, line in read_lines(path) if not line.startswith('#')), '')
+    return bool(_MSVD_LINE.fullmatch(first.strip()))
 
 
 def _msvd_descriptions(path: str) -> dict[str, list[str]]:
     captions: dict[str, list[str]] = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        if not line.strip() or line.startswith('#'):
+    for number, line in read_lines(path):
+        if line.startswith('#'):
             continue
         found = _MSVD_LINE.fullmatch(line.strip())
         if not found:
@@ -241,24 +301,22 @@ def _file_and_list(name: str, paths: list[str]) -> tuple[str, Optional[list[str]
     lists = [path for path in paths if path.endswith('.txt')]
     files = [path for path in paths if path not in lists]
     if len(files) != 1 or len(lists) > 1:
-        raise ValueError(f'{name}: give one file of captions, and at most one list of videos')
+        raise ValueError(f'{name}: give one file of captions, and at most one list of videos, not '
+                         f'{" ".join(paths)}')
     return files[0], _ids(lists[0]) if lists else None
 
 
 def _ids(path: str) -> list[str]:
-    return list(dict.fromkeys(line.strip() for line in read_text(path).splitlines()
-                              if line.strip()))
+    return list(dict.fromkeys(line.strip() for _, line in read_lines(path)))
 
 
 def _header(path: str) -> list[str]:
-    return next(csv.reader(read_text(path).splitlines()), [])
+    return next(read_rows(path))[1]
 
 
 def _column(path: str, name: str) -> list[str]:
-    rows = csv.DictReader(read_text(path).splitlines())
-    if name not in (rows.fieldnames or ()):
-        raise ValueError(f'{path} has no column {name}')
-    return list(dict.fromkeys(row[name].strip() for row in rows if row[name]))
+    return list(dict.fromkeys(value.strip() for _, (value, ) in read_table(path, (name, ))
+                              if value.strip()))
 
 
 def _entries(entries: Iterable[dict]) -> Captions:
@@ -267,12 +325,14 @@ def _entries(entries: Iterable[dict]) -> Captions:
 
 
 def _select(path: str, captions: dict[str, list[str]], ids: list[str],
-            suffix: str = '') -> Captions:
-    """The captions of some videos, by their names with or without suffix."""
+            suffix: str = '', aliases: Optional[Callable[[str], list[str]]] = None) -> Captions:
+    """The captions of some videos, by their names with or without suffix, or other names."""
     by_stem = {without_suffix(video): texts for video, texts in captions.items()}
     chosen = {}
     for video in ids:
-        texts = captions.get(video) or by_stem.get(without_suffix(video))
+        names = (video, *(aliases(video) if aliases else ()))
+        texts = captions.get(video) or next(
+            (by_stem[stem] for stem in map(without_suffix, names) if stem in by_stem), None)
         if not texts:
             raise ValueError(f'{path} has no caption of {video}, which the list of the split names')
         chosen[video if without_suffix(video) != video else video + suffix] = texts
@@ -290,13 +350,19 @@ def _write_lsmdc(path: str, captions: dict[str, list[str]]) -> None:
     with open(path, 'w', encoding='utf-8') as file:
         for video, texts in captions.items():
             clip = without_suffix(osp.basename(video))
-            file.writelines(f"{clip}\t\t\t\t\t{' '.join(text.split())}\n" for text in texts)
+            file.writelines(f"{clip}\t\t\t\t\t{_BREAKS.sub(' ', text).strip()}\n" for text in texts)
 
 
-def _with_and_without_v(video: str) -> list[str]:
+def _with_and_without_v(paths: list[str]) -> Callable[[str], list[str]]:
     """ActivityNet's videos are called v_ID or ID."""
-    folder, name = osp.split(video)
-    return [osp.join(folder, name[2:] if name.startswith('v_') else f'v_{name}')]
+    def other(video: str) -> list[str]:
+        folder, name = osp.split(video)
+        return [osp.join(folder, name[2:] if name.startswith('v_') else f'v_{name}')]
+    return other
+
+
+def _no_aliases(video: str) -> list[str]:
+    return []
 
 
 @dataclass
@@ -308,14 +374,14 @@ class Family:
         lists (dict): The file to write for each split.
         sizes (dict): What each split should have.
         write (Callable): Write captions to a path.
-        aliases (Callable, optional): Other names of a video.
+        aliases (Callable): From the published files to a function of other names of a video.
     """
 
     read: Callable[[list[str]], Captions]
     lists: dict[str, str]
     sizes: dict[str, Official]
     write: Callable[[str, dict[str, list[str]]], None] = _write_json
-    aliases: Optional[Callable[[str], list[str]]] = None
+    aliases: Callable[[list[str]], Callable[[str], list[str]]] = lambda paths: _no_aliases
 
 
 FAMILIES = dict(
@@ -340,4 +406,5 @@ FAMILIES = dict(
     msvd=Family(
         read_msvd_files,
         dict(test='msvd_ret_test.json', train='msvd_ret_train.json', val='msvd_ret_val.json'),
-        dict(test=Official(670, 27_763), train=Official(1200, 48_774), val=Official(100, 4290))))
+        dict(test=Official(670, 27_763), train=Official(1200, 48_774), val=Official(100, 4290)),
+        aliases=_msvd_aliases))

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Optional
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.tables import delimiter_of
 
+from ..annotations import read_rows
 from .finding import VideoFinder
 from .report import Counts, Official
 from .writing import check_target, missing_names
@@ -55,7 +57,8 @@ def _prepare_table(path: str, finder: VideoFinder, out: str, drop_missing: bool)
         else:
             with whole_file(target) as draft, open(draft, 'w', encoding='utf-8',
                                                    newline='') as file:
-                csv.writer(file).writerows(_checked(path, finder, counts, note, drop_missing))
+                csv.writer(file, delimiter=delimiter_of(path)).writerows(
+                    _checked(path, finder, counts, note, drop_missing))
                 if not counts.kept:
                     raise ValueError(f'none of the {counts.videos:,} videos is in '
                                      f'{finder.folder}: nothing to write; check --videos')
@@ -70,41 +73,36 @@ def _checked(path: str, finder: VideoFinder, counts: Counts, note: Callable[[str
     header = next(rows)
     places = [header.index(column) for column in _COLUMNS]
     yield header
+    empty = 0
     for row in rows:
-        videoid, page_dir, _ = (row[place] for place in places)
+        videoid, page_dir, name = (row[place] for place in places)
         video = f'{page_dir}/{videoid}.mp4'
         there = finder.find(video) is not None
         counts.rows += 1
+        empty += not name.strip()
         counts.add(video, there, 1)
         if not there:
             note(video)
         if there or not drop_missing:
             counts.kept += 1
             yield row
+    if empty:
+        counts.notes.append(f'{empty:,} captions are empty; training leaves them out')
 
 
 def _rows(path: str) -> Iterator[list[str]]:
     """Yield a table's rows, the header first, each with a value for every needed column."""
-    if not osp.isfile(path):
-        raise FileNotFoundError(f'annotation file {path} is missing')
-    with open(path, encoding='utf-8-sig', newline='') as file:
-        rows = csv.reader(file)
-        try:
-            header = next(rows, [])
-            lacking = [column for column in _COLUMNS if column not in header]
-            if lacking:
-                raise ValueError(f"{path} has no column {', '.join(lacking)}: is it a table of "
-                                 'WebVid?')
-            yield header
-            for row in rows:
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    raise ValueError(f'{path} line {rows.line_num} has {len(row)} values, the '
-                                     f'header {len(header)}')
-                yield row
-        except UnicodeDecodeError:
-            raise ValueError(f'{path} is not UTF-8 text: is it the annotation file?') from None
-        except csv.Error as error:
-            raise ValueError(f'{path} line {rows.line_num} is not a row of a table: '
-                             f'{error}') from None
+    rows = read_rows(path)
+    _, header = next(rows)
+    lacking = [column for column in _COLUMNS if column not in header]
+    if lacking:
+        raise ValueError(f"{path} has no column {', '.join(lacking)}: is it a table of WebVid?")
+    yield header
+    number = 0
+    for number, row in rows:
+        if len(row) != len(header):
+            raise ValueError(f'{path} line {number} has {len(row)} values, the header '
+                             f'{len(header)}')
+        yield row
+    if not number:
+        raise ValueError(f'{path} holds a header and no rows: no video is annotated')

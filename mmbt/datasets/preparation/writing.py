@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.shown import printable
 
 from .report import Counts
 
@@ -31,7 +32,7 @@ def missing_names(out: str, split: str, counts: Counts) -> Iterator[Callable[[st
     path = Path(out, f'missing_{split}.txt')
     with whole_file(path) as draft:
         with open(draft, 'w', encoding='utf-8') as file:
-            yield lambda video: file.write(f'{video}\n')
+            yield lambda video: file.write(f'{printable(video)}\n')
     if counts.there < counts.videos:
         counts.missing_file = str(path)
     else:

@@ -7,6 +7,7 @@ import os
 import tarfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -18,9 +19,13 @@ import cv2
 import numpy as np
 
 from mmbt.files.atomic import whole_file
-
+from mmbt.files.json_text import read_json
+from mmbt.files.lock import Lock
+from mmbt.files.names import ANY_NAME
 from mmbt.reading import VideoReadError
+
 from ..transforms.reading import ReadFrames
+from ..transforms.sampling import ROUNDING, times_of
 from .layout import BROKEN, MANIFEST, SETTINGS, index_path, shard_name
 from .settings import ShardSettings
 
@@ -29,17 +34,21 @@ POLL = 0.5  # seconds
 
 
 class FixedRate:
-    """Samples ``fps`` frames of each second, in place of MMAction2's ``UniformSample``."""
+    """Samples ``fps`` frames of each second, in place of MMAction2's ``UniformSample``.
+
+    Of a video with times the nearest to each 1 / fps seconds.
+    """
 
     def __init__(self, fps: float) -> None:
         self.fps = fps
 
     def transform(self, results: dict) -> dict:
-        """Add ``frame_inds``; a still image has one frame."""
-        total = results['total_frames']
-        step = max(results.get('avg_fps', self.fps) / self.fps, 1.)
-        inds = np.arange(0, total, step).round().astype(np.int32)
-        inds = np.unique(np.minimum(inds, total - 1))
+        """Add ``frame_inds``; frames without times are taken to be ``fps`` a second."""
+        times, seconds = times_of(results)
+        step = 1 / self.fps if 'times' in results else 1.
+        at = np.arange(0, seconds, step)
+        middles = (times[1:] + times[:-1]) / 2
+        inds = np.unique(np.searchsorted(middles, at - ROUNDING)).astype(np.int32)
         results.update(frame_inds=inds, clip_len=len(inds), num_clips=1, frame_interval=None)
         return results
 
@@ -60,7 +69,7 @@ def read_frames(sample: dict, reader: ReadFrames, settings: ShardSettings) -> tu
     clip = dict(video_id=sample['video_id'], captions=list(sample['captions']),
                 total_frames=int(results['total_frames']), stored_inds=inds.tolist(),
                 avg_fps=float(results.get('avg_fps', 0.)), stored_shape=imgs[0].shape[:2],
-                sizes=[len(jpeg) for jpeg in jpegs])
+                sizes=[len(jpeg) for jpeg in jpegs], crc32=[zlib.crc32(jpeg) for jpeg in jpegs])
     return clip, jpegs
 
 
@@ -234,10 +243,17 @@ def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1
         dict: The manifest.
 
     Raises:
-        ValueError: If the folder holds shards of other settings or of another annotation, if no
-            video can be read, or if a worker was killed.
+        ValueError: If the folder holds shards of other settings or of another annotation, if
+            another process writes to it, if no video can be read, or if a worker was killed.
+        OSError: If it cannot be written to.
     """
     folder = Path(out)
+    with Lock(folder / 'shards.lock', out):
+        return _make_shards(source, folder, settings, workers, verify, progress)
+
+
+def _make_shards(source: Any, folder: Path, settings: ShardSettings, workers: int, verify: bool,
+                 progress: Optional[Callable[[int], None]]) -> dict:
     described = dict(asdict(settings), format=FORMAT, rows=len(source),
                      annotation=file_hash(Path(source.ann_file)), form=source.form,
                      join_captions=source.join_captions)
@@ -245,7 +261,8 @@ def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1
     shards = run(source, folder, settings, workers, verify, progress or (lambda done: None))
     broken = [entry for shard in shards for entry in shard.pop('broken')]
     with whole_file(folder / BROKEN) as draft:
-        draft.write_text(''.join(f'{video}\t{reason}\n' for video, reason in broken), 'utf-8')
+        draft.write_text(''.join(f'{video}\t{reason}\n' for video, reason in broken), 'utf-8',
+                         ANY_NAME)
     shards = [shard for shard in shards if shard['clips']]
     if not shards:
         raise ValueError(f'none of {len(source)} videos could be read, the first: {broken[0][1]}')
@@ -264,7 +281,7 @@ def check_settings(path: Path, settings: dict) -> None:
         ValueError: If the folder's settings are others; it names one.
     """
     if path.is_file():
-        before = json.loads(path.read_text(encoding='utf-8'))
+        before = read_json(path, dict, 'file of settings')
         for key, value in settings.items():
             if before.get(key) != value:
                 raise ValueError(f'{path.parent} holds shards with {key} {before.get(key)}, not '

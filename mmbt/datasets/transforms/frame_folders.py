@@ -8,6 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmbt.reading import VideoReadError
+
 from ..video_files import frame_names, without_suffix
 from .size_limit import check_image_size
 

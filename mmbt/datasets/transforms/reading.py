@@ -1,51 +1,40 @@
-"""Read the frames of a video file or of a still image."""
-import os
-import os.path as osp
-import struct
-from typing import Optional
+"""Read the frames of a video file, of a folder of frames or of a still image."""
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any, Optional
 
 import numpy as np
-from mmaction.datasets.transforms import DecordDecode, DecordInit, UniformSample
+from mmaction.datasets.transforms import UniformSample
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from mmbt.reading import VideoReadError
+from mmbt.reading import VideoFacts, check_file, read_frames
+from mmbt.reading.process import DEADLINE, read_isolated
+
 from ..video_files import IMAGE_SUFFIXES
 from .blank import blank_frames
+from .decord_reader import DecordReader
 from .frame_folders import find_frame_folder, read_frame_folder, read_image
-from .near_frames import near_frames
-from .size_limit import MAX_PIXELS, check_video_size
+from .sampling import EveryFrame, UniformTimeSample
+from .size_limit import MAX_PIXELS
 
-
-class _OpenByPath(DecordInit):
-    """MMAction2's ``DecordInit``, opening the path instead of the file's bytes.
-
-    decord 0.6.0 kills the process on the bytes of a truncated AVI; by its path, it raises.
-    """
-
-    def _get_video_reader(self, filename: str) -> object:
-        import decord
-        return decord.VideoReader(filename, num_threads=self.num_threads)
-
-
-class _EveryFrame:
-    """Samples all frames of a video."""
-
-    def transform(self, results: dict) -> dict:
-        results['frame_inds'] = np.arange(results['total_frames'])
-        results.update(clip_len=results['total_frames'], num_clips=1, frame_interval=None)
-        return results
+SAMPLERS = dict(frame=UniformSample, time=UniformTimeSample)
 
 
 @TRANSFORMS.register_module()
 class ReadFrames(BaseTransform):
-    """Sample ``num_frames`` frames evenly over a video with MMAction2's decord transforms.
+    """Sample ``num_frames`` frames evenly over a video.
 
-    In training one random frame is taken from each of ``num_frames`` equal segments. In testing
-    frame ``i`` is ``round(seg * i) + int(seg / 2)``, ``seg = (total - 1) / num_frames``. A still
-    image is a video of one frame, which is then repeated. A folder of images (``img_00001.jpg``
-    and so on), which may lack the suffix that the annotation gives the video, is a video of these
-    frames.
+    By frame, in training one random frame is taken from each of ``num_frames`` equal segments. In
+    testing frame ``i`` is ``round(seg * i) + int(seg / 2)``, ``seg = (total - 1) / num_frames``:
+    MMAction2's ``UniformSample``. By time, the segments are equal in time; see
+    :class:`.sampling.UniformTimeSample`. A still image is a video of one frame, which is then
+    repeated. A folder of images (``img_00001.jpg`` and so on), which may lack the suffix that the
+    annotation gives the video, is a video of these frames, evenly spaced.
+
+    A video is read by a process of its own (:mod:`mmbt.reading.process`), one for each process and
+    thread that reads. Where decoding hangs or dies, that is a video that cannot be read.
 
     Required keys: ``filename``.
 
@@ -54,12 +43,12 @@ class ReadFrames(BaseTransform):
 
     Added keys: ``imgs`` (list of ``num_clips * num_frames`` RGB uint8 arrays (H, W, 3)),
     ``img_shape`` and ``original_shape`` (H, W), ``total_frames``, ``frame_inds``, ``clip_len``,
-    ``num_clips``, ``modality``.
+    ``num_clips``, ``modality``; of a video file ``avg_fps``.
 
     Args:
         num_frames (int): Frames of a clip.
         test_mode (bool): Take fixed frames. Defaults to False.
-        num_threads (int): Threads decord may use for one video. Defaults to 1.
+        num_threads (int): Threads that decord may use for one video. Defaults to 1.
         cache (bool): Keep every frame of every file in memory once it is decoded, in each
             data-loading process: for sets of a few thousand tiny clips that are read many times.
             Defaults to False.
@@ -68,16 +57,27 @@ class ReadFrames(BaseTransform):
             to 2**28, eight frames of 8K video.
         num_clips (int): Clips of a video, in testing alone. Defaults to 1.
         max_offset (int): In training, take in place of each sampled frame one that is cheap to
-            decode, at most so many frames away; see :mod:`.near_frames`. ``frame_inds`` are then
-            those of the frames taken. Defaults to 0: the frames sampled.
+            decode, at most so many frames away. ``frame_inds`` are then those of the frames taken.
+            Defaults to 0: the frames sampled.
+        by (str): 'frame' or 'time': what the frames are evenly spaced in. Defaults to 'frame', as
+            the benchmarks do.
+        reader (str): 'pyav', or for one release 'decord', which numbers before it were made with.
+            Defaults to 'pyav'.
+        isolated (bool): Read in a process of its own. Defaults to True; else no deadline holds, and
+            what kills a decoder kills this process.
+        deadline (float): Seconds that reading a video may take, and one more for each 8 MB of its
+            file. Defaults to 60.
 
     Raises:
-        VideoReadError: If the file is missing, empty, cut short, too large or cannot be decoded.
+        VideoReadError: If the file is missing, empty, cut short, too large or cannot be decoded,
+            or decoding hangs or dies.
+        ValueError: If an argument is not allowed.
     """
 
     def __init__(self, num_frames: int, test_mode: bool = False, num_threads: int = 1,
                  cache: bool = False, max_pixels: Optional[int] = MAX_PIXELS,
-                 num_clips: int = 1, max_offset: int = 0) -> None:
+                 num_clips: int = 1, max_offset: int = 0, by: str = 'frame',
+                 reader: str = 'pyav', isolated: bool = True, deadline: float = DEADLINE) -> None:
         if num_frames < 1:
             raise ValueError(f'ReadFrames: num_frames must be at least 1, got {num_frames}')
         if num_clips < 1 or (num_clips > 1 and not test_mode):
@@ -86,21 +86,40 @@ class ReadFrames(BaseTransform):
         if max_offset < 0 or max_offset and (test_mode or cache):
             raise ValueError('ReadFrames: max_offset must be 0 or more, and 0 with test_mode or '
                              f'cache, got {max_offset}')
-        self.num_frames = num_frames
+        if by not in SAMPLERS:
+            raise ValueError(f"ReadFrames: by must be 'frame' or 'time', got {by!r}")
+        if reader not in ('pyav', 'decord'):
+            raise ValueError(f"ReadFrames: reader must be 'pyav' or 'decord', got {reader!r}")
+        if reader == 'decord' and (max_offset or by == 'time'):
+            raise ValueError("ReadFrames: max_offset and by='time' need reader='pyav'")
+        if not deadline > 0:
+            raise ValueError(f'ReadFrames: deadline must be above 0 seconds, got {deadline}')
+        self.num_frames, self.num_clips, self.test_mode = num_frames, num_clips, test_mode
         self.max_offset = max_offset
         self.max_pixels = max_pixels
-        self.test_mode = test_mode
-        self.open_video = _OpenByPath(num_threads=num_threads)
-        self.sample = UniformSample(
+        self.by, self.reader = by, reader
+        self.sample: Any = SAMPLERS[by](
             clip_len=num_frames, num_clips=num_clips, test_mode=test_mode)
-        self.decode = DecordDecode()
-        self.cache: Optional[dict[str, np.ndarray]] = {} if cache else None
+        self.decord = DecordReader(num_threads, max_pixels) if reader == 'decord' else None
+        # In a partial: what an answer depends on does not depend on these.
+        self.decode: Callable = (functools.partial(read_isolated, deadline=deadline) if isolated
+                                 else functools.partial(read_frames))
+        self.cache: Optional[dict[str, dict]] = {} if cache else None
+
+    def sampled_by(self, by: str) -> 'ReadFrames':
+        """A reader that samples by 'frame' or 'time', and is else the same."""
+        other = copy.copy(self)
+        other.by = by
+        other.sample = SAMPLERS[by](clip_len=self.num_frames, num_clips=self.num_clips,
+                                    test_mode=self.test_mode)
+        return other
 
     def transform(self, results: dict) -> dict:
         """Add the frames to ``results``; see the class."""
-        if self.cache is not None:
-            return self._read_cached(results)
-        return self._read(results)
+        results = self._read(results) if self.cache is None else self._read_cached(results)
+        for key in ('times', 'seconds'):
+            results.pop(key, None)
+        return results
 
     def blank(self, results: dict) -> dict:
         """Add black frames to ``results`` instead of reading its file."""
@@ -108,40 +127,41 @@ class ReadFrames(BaseTransform):
 
     def _read(self, results: dict) -> dict:
         filename = results['filename']
-        folder = find_frame_folder(filename)
-        if folder is None:
-            check_file(filename)
         results.setdefault('start_index', 0)
         results.setdefault('modality', 'RGB')
+        folder = find_frame_folder(filename)
         if folder is not None:
             return read_frame_folder(folder, results, self.sample, self.max_pixels)
         if filename.lower().endswith(IMAGE_SUFFIXES):
             return self._read_image(results)
-        if self.max_offset:
-            near = near_frames(results, self.sample, self.max_offset, self.max_pixels)
-            if near is not None:
-                return near
+        if self.decord is not None:
+            return self.decord.read(results, self.sample)
         return self._read_video(results)
 
     def _read_cached(self, results: dict) -> dict:
+        assert self.cache is not None
         filename = results['filename']
         if filename not in self.cache:
             self.cache[filename] = self._whole_file(filename)
-        frames = self.cache[filename]
-        results.update(total_frames=len(frames), start_index=0, modality='RGB')
+        known = self.cache[filename]
+        frames = known['imgs']
+        results.update({key: known[key] for key in ('times', 'seconds') if key in known},
+                       total_frames=len(frames), start_index=0, modality='RGB')
         results = self.sample.transform(results)
         results['imgs'] = [frames[index] for index in results['frame_inds']]
         results['original_shape'] = results['img_shape'] = frames.shape[1:3]
         return results
 
-    def _whole_file(self, filename: str) -> np.ndarray:
-        """Decode every frame, (total, H, W, 3) uint8, by the same way as without the cache."""
-        reader = ReadFrames(1, test_mode=True, num_threads=self.open_video.num_threads,
-                            max_pixels=self.max_pixels)
-        reader.sample = _EveryFrame()
-        return np.stack(reader.transform(dict(filename=filename))['imgs'])
+    def _whole_file(self, filename: str) -> dict:
+        """Every frame, (total, H, W, 3) uint8, by the same way as without the cache."""
+        reader = copy.copy(self)
+        reader.sample = EveryFrame()
+        results = reader._read(dict(filename=filename))
+        results['imgs'] = np.stack(results['imgs'])
+        return results
 
     def _read_image(self, results: dict) -> dict:
+        check_file(results['filename'])
         image = read_image(results['filename'], self.max_pixels)
         results['total_frames'] = 1
         results = self.sample.transform(results)
@@ -150,47 +170,26 @@ class ReadFrames(BaseTransform):
         return results
 
     def _read_video(self, results: dict) -> dict:
-        from decord import DECORDError
-        filename = results['filename']
-        try:
-            results = self.open_video.transform(results)
-            if results['total_frames'] < 1:
-                raise VideoReadError(f'{filename} holds no frames')
-            results = self.sample.transform(results)
-            check_video_size(filename, results['video_reader'], len(results['frame_inds']),
-                             self.max_pixels)
-            return self.decode.transform(results)
-        except (DECORDError, RuntimeError, OSError) as error:
-            raise VideoReadError(f'{filename} {_reason(error)}') from error
-        finally:
-            results.pop('video_reader', None)
+        state = np.random.get_state()
+
+        def choose(facts: VideoFacts) -> np.ndarray:
+            if 'frame_inds' in results:  # decoding found other frames: as if drawn first
+                np.random.set_state(state)
+            results.update(total_frames=facts.total_frames, avg_fps=facts.rate, times=facts.times,
+                           seconds=facts.seconds)
+            self.sample.transform(results)
+            results['frame_inds'] = np.squeeze(results['frame_inds']).reshape(-1)
+            return results['frame_inds']
+
+        results.pop('frame_inds', None)
+        frames, taken, _ = self.decode(results['filename'], choose, max_offset=self.max_offset,
+                                       max_pixels=self.max_pixels)
+        results['imgs'] = frames
+        results['frame_inds'] = np.array(taken, results['frame_inds'].dtype)
+        results['original_shape'] = results['img_shape'] = frames[0].shape[:2]
+        return results
 
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(num_frames={self.num_frames}, '
-                f'test_mode={self.test_mode}, num_threads={self.open_video.num_threads}, '
-                f'max_offset={self.max_offset})')
-
-
-def check_file(filename: str) -> None:
-    """Raise :class:`VideoReadError` for a file that is missing, empty or visibly cut short."""
-    if not osp.isfile(filename):
-        raise VideoReadError(f'{filename} is ' + (
-            'no file, or a link to none' if osp.lexists(filename) else 'missing'))
-    try:
-        size = os.stat(filename).st_size
-        with open(filename, 'rb') as file:
-            head = file.read(12)
-    except OSError as error:
-        raise VideoReadError(f'{filename} cannot be read: {error.strerror}') from error
-    if size == 0:
-        raise VideoReadError(f'{filename} is empty (0 bytes)')
-    if len(head) == 12 and head[:4] == b'RIFF' and head[8:] == b'AVI ':
-        declared = struct.unpack('<I', head[4:8])[0] + 8
-        if 0 < size < declared < np.iinfo(np.uint32).max:
-            raise VideoReadError(f'{filename} is truncated: {size} of {declared} bytes')
-
-
-def _reason(error: Exception) -> str:
-    if 'cannot find video stream' in str(error):
-        return 'cannot be decoded: it holds no video stream (audio only, or damaged)'
-    return 'cannot be decoded: truncated, damaged or not a video'
+                f'test_mode={self.test_mode}, max_offset={self.max_offset}, by={self.by!r}, '
+                f'reader={self.reader!r})')

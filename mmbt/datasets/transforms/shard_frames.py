@@ -1,13 +1,22 @@
 """Read the frames of a clip from a shard."""
+import zlib
+from io import BytesIO
+from typing import Optional
+
 import cv2
 import numpy as np
 from mmaction.datasets.transforms import UniformSample
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+from PIL import Image
 
 from mmbt.reading import VideoReadError
+
 from ..shards.layout import read_ranges
 from .blank import blank_frames
+
+MAX_PICTURE = 2**25  # pixels; 8K has 33 million
+UNDECODABLE = 'holds a frame that cannot be decoded: damaged, copy or make the shard again'
 
 
 @TRANSFORMS.register_module()
@@ -49,6 +58,7 @@ class ReadShardFrames(BaseTransform):
         chosen = np.abs(stored - results['frame_inds'][:, None]).argmin(1)
         places = np.unique(chosen).tolist()
         jpegs = read_ranges(shard, [ranges[place] for place in places])
+        check_frames(jpegs, places, results.pop('crc32', None), results['filename'])
         frames = {place: decode_jpeg(jpeg, results['filename'])
                   for place, jpeg in zip(places, jpegs)}
         results['frame_inds'] = stored[chosen].astype(np.int32)
@@ -58,12 +68,47 @@ class ReadShardFrames(BaseTransform):
 
     def blank(self, results: dict) -> dict:
         """Add black frames to ``results`` instead of reading its shard."""
-        for key in ('stored_inds', 'frame_ranges', 'shard'):
+        for key in ('stored_inds', 'frame_ranges', 'shard', 'crc32'):
             results.pop(key, None)
         return blank_frames(results, self.num_frames, self.sample)
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(num_frames={self.num_frames}, test_mode={self.test_mode})'
+
+
+def check_frames(jpegs: list, places: list, crc32: Optional[list], name: str) -> None:
+    """Refuse frames that are not those that were written; a torn JPEG decodes, partly grey.
+
+    Args:
+        jpegs (list): As read.
+        places (list): Of each among the clip's frames.
+        crc32 (list, optional): The checksums of all of the clip's frames; older shards have none.
+        name (str): The clip.
+
+    Raises:
+        VideoReadError: If a checksum is another; it says ``name``.
+    """
+    if crc32 is None:
+        return
+    recorded = crc32 if isinstance(crc32, list) else []
+    if [zlib.crc32(jpeg) for jpeg in jpegs] != [recorded[place] for place in places
+                                                if place < len(recorded)]:
+        raise VideoReadError(f'{name} holds a frame whose checksum is another: damaged, copy or '
+                             'make the shard again')
+def check_picture(jpeg: bytes, name: str) -> None:
+    """Refuse what is no JPEG, or one whose header says more pixels than a frame has.
+
+    Raises:
+        VideoReadError: If it is; it says ``name``.
+    """
+    try:
+        with Image.open(BytesIO(jpeg), formats=('JPEG', )) as image:
+            width, height = image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise VideoReadError(f'{name} {UNDECODABLE}') from None
+    if width * height > MAX_PICTURE:
+        raise VideoReadError(f'{name} holds a frame of {width} x {height}, which is larger than '
+                             f'{MAX_PICTURE:,} pixels')
 
 
 def decode_jpeg(jpeg: bytes, name: str) -> np.ndarray:
@@ -72,9 +117,9 @@ def decode_jpeg(jpeg: bytes, name: str) -> np.ndarray:
     Raises:
         VideoReadError: If it is none; it says ``name``.
     """
+    check_picture(jpeg, name)
     # cv2 takes 4.2 ms for eight pictures of 454 x 256, torchvision 4.5, Pillow 5.9.
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR) if jpeg else None
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise VideoReadError(f'{name} holds a frame that cannot be decoded: damaged, copy or make '
-                             'the shard again')
+        raise VideoReadError(f'{name} {UNDECODABLE}')
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)

@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.disk_errors import named
+from mmbt.files.lock import Lock
+from mmbt.files.sources import digest
+
 from .cues import render_still
 from .motions import NUM_FRAMES
 from .render import render_clip
 from .scenes import MOTIONS, SCENES, Scene, hold_out_words, plan_clips, split_scenes
-
-VERSION = 3
-"""Of what is drawn: a world written by another version is generated anew."""
 
 FPS = 8
 CUED_SHARE = 0.7
@@ -45,7 +46,7 @@ def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, te
     ``test_scenes_list.txt``  ``file label`` lines: what a test video looks like, motion aside
     ``scenes.txt``            the 54 captions without a motion, in the order of these labels
     ``test_pairs.json``       ``[[file_a, file_b], ...]``: b's frames are a's backwards
-    ``world.json``            the request; written last
+    ``world.json``            the request, and what drew it; written last
     ========================  ==================================================================
 
     No (object, background, motion) combination of the test is in the training videos or stills.
@@ -71,24 +72,35 @@ def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, te
     Raises:
         ValueError: a count is negative, ``test`` is not a multiple of the number of motions or
             leaves a motion no scene to train on, or ``size`` is no multiple of 32.
+        Locked: another process writes this world.
         OSError: a file cannot be written.
     """
-    request = {'name': 'moving_shapes', 'version': VERSION, 'seed': seed, 'train': train,
-               'test': test, 'stills': stills, 'size': size, 'frames': NUM_FRAMES, 'fps': FPS}
-    if held_out_words:  # else absent, so that worlds from before there was a choice are kept
-        request['held_out_words'] = True
+    request = {'name': 'moving_shapes', **_drawn_by(), 'seed': seed, 'train': train,
+               'test': test, 'stills': stills, 'size': size, 'frames': NUM_FRAMES, 'fps': FPS,
+               'held_out_words': held_out_words}
     _check(request)
     root = Path(root)
     if _is_complete(root, request):
         return False
     train_scenes, test_scenes = split_scenes(seed, test // len(MOTIONS))
     video_scenes = hold_out_words(train_scenes) if held_out_words else train_scenes
-    _clear(root)
     train_plan = plan_clips(video_scenes, train, _rng(seed, _TRAIN))
     test_plan = [(scene, label) for first in range(0, len(MOTIONS), 2)
                  for scene in test_scenes[first] for label in (first, first + 1)]
     still_plan = _plan_stills(train_scenes, stills, _rng(seed, _STILLS))
+    with Lock(root / 'world.lock', str(root)):
+        if _is_complete(root, request):  # by now
+            return False
+        _write_world(root, request, (train_plan, test_plan, still_plan), workers, progress)
+    return True
 
+
+def _write_world(root: Path, request: dict, plans: tuple[list, list, list], workers: int,
+                 progress: Callable[[int, int], object] | None) -> None:
+    """Write what :func:`generate_world` says, in the place of what is there."""
+    seed, size = request['seed'], request['size']
+    train_plan, test_plan, still_plan = plans
+    _clear(root)
     tasks = [(write, index, item)
              for write, plan in ((_write_train, train_plan), (_write_pair, test_plan[::2]),
                                  (_write_still, still_plan))
@@ -104,14 +116,20 @@ def generate_world(root: str | os.PathLike, seed: int = 0, train: int = 2000, te
     _write_json(root / 'stills.json', {_still_name(i): [scene.caption(motion)]
                                        for i, (scene, motion) in enumerate(still_plan)})
     _write_json(root / 'test_pairs.json', [[_clip_name('test', i), _clip_name('test', i + 1)]
-                                           for i in range(0, test, 2)])
+                                           for i in range(0, request['test'], 2)])
     (root / 'classes.txt').write_text('\n'.join(MOTIONS) + '\n')
     (root / 'scenes.txt').write_text(''.join(f'{scene.caption()}\n' for scene in SCENES))
     _write_labels(root / 'test_scenes_list.txt',
                   {_clip_name('test', index): SCENES.index(scene)
                    for index, (scene, _) in enumerate(test_plan)})
     _write_json(root / 'world.json', request)
-    return True
+
+
+def _drawn_by() -> dict:
+    """What the pictures depend on: a world drawn by anything else is generated anew."""
+    here = Path(__file__).parent
+    return {'sources': digest(here.glob('*.py'), here),
+            'libraries': {'numpy': np.__version__, 'opencv': cv2.__version__, 'av': av.__version__}}
 
 
 def write_video(path: Path, frames: np.ndarray) -> None:
@@ -200,8 +218,9 @@ def _write_still(root: Path, seed: int, index: int, item: tuple[Scene, str | Non
                  size: int) -> None:
     picture = render_still(*item, size, _rng(seed, _STILLS, index))
     path = root / 'stills' / _still_name(index)
-    if not cv2.imwrite(str(path), picture[..., ::-1]):
-        raise OSError(f'cannot write picture {path}')
+    _, png = cv2.imencode('.png', picture[..., ::-1])
+    with named(path):
+        path.write_bytes(png.tobytes())
 
 
 def _write_clip_annotations(root: Path, split: str, plan: list[tuple[Scene, int]]) -> None:

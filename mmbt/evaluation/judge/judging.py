@@ -1,13 +1,15 @@
 """Judge the answers of a file: side by side, kept one by one, gone on with after a kill."""
 import hashlib
 import json
+import math
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from mmbt.datasets.annotations import load_json
 from mmbt.files.append_log import Journal
+from mmbt.files.json_text import read_json
+from mmbt.files.text import shorten
 
 from .client import Judge, JudgeError
 from .metrics import METRICS, Metric
@@ -16,6 +18,9 @@ from .replies import Verdict
 
 FAILURES_IN_A_ROW = 20
 """So many failures with no verdict between them end a run: the judge is gone, or cannot grade."""
+
+
+LONGEST_NAME = 200
 
 
 class Answered(NamedTuple):
@@ -46,7 +51,9 @@ def read_answers(path: Union[str, Path], metric: Metric) -> List[Answered]:
         FileNotFoundError: If the file is missing.
         ValueError: If it is not of the metric's form.
     """
-    entries = load_json(str(path), list)
+    entries = read_json(path, list, 'file of answers')
+    if not entries:
+        raise ValueError(f'{path} holds no answers')
     answered = []
     for place, entry in enumerate(entries):
         named = entry if isinstance(entry, dict) else {}
@@ -57,7 +64,8 @@ def read_answers(path: Union[str, Path], metric: Metric) -> List[Answered]:
             raise ValueError(f'{path} entry {place} has no text {wrong[0]!r}: {metric.label} '
                              f'judges answers to {metric.questions} questions, with the keys '
                              f'{", ".join(metric.keys.values())}')
-        name = str(named.get('id', named.get('video_name', place)))
+        name = named.get('id', named.get('video_name', place))
+        name = str(name) if isinstance(name, int) else shorten(name, LONGEST_NAME).strip('\'"')
         answered.append(Answered(name, None if 'error' in named else fields))
     return answered
 
@@ -65,7 +73,7 @@ def read_answers(path: Union[str, Path], metric: Metric) -> List[Answered]:
 def as_text(value: Any) -> Any:
     """A number as text, as right answers may be; anything else as it is."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return str(value) if is_number else value
+    return str(value) if is_number and math.isfinite(value) else value
 
 
 def judge_answers(answers: Sequence[Answered], metric: str, judge: Judge, out: Union[str, Path],

@@ -11,6 +11,10 @@ import re
 from pathlib import Path
 from typing import Dict, List, Mapping, NamedTuple, Tuple, Union
 
+from mmbt.files.json_text import read_json
+from mmbt.files.text import shorten
+
+MOST_BYTES = 2**22  # of a file of prompts
 _FIELD = re.compile(r'\{(question[12]?|answer|prediction[12]?)\}')
 _ROLE = ('You grade the answers that a program gives to questions about videos. You do not see the '
          'video: for each question you are given the right answer, written by people who did, and '
@@ -95,18 +99,16 @@ def load_prompts(path: Union[str, Path]) -> Dict[str, Prompt]:
         FileNotFoundError: If the file is missing.
         ValueError: If it has not the form, or a prompt leaves out a field.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'file of prompts {path} is missing')
+    content = read_json(path, dict, 'file of prompts', most=MOST_BYTES)
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
         theirs = {name: Prompt(each['system'], each['user']) for name, each in content.items()}
         fields = {name: prompt.fields() for name, prompt in theirs.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         raise ValueError(f'{path} must hold a JSON object of prompts, each with the texts '
                          "'system' and 'user'") from None
     for name, found in fields.items():
         if name not in PROMPTS:
-            raise ValueError(f'{path}: no prompt {name!r}, they are {", ".join(PROMPTS)}')
+            raise ValueError(f'{path}: no prompt {shorten(name)}, they are {", ".join(PROMPTS)}')
         if found != PROMPTS[name].fields():
             raise ValueError(f'{path}: the prompt {name!r} must have the fields '
                              f'{as_fields(PROMPTS[name].fields())}, it has {as_fields(found)}')

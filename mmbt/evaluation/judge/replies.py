@@ -1,13 +1,15 @@
 """What a judge replied: a grade, and whether the answer is right."""
-import ast
-import json
 import math
 import re
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Iterator, NamedTuple, Optional
+
+from .loose_objects import Bare, Pairs, loose_objects
 
 HIGHEST = 5
-LONGEST = 10_000  # characters of a reply that is looked into
-_DICTIONARY = re.compile(r'\{[^{}]*\}')
+_THINKING = r'(?:think|thinking|thought|reasoning|analysis)'
+_THOUGHT = re.compile(rf'^.*</{_THINKING}>', re.S | re.I)
+_THINKS = re.compile(rf'^\s*<{_THINKING}>', re.I)
+_GRADE = re.compile(r'([+-]?(?:\d+\.?\d*|\.\d+))(?:\s*(?:/|out of)\s*(\d+)(?:\.0*)?)?', re.A)
 
 
 class Verdict(NamedTuple):
@@ -25,61 +27,87 @@ class Verdict(NamedTuple):
 def parse_reply(text: Optional[str], is_qa: bool) -> Verdict:
     """Read a reply such as ``{'score': 4.8}`` or ``{'pred': 'yes', 'score': 4}``.
 
-    The dictionary may be Python's or JSON's, and stand in a block of code or among words. Nothing
-    of a reply is run.
+    The dictionary may be Python's or JSON's, or lack its quotes; it may stand in a block of code,
+    among words, behind reasoning or within another one. Of several the last one that answers
+    counts: a judge that reasons, or repeats the question, answers at its end. Nothing of a reply is
+    run.
 
     Args:
         text: The reply.
         is_qa: Whether it was asked if the answer is right.
 
     Raises:
-        ValueError: If it says no grade, more than one, or one out of range.
+        ValueError: If it says no grade, or one out of range.
     """
-    said = dictionaries(text or '')
-    if not said:
+    said = answer_of(text or '')
+    objects = loose_objects(said)
+    if not objects:
         raise ValueError(f'no dictionary in the reply {shorten(text)}')
-    verdicts = {read_verdict(each, is_qa) for each in said}
-    if len(verdicts) > 1:
-        raise ValueError(f'different grades in one reply {shorten(text)}')
-    return verdicts.pop()
+    wanted = {'score', 'pred'} if is_qa else {'score'}
+    answers = [each for outer in objects for each in within(outer)
+               if wanted & {key_of(key) for key, _ in each}]
+    return read_verdict(answers[-1] if answers else objects[-1], is_qa)
 
 
-def dictionaries(text: str) -> List[Dict]:
-    """The dictionaries in a text."""
-    found = []
-    for candidate in _DICTIONARY.findall(text[:LONGEST]):
-        for read in (ast.literal_eval, json.loads):
-            try:
-                value = read(candidate)
-            except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-                continue
-            if isinstance(value, dict):
-                found.append(value)
-                break
-    return found
+def answer_of(text: str) -> str:
+    """A reply without the reasoning in front; nothing of one that was cut short in it."""
+    text = _THOUGHT.sub('', text)
+    return '' if _THINKS.match(text) else text
 
 
-def read_verdict(said: Dict, is_qa: bool) -> Verdict:
-    """The verdict of a dictionary; ValueError if it says none."""
-    score = to_score(said.get('score'), said)
+def within(outer: Pairs) -> Iterator[Pairs]:
+    """The objects within an object, and itself behind them."""
+    for _, value in outer:
+        for each in value if isinstance(value, list) and not isinstance(value, Pairs) else [value]:
+            if isinstance(each, Pairs):
+                yield from within(each)
+    yield outer
+
+
+def key_of(key: str) -> str:
+    """A key as it is compared."""
+    return key.strip().lower()
+
+
+def read_verdict(said: Pairs, is_qa: bool) -> Verdict:
+    """The verdict of an object; ValueError if it says none."""
+    score = to_score(value_of(said, 'score'), said)
     if not is_qa:
         return Verdict(score)
-    pred = said.get('pred')
-    word = pred.strip().lower() if isinstance(pred, str) else pred
+    pred = value_of(said, 'pred')
+    word = pred.strip().strip('.!').lower() if isinstance(pred, str) else pred
     if word not in ('yes', 'no'):
-        raise ValueError(f"'pred' must be 'yes' or 'no' in the reply {shorten(said)}")
+        raise ValueError(f"'pred' must be 'yes' or 'no' in the reply {shorten(as_dict(said))}")
     return Verdict(score, word == 'yes')
 
 
-def to_score(value: Any, said: Dict) -> float:
-    """A grade as a number; ValueError if it is none."""
-    try:
-        score = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"'score' must be a number in the reply {shorten(said)}") from None
+def value_of(said: Pairs, name: str) -> Any:
+    """The value of a key; ValueError if it has several."""
+    values = [value for key, value in said if key_of(key) == name]
+    if any(value != values[0] for value in values):
+        raise ValueError(f'different grades in one reply {shorten(as_dict(said))}')
+    return values[0] if values else None
+
+
+def to_score(value: Any, said: Pairs) -> float:
+    """A grade as a number, of 4, '4' or '4/5'; ValueError if it is none."""
+    score = value if isinstance(value, float) else math.nan
+    if isinstance(value, str):
+        found = _GRADE.fullmatch(value.strip())
+        if found and found[2] in (None, str(HIGHEST)):
+            score = float(found[1])
+    if math.isnan(score):
+        raise ValueError(f"'score' must be a number in the reply {shorten(as_dict(said))}")
     if not 0 <= score <= HIGHEST:
-        raise ValueError(f"'score' must be from 0 to {HIGHEST} in the reply {shorten(said)}")
+        raise ValueError(f"'score' must be from 0 to {HIGHEST} in the reply "
+                         f'{shorten(as_dict(said))}')
     return score
+
+
+def as_dict(said: Pairs) -> dict:
+    """An object as it is shown."""
+    return {key: as_dict(value) if isinstance(value, Pairs) else
+            str(value) if isinstance(value, Bare) else value for key, value in said}
 
 
 def shorten(value: Any, limit: int = 120) -> str:

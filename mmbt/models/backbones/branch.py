@@ -47,14 +47,15 @@ class Branch(nn.Module):
     def start_embeddings(self, width: int, num_frames: int, time_scale: float) -> None:
         """Make the video CLS and the time embedding."""
         self.cls_token = nn.Parameter(torch.empty(width))
-        self.time_embedding = nn.Parameter(time_scale * 2**0.5 * sinusoids(num_frames, width))
+        self.time_embedding = nn.Parameter(time_scale * sinusoids(num_frames, width))
         nn.init.trunc_normal_(self.cls_token, std=0.02)
 
     def time(self, frames: int) -> Tensor:
         """P_t for a number of frames, (1, T, 1, D).
 
         As many frames as were trained read the trained rows as they are; any other number reads
-        them interpolated linearly, so that no row is read that no gradient reached.
+        them interpolated linearly, so that no row is read that no gradient reached. See
+        :func:`interpolated`.
         """
         return interpolated(self.time_embedding, frames)[None, :, None]
 
@@ -133,20 +134,30 @@ VARIANTS: Dict[str, Type[Branch]] = {'paper': Branch, 'released': ReleasedBranch
 
 
 def interpolated(rows: Tensor, frames: int) -> Tensor:
-    """(R, D) rows as (frames, D), linearly; as they are where the numbers agree."""
+    """(R, D) rows as (T, D), linearly; as they are where T is R.
+
+    Of fewer frames than rows, each reads the time in the middle of its share of the clip: frame i
+    reads place ``(i + 1/2) R / T - 1/2``. More are spread from the first row to the last, i (R - 1)
+    / (T - 1), so that no two read the same: the middles of the first and the last shares lie
+    outside the rows.
+    """
     if frames == len(rows):
         return rows
-    return F.interpolate(rows.T[None], size=frames, mode='linear')[0].T
+    return F.interpolate(rows.T[None], size=frames, mode='linear',
+                         align_corners=frames > len(rows))[0].T
 
 
 def sinusoids(num_frames: int, width: int) -> Tensor:
     """(T, D) sines and cosines of the frame's time, from a quarter wave to T / 4 waves a clip.
 
     Neighbouring frames start out alike, so that rows in between, interpolated for longer clips,
-    mean what they say.
+    mean what they say. The mean over time is removed: a part that all frames share would move
+    CLIP's tokens and tell nothing of time. The root mean square is 1; a single frame has zeros.
     """
     time = (torch.arange(num_frames) + 0.5) / num_frames
     half = (width + 1) // 2
     waves = 0.25 * max(num_frames, 1)**(torch.arange(half) / max(half - 1, 1))
     phase = 2 * torch.pi * time[:, None] * waves
-    return torch.cat([phase.sin(), phase.cos()], dim=1)[:, :width]
+    rows = torch.cat([phase.sin(), phase.cos()], dim=1)[:, :width]
+    rows = rows - rows.mean(dim=0)
+    return rows / rows.square().mean().sqrt() if num_frames > 1 else torch.zeros_like(rows)

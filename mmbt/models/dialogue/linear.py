@@ -2,10 +2,9 @@
 from pathlib import Path
 from typing import Any, Dict
 
-import torch
 from torch import Tensor, nn
 
-from mmbt.files.safe_load import refusal
+from mmbt.files.safe_load import read_checkpoint
 
 
 def load_tensors(path: str) -> Dict[str, Any]:
@@ -17,10 +16,7 @@ def load_tensors(path: str) -> Dict[str, Any]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'projector {path} is missing')
-    try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:
-        raise ValueError(refusal(path, str(error))) from error
+    state = read_checkpoint(path)
     state = state.get('model', state) if isinstance(state, dict) else state
     return state if isinstance(state, dict) else {}
 

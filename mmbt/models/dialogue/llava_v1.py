@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..branch_file import load_branch
 from ..trunks import HuggingFaceTrunk
+from ..trunks.hugging_face_check import one_line
 from ..trunks.hugging_face_files import part_of, read_json
 from .base import VideoDialogue
 from .linear import linear_of, load_tensors
@@ -70,10 +71,15 @@ class LLaVAV1Dialogue(VideoDialogue):
         if 'mm_vision_tower' not in settings:
             raise ValueError(f"{model} is no LLaVA in its authors' form: its config.json has no "
                              'mm_vision_tower; LLaVADialogue takes Hugging Face\'s form')
-        language_model = from_pretrained(
-            transformers.LlamaForCausalLM, model, precision,
-            config=transformers.LlamaConfig.from_dict({**settings, 'model_type': 'llama'}))
-        trunk = HuggingFaceTrunk(vision, drop_last=-settings['mm_vision_select_layer'] - 1)
+        layer = settings.get('mm_vision_select_layer')
+        if type(layer) is not int:
+            raise ValueError(f'{model}: mm_vision_select_layer of its config.json is {layer!r}, no '
+                             'layer')
+        with one_line(model, 'no LLaMA can be built of its config.json'):
+            config = transformers.LlamaConfig.from_dict({**settings, 'model_type': 'llama'})
+        language_model = from_pretrained(transformers.LlamaForCausalLM, model, precision,
+                                         config=config)
+        trunk = HuggingFaceTrunk(vision, drop_last=-layer - 1)
         tokens = VideoTokens(build_backbone(backbone, trunk), combination, pooling, cls)
         if isinstance(template, str) and template in TEMPLATES:
             template = TEMPLATES[template]

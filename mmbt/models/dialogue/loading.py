@@ -6,13 +6,19 @@ import transformers
 from huggingface_hub.errors import HFValidationError
 from mmaction.registry import MODELS
 from packaging.version import Version
-from safetensors import SafetensorError
 from torch import nn
 
+from mmbt.files.safe_load import first_line, weights_only
+
 from ..trunks import Trunk
+from ..trunks.hugging_face_check import check_folder, one_line
 
 DTYPES = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
 RENAMED = Version('4.56')  # of transformers, where torch_dtype became dtype
+
+# What transformers raises, by version, for what is not there; the last of 4.55, for a path.
+MISSING = (OSError, HFValidationError)
+NO_TOKENIZER = (OSError, TypeError, ValueError)
 
 
 def dtype_of(name: Optional[str], model: Union[str, nn.Module]) -> torch.dtype:
@@ -37,13 +43,14 @@ def from_pretrained(kind: Type, name: str, dtype: torch.dtype, **kwargs: Any) ->
             fit, or cannot be read.
     """
     key = 'dtype' if Version(transformers.__version__) >= RENAMED else 'torch_dtype'
+    check_folder(name)
     try:
-        model, info = kind.from_pretrained(name, output_loading_info=True, **{key: dtype}, **kwargs)
-    except (OSError, HFValidationError) as error:  # the latter of 4.55, for a path
+        with weights_only(), one_line(name, 'the weights cannot be read or do not fit its '
+                                      'config.json', MISSING):
+            model, info = kind.from_pretrained(name, output_loading_info=True,
+                                               trust_remote_code=False, **{key: dtype}, **kwargs)
+    except MISSING as error:
         raise missing(name, 'model', error) from error
-    except (RuntimeError, SafetensorError) as error:
-        raise ValueError(f'{name}: the weights cannot be read or do not fit its config.json '
-                         f'({first_line(error)})') from error
     lacking = sorted(info['missing_keys'])
     if lacking:
         raise ValueError(f'{name} lacks {len(lacking)} weights of a {kind.__name__}, such as '
@@ -56,12 +63,16 @@ def tokenizer_of(name: str, **kwargs: Any) -> Any:
 
     Raises:
         FileNotFoundError: If there is none.
+        ValueError: If it cannot be read.
     """
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, **kwargs)
-    except (OSError, TypeError, ValueError) as error:  # by version, from a folder that has none
+        with one_line(name, 'its tokenizer cannot be read', NO_TOKENIZER):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                name, trust_remote_code=False, **kwargs)
+            letter = tokenizer('a').input_ids
+    except NO_TOKENIZER as error:
         raise missing(name, 'tokenizer', error) from error
-    if not tokenizer('a').input_ids:  # transformers 5 starts an empty one where there is none
+    if not letter:  # transformers 5 starts an empty one where there is none
         raise FileNotFoundError(f'{name}: no tokenizer to be had here or on the hub (none that '
                                 'knows a letter)')
     return tokenizer
@@ -71,11 +82,6 @@ def missing(name: str, what: str, error: Exception) -> FileNotFoundError:
     """What to say of something that is not to be had."""
     return FileNotFoundError(
         f'{name}: no {what} to be had here or on the hub ({first_line(error)})')
-
-
-def first_line(error: Exception) -> str:
-    """What an error says first."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def cast(model: nn.Module, dtype: torch.dtype) -> None:

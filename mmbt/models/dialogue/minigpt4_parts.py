@@ -4,6 +4,7 @@ from typing import Any, Dict, Optional, Tuple, Type, Union
 import transformers
 from torch import Tensor, nn
 
+from ..trunks.hugging_face_check import check_weights_fit, one_line
 from ..trunks.hugging_face_files import part_of, read_json
 from .linear import linear_of
 from .loading import dtype_of, from_pretrained, tokenizer_of
@@ -73,8 +74,10 @@ def q_former_of(model: Model) -> Tuple[nn.Module, Tensor]:
     if not isinstance(model, str):
         return model.qformer, model.query_tokens
     settings = read_json(model, 'config.json')
-    q_former = transformers.Blip2QFormerModel(
-        transformers.Blip2QFormerConfig.from_dict(settings.get('qformer_config', {})))
+    with one_line(model, 'no Q-Former can be built of its config.json'):
+        check_weights_fit(model, settings.get('qformer_config', {}))
+        q_former = transformers.Blip2QFormerModel(
+            transformers.Blip2QFormerConfig.from_dict(settings.get('qformer_config', {})))
     state = part_of(model, ('qformer.', 'query_tokens'))
     if 'query_tokens' not in state:
         raise ValueError(f'{model} holds no query_tokens: is it the folder of a BLIP-2?')

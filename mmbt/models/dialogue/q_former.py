@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..branch_file import load_branch
 from ..trunks import HuggingFaceTrunk
+from ..trunks.hugging_face_check import check_folder, one_line
 from .base import VideoDialogue
 from .linear import load_tensors
 from .loading import build_backbone, cast, dtype_of, from_pretrained, tokenizer_of
@@ -204,7 +205,9 @@ class MiniGPT4Dialogue(QFormerDialogue):
 def without_last(model: Union[str, nn.Module]) -> HuggingFaceTrunk:
     """The tower of a model that lacks the last layer of its CLIP, as one without its last."""
     if isinstance(model, str):
-        kind = transformers.AutoConfig.from_pretrained(model)
+        check_folder(model)
+        with one_line(model, 'its config.json cannot be read', (OSError,)):
+            kind = transformers.AutoConfig.from_pretrained(model, trust_remote_code=False)
     else:
         kind = model.config
     return HuggingFaceTrunk(model, depth=kind.vision_config.num_hidden_layers + 1, drop_last=1)

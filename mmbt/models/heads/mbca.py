@@ -2,7 +2,7 @@
 from mmaction.registry import MODELS
 from torch import Tensor
 
-from ..losses import symmetric_info_nce
+from ..losses import in_float32, symmetric_info_nce, without_autocast
 from ..structures import VideoEncoding
 from ..trunks import Trunk
 from .base import ObjectiveHead, require_branch
@@ -25,5 +25,7 @@ class MBCAHead(ObjectiveHead):
 
     def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
         # The projection is linear: projecting the mean is the mean of the projections.
-        pooled = trunk.proj(require_branch(encoding, 'MBCA').mean(dim=(1, 2)))
+        pooled, = in_float32(require_branch(encoding, 'MBCA'))
+        with without_autocast(pooled):
+            pooled = trunk.proj(pooled.mean(dim=(1, 2)))
         return self.loss_weight * symmetric_info_nce(pooled, text, self.temperature)

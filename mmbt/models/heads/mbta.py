@@ -2,7 +2,7 @@
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from ..losses import cosine_alignment, token_alignment
+from ..losses import cosine_alignment, in_float32, token_alignment, without_autocast
 from ..structures import VideoEncoding
 from ..trunks import Trunk
 from .base import ObjectiveHead, require_branch
@@ -13,7 +13,8 @@ class MBTAHead(ObjectiveHead):
     """The branch's visible tokens reconstruct CLIP's, Eq. 7.
 
     CLIP's tokens go through its frozen projection, the branch's through W', a fresh linear
-    projection of this head. The error is the mean over tokens and channels.
+    projection of this head. The error is the mean over tokens and channels. Under autocast too, all
+    of it is in float32.
 
     Args:
         width: Channels D of a token; the model fills it in.
@@ -40,8 +41,10 @@ class MBTAHead(ObjectiveHead):
             self.proj = nn.Sequential(nn.Linear(width, embed_dim), nn.LayerNorm(embed_dim))
 
     def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
-        student = self.proj(require_branch(encoding, 'MBTA'))
-        if self.variant == 'released':
-            teacher = trunk.proj(trunk.norm(encoding.clip_tokens))
-            return self.loss_weight * cosine_alignment(student, teacher)
-        return self.loss_weight * token_alignment(student, trunk.proj(encoding.clip_tokens))
+        branch, clip = in_float32(require_branch(encoding, 'MBTA'), encoding.clip_tokens)
+        with without_autocast(branch):
+            student = self.proj(branch)
+            if self.variant == 'released':
+                teacher = trunk.proj(trunk.norm(clip))
+                return self.loss_weight * cosine_alignment(student, teacher)
+            return self.loss_weight * token_alignment(student, trunk.proj(clip))

@@ -13,8 +13,7 @@ from mmbt.class_names import read_classes
 class ZeroShotHead(nn.Module):
     """Score clips by their similarity to class names; the name itself is the query (App. A).
 
-    The names' features are computed once, by :class:`mmbt.engine.ClassPromptHook` before an
-    evaluation or by :meth:`VideoTextModel.set_classes`, and are not saved with the weights.
+    The names' features come from :meth:`VideoTextModel.class_features`.
 
     Args:
         class_file: File with one class name a line.
@@ -47,17 +46,17 @@ class ZeroShotHead(nn.Module):
         self.arch = arch
         self.context_length = context_length
         self.temperature = temperature
-        self.register_buffer('class_features', None, persistent=False)
 
-    def set_class_features(self, features: Tensor) -> None:
-        """Store the names' (C, E) text features."""
-        assert len(features) == len(self.classes)
-        self.class_features = F.normalize(features, dim=-1)
+    def forward(self, video: Tensor, class_features: Tensor) -> Tensor:
+        """Compare videos with the classes.
 
-    def forward(self, video: Tensor) -> Tensor:
-        """(B, E) video embeddings -> (B, C) probabilities of the classes."""
-        if self.class_features is None:
-            raise ValueError('the class names have no features yet; call model.set_classes(), or '
-                             "add dict(type='ClassPromptHook') to custom_hooks")
-        similarity = F.normalize(video, dim=-1) @ self.class_features.T
+        Args:
+            video: (B, E) embeddings.
+            class_features: (C, E) of the names, each of length 1.
+
+        Returns:
+            (B, C) probabilities of the classes.
+        """
+        assert len(class_features) == len(self.classes)
+        similarity = F.normalize(video, dim=-1) @ class_features.T
         return torch.softmax(similarity / self.temperature, dim=-1)

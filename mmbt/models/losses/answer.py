@@ -1,9 +1,9 @@
 """The loss of instruction tuning: what a language model makes of the answers it is told."""
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .gather import global_mean
+from .precision import in_float32
 
 IGNORED = -100
 """A label of what is no word of an answer: prompt, video and padding."""
@@ -25,6 +25,5 @@ def answer_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """
     foretold, told = logits[:, :-1], labels[:, 1:]
     counts = told != IGNORED
-    chosen = foretold[counts]
-    chosen = chosen.to(torch.promote_types(chosen.dtype, torch.float32))
+    chosen, = in_float32(foretold[counts])
     return global_mean(F.cross_entropy(chosen, told[counts], reduction='none'))

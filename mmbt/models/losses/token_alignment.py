@@ -3,12 +3,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .gather import global_mean
+from .precision import in_float32
 
 
 def token_alignment(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared error between tokens of the branch and of CLIP, Eq. 7.
 
-    **Mean** over clips, frames, visible positions and channels. The teacher gets no gradient.
+    **Mean** over clips, frames, visible positions and channels, in float32 at least. The teacher
+    gets no gradient.
 
     Args:
         student: (B, T, N_vis, E).
@@ -18,7 +20,8 @@ def token_alignment(student: Tensor, teacher: Tensor) -> Tensor:
         Scalar. Under several processes it is this process's share, see :func:`global_mean`.
     """
     assert student.shape == teacher.shape, (student.shape, teacher.shape)
-    return global_mean((student - teacher.detach()).square().flatten(1).mean(dim=1))
+    student, teacher = in_float32(student, teacher.detach())
+    return global_mean((student - teacher).square().flatten(1).mean(dim=1))
 
 
 def cosine_alignment(student: Tensor, teacher: Tensor) -> Tensor:
@@ -28,5 +31,6 @@ def cosine_alignment(student: Tensor, teacher: Tensor) -> Tensor:
     over clips, frames and visible positions. Arguments and result as in :func:`token_alignment`.
     """
     assert student.shape == teacher.shape, (student.shape, teacher.shape)
-    cosine = F.cosine_similarity(student, teacher.detach(), dim=-1)
+    student, teacher = in_float32(student, teacher.detach())
+    cosine = F.cosine_similarity(student, teacher, dim=-1)
     return global_mean((2 - 2 * cosine).flatten(1).mean(dim=1))

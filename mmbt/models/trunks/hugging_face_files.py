@@ -3,12 +3,10 @@
 ``from_pretrained`` would read a language model of many gigabytes for it, and would start at random
 what it does not find, which happens with folders saved by another version of transformers.
 """
-import json
 import os
-import pickle
+from pathlib import Path
 from typing import Any, Dict, Iterable, Optional, Tuple
 
-import torch
 import transformers
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
@@ -16,8 +14,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from mmbt.files.hub import hub_is_out_of_reach
-from mmbt.files.safe_load import refusal
+from mmbt.files.safe_load import CheckpointError, check_weights, first_line, read_checkpoint
 
+from .hugging_face_check import (
+    check_config,
+    check_index,
+    check_weights_fit,
+    one_line,
+    read_settings,
+)
 from .towers import HFVision
 
 # model_type of a folder, or of its vision_config -> how transformers' classes begin
@@ -48,6 +53,8 @@ def load_vision(name: str) -> HFVision:
     transformer = empty_tower(name)
     state = vision_state(name)
     weight = state.pop(PROJECTION, None)
+    if weight is not None and weight.ndim != 2:
+        raise ValueError(f'{name}: {PROJECTION} is {tuple(weight.shape)}, no layer')
     try:
         transformer.load_state_dict(state)
     except RuntimeError as error:
@@ -72,12 +79,14 @@ def empty_tower(name: str) -> nn.Module:
     settings = read_json(name, 'config.json')
     whole = settings.get('model_type')
     vision = settings.get('vision_config', settings)
-    kind = KINDS.get(vision.get('model_type', whole))
+    kind = KINDS.get(str(vision.get('model_type', whole)))
     if kind is None or (whole in ('llava', 'blip-2', 'instructblip') and vision is settings):
         raise ValueError(f"{name}: no vision tower of CLIP, BLIP-2 or InstructBLIP in Hugging "
                          f"Face's form (model_type {whole!r})")
-    config = getattr(transformers, kind + 'Config').from_dict(vision)
-    model = getattr(transformers, kind + 'Model')(config)
+    check_weights_fit(name, vision)
+    with one_line(name, 'no vision tower can be built of its config.json'):
+        config = getattr(transformers, kind + 'Config').from_dict(vision)
+        model = getattr(transformers, kind + 'Model')(config)
     return getattr(model, 'vision_model', model)
 
 
@@ -130,7 +139,7 @@ def weight_files(name: str) -> Dict[str, str]:
         if path is not None:
             return dict.fromkeys(read(path, None), file)
         if locate(name, file + '.index.json') is not None:
-            return read_json(name, file + '.index.json')['weight_map']
+            return check_index(name, file + '.index.json', read_json(name, file + '.index.json'))
     raise missing(name, ' or '.join(WEIGHTS))
 
 
@@ -146,24 +155,24 @@ def read(path: str, keys: Optional[Iterable[str]]) -> Dict[str, Any]:
                 if keys is None:
                     return dict.fromkeys(file.keys())
                 return {key: file.get_tensor(key) for key in keys}
-        place = 'meta' if keys is None else 'cpu'
-        state = torch.load(path, map_location=place, weights_only=True)
+        state = read_checkpoint(path, 'meta' if keys is None else 'cpu', mapped=True)
+        check_weights(state, 'content', path)
         return {key: state[key] for key in (state if keys is None else keys)}
-    except pickle.UnpicklingError as error:
-        raise ValueError(refusal(path, str(error))) from error
-    except (RuntimeError, EOFError, SafetensorError) as error:
-        first = (str(error).splitlines() or [''])[0]
-        raise ValueError(f'{path} cannot be read ({first}): is it whole?') from error
+    except CheckpointError:
+        raise
+    except (RuntimeError, LookupError, ValueError, SafetensorError) as error:
+        raise ValueError(f'{path} cannot be read ({first_line(error)}): is it whole?') from error
 
 
 def read_json(name: str, file: str) -> Dict[str, Any]:
-    """A JSON file of a folder or of a model on the hub."""
-    path = must_locate(name, file)
-    try:
-        with open(path, encoding='utf-8') as stream:
-            return json.load(stream)
-    except ValueError as error:
-        raise ValueError(f'{path} cannot be read ({error}): is it whole?') from error
+    """A JSON file of a folder or of a model on the hub.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it cannot be read, or is the config of no model.
+    """
+    content = read_settings(Path(must_locate(name, file)))
+    return check_config(name, content) if file == 'config.json' else content
 
 
 def must_locate(name: str, file: str) -> str:

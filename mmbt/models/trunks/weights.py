@@ -2,19 +2,29 @@
 import copy
 import difflib
 import os
-import pickle
 from typing import Dict, Optional, Union
 
 import huggingface_hub.constants
 import open_clip
 import torch
 from open_clip.factory import load_checkpoint
+from safetensors import SafetensorError
 from torch import nn
 
 from mmbt.files.hub import hub_is_out_of_reach
-from mmbt.files.safe_load import refusal, weights_only
+from mmbt.files.safe_load import (
+    CheckpointError,
+    check_parts,
+    in_line,
+    read_checkpoint,
+    weights_only,
+)
 
 from ..checkpoint import TRUNK
+
+# What open_clip and torch raise for a file of other weights, or of something else.
+MISFITS = (RuntimeError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError,
+           StopIteration, SafetensorError)
 
 
 def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Dict:
@@ -76,6 +86,9 @@ def load_weights(model: nn.Module, arch: Union[str, Dict], path: str) -> None:
     Raises:
         ValueError: If the weights belong to another architecture.
     """
+    if path.endswith(('.npz', '.npy')):
+        raise ValueError(f'{path}: weights of numpy are of models that the branch cannot stand '
+                         'beside; take .safetensors, .bin, .pt or .pth')
     try:
         with weights_only():
             own = own_trunk_weights(path)
@@ -83,17 +96,17 @@ def load_weights(model: nn.Module, arch: Union[str, Dict], path: str) -> None:
                 model.load_state_dict(own, strict=True)
             else:
                 load_checkpoint(model, path, strict=True, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(refusal(path, str(error))) from error
-    except (RuntimeError, KeyError) as error:
-        if 'TorchScript' in str(error):
+    except CheckpointError as error:
+        if 'TorchScript' in error.reason:
             raise ValueError(
                 f'{path} is a TorchScript archive, which may hold code and is not read; take '
                 'open_clip_model.safetensors of the same weights') from error
-        first = str(error).strip().splitlines()[:2]
+        raise
+    except MISFITS as error:
+        first = str(error).strip().splitlines()[:2] or [type(error).__name__]
         name = f'arch {arch!r}' if isinstance(arch, str) else 'the arch dict'
         raise ValueError(f"{path} does not hold the weights of {name}: "
-                         f"{' '.join(line.strip() for line in first)}") from error
+                         f"{' '.join(in_line(line.strip()) for line in first)}") from error
 
 
 def find_weights(arch: Union[str, Dict], pretrained: str) -> str:
@@ -126,8 +139,7 @@ def own_trunk_weights(path: str) -> Optional[Dict[str, torch.Tensor]]:
     """The trunk inside a checkpoint of this project under open_clip's names, None elsewhere."""
     if not path.endswith('.pth'):
         return None
-    checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    state = checkpoint.get('state_dict', {}) if isinstance(checkpoint, dict) else {}
+    state = check_parts(read_checkpoint(path), path).get('state_dict', {})
     trunk = {
         key[len(TRUNK):].replace('text.transformer.', 'text.', 1): value
         for key, value in state.items() if key.startswith(TRUNK)

@@ -59,6 +59,18 @@ CAPTIONS = [
      {'a_1_5.avi': ['a dog runs', 'a dog']}),
     ('msvd', 'test', {'umt.json': [{'video': 'a_1_5.avi', 'caption': ['a dog runs', 'a dog']}]},
      ['a_1_5.avi'], 'msvd_ret_test.json', {'a_1_5.avi': ['a dog runs', 'a dog']}),
+    ('msvd', 'test', {**MSVD, 'youtube_mapping.txt': 'a_1_5 vid1\nb_0_9 vid2\n'},
+     ['vid1.avi', 'vid2.avi'], 'msvd_ret_test.json', {'vid1.avi': ['a dog runs', 'a dog']}),
+    ('msvd', 'test', {**MSVD, 'test_list.txt': 'vid2\n', 'map.txt': 'a_1_5 vid1\nb_0_9 vid2\n'},
+     ['b_0_9.avi'], 'msvd_ret_test.json', {'b_0_9.avi': ['a cat']}),
+    ('msvd', 'test', {'umt.json': [{'video': 'a_1_5.avi', 'caption': ['a dog']}],
+                      'youtube_mapping.txt': 'a_1_5 vid1\n'},
+     ['deep/vid1.mkv'], 'msvd_ret_test.json', {'deep/vid1.mkv': ['a dog']}),
+    ('msvd', 'test', {'umt.jsonl': '{"video": "a_1_5.avi", "caption": "a\u2028dog"}\n'},
+     ['a_1_5.avi'], 'msvd_ret_test.json', {'a_1_5.avi': ['a\u2028dog']}),
+    ('lsmdc', 'test', {'umt.json': [{'video': f'{CLIP}.avi', 'caption': ' He\u2028sits\n\tdown.'}]},
+     [f'flat/{CLIP}.mp4'], 'LSMDC16_challenge_1000_publictect.csv',
+     {f'1004_Movie/{CLIP}.avi': ['He\u2028sits down.']}),
 ]
 
 
@@ -99,9 +111,47 @@ class Caller:
     (pickle.dumps(Caller()), 'is refused, it asks for builtins.print'),
     (pickle.dumps({'a': [Path('x')]}), 'is refused, it asks for pathlib'),
     (pickle.dumps(MSVD_PICKLE)[:40], 'cannot be read as a pickle'),
-    (b'text', 'cannot be read as a pickle'), (b'', 'cannot be read as a pickle')])
+    (b'text', 'cannot be read as a pickle'), (b'', 'cannot be read as a pickle'),
+    (b'\x80\x02]r\xff\xff\xff\x7fj\xff\xff\xff', 'cannot be read as a pickle'),
+    (b'\x80\x04\x8d\xff\xff\xff\xff\xff\xff\xff\x00', 'cannot be read as a pickle'),
+    (b'(' * 5_000 + b'l' * 5_000, 'cannot be read as a pickle')])
 def test_a_pickle_that_is_not_plain_is_refused(tmp_path, capsys, content, message):
     (tmp_path / 'raw-captions.pkl').write_bytes(content)
     with pytest.raises(ValueError, match=message) as error:
         load_plain_pickle(str(tmp_path / 'raw-captions.pkl'))
     assert '\n' not in str(error.value) and capsys.readouterr().out == ''
+
+
+def test_a_pickle_that_repeats_itself_is_refused(tmp_path):
+    """3,000 references to one list of 3,000 words: nine million words in some 30 kB."""
+    words = ['word'] * 3_000
+    (tmp_path / 'raw-captions.pkl').write_bytes(pickle.dumps({'a_1_5': [words] * 3_000}, 2))
+    listed = write(tmp_path / 'test_list.txt', 'a_1_5\n')
+    (tmp_path / 'videos').mkdir()
+    with pytest.raises(ValueError, match='raw-captions.pkl names the same captions over and over'):
+        prepare('msvd', [str(tmp_path / 'raw-captions.pkl'), listed], str(tmp_path / 'videos'),
+                str(tmp_path / 'out'))
+
+
+def test_empty_captions_are_left_out_and_said(tmp_path):
+    path = write(tmp_path / 'test_data.json', [
+        dict(video='a.mov', description=' '), dict(video='a.mov', description='one'),
+        dict(video='b.mov', description='')])
+    place(tmp_path / 'videos', 'a.mov', 'b.mov')
+    counts, = prepare('didemo', [path], str(tmp_path / 'videos'), str(tmp_path / 'out'))
+    assert json.loads((tmp_path / 'out/didemo_ret_test.json').read_text()) == {'a.mov': ['one']}
+    assert counts.lines()[-1] == '  2 empty captions are left out'
+    path = write(tmp_path / 'test_data.json', [dict(video='a.mov', description=' ')])
+    with pytest.raises(ValueError, match='test_data.json: all of its 1 captions are empty'):
+        prepare('didemo', [path], str(tmp_path / 'videos'), str(tmp_path / 'out'))
+
+
+def test_names_of_videos_do_nothing_on_a_terminal(tmp_path):
+    path = write(tmp_path / 'a.json', {'\x1b[31m\u202ex.mp4': ['x'], 'y.mp4': ['y']})
+    place(tmp_path / 'videos', 'y.mp4')
+    counts, = prepare('msrvtt', [path], str(tmp_path / 'videos'), str(tmp_path / 'out'))
+    shown = '\n'.join(counts.lines()) + (tmp_path / 'out/missing_test.txt').read_text()
+    assert shown.count(r'\x1b[31m\u202ex.mp4') == 2 and '\x1b' not in shown
+    path = write(tmp_path / 'a.json', {'a\nb.mp4': ['x']})
+    with pytest.raises(ValueError, match=r"a.json: 'a\\nb.mp4' is no name of a video"):
+        prepare('msrvtt', [path], str(tmp_path / 'videos'), str(tmp_path / 'out'))

@@ -45,7 +45,8 @@ def test_prompts_of_a_file_go_before_ours():
 
 
 @pytest.mark.parametrize('content, words', [
-    ([], 'must hold a JSON object of prompts'), ('words', 'must hold a JSON object'),
+    ([], 'p.json must hold a JSON dict but holds a list: is it the file of prompts'),
+    ('words', 'p.json line 1 is not valid JSON'),
     (dict(detail='text'), 'must hold'), (dict(detail=dict(user='{question}')), 'must hold'),
     (dict(detail=dict(system=3, user='x')), 'must hold'),
     (dict(other=dict(system='', user='')), "no prompt 'other', they are correctness, "),

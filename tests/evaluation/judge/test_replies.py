@@ -10,6 +10,15 @@ from mmbt.evaluation.judge import Verdict, parse_reply
     ("Here is my grade: {'score': 1}. Good luck!", 1), ("{'score': '4'}", 4),
     ('{"score": 3, "why": null, "sure": true}', 3), ("{'score': 2}\n{'score': 2}", 2),
     ("{a set} {'score': 2}", 2), ('{\n  "score": 4\n}', 4),
+    ("{'score': '4/5'}", 4), ("{'score': 3.5/5}", 3.5), ("{score: 4 out of 5}", 4),
+    ("{{'score': 4}}", 4), ("{'score': 4}" + ' ' * 20_000, 4),
+    ('{"Score": 2,}', 2), ("{'score': 4, 'why': {'facts': [1, (2, 3)], 'set': {}}}", 4),
+    ("{'result': {'score': 4, 'of': 5}}", 4), ("{'judges': [{'score': 1}, {'score': 3}]}", 3),
+    ("{'score': 2} at first, then {'score': 3}", 3), ("{'score': 3} {'sure': True}", 3),
+    ("<think>{'score': 1} seems low</think>{'score': 4}", 4),
+    ("The form is {'score': 4.8}. The answer names no dog.\n\n**{'score': 1.5}**", 1.5),
+    ('<Thinking>' + 'hm {' * 20_000 + "</Thinking> {'score': 4}", 4),
+    (' ' * 20_000 + "{'score': 4}", 4), ("{'score': 4, 'why': 'a } in \\' quotes {'}", 4),
 ])
 def test_a_score_is_read(text, score):
     assert parse_reply(text, is_qa=False) == Verdict(score)
@@ -19,6 +28,10 @@ def test_a_score_is_read(text, score):
     ("{'pred': 'yes', 'score': 4}", Verdict(4, True)),
     ('{"pred": "No", "score": 0}', Verdict(0, False)),
     ("```\n{'score': 5, 'pred': ' YES '}\n```", Verdict(5, True)),
+    ("{'pred': yes, 'score': 4}", Verdict(4, True)), ('{pred: No, score: 0}', Verdict(0, False)),
+    ("{'evaluation': {'pred': 'no', 'score': '1/5'}}", Verdict(1, False)),
+    ("I think of {'pred': 'yes', 'score': 5}, but no: {'pred': 'no', 'score': 1} {'note': 'x'}",
+     Verdict(1, False)),
 ])
 def test_right_or_wrong_is_read(text, verdict):
     assert parse_reply(text, is_qa=True) == verdict
@@ -30,11 +43,15 @@ def test_right_or_wrong_is_read(text, verdict):
     ("{'grade': 4}", "'score' must be a number"), ("{'score': None}", "'score' must be a number"),
     ("{'score': 'high'}", "'score' must be a number"), ("{'score': [4]}", 'must be a number'),
     ("{'score': 5.1}", 'must be from 0 to 5'), ("{'score': -1}", 'must be from 0 to 5'),
-    ('{"score": NaN}', 'must be from 0 to 5'), ("{'score': True}", 'must be from 0 to 5'),
+    ('{"score": NaN}', 'must be a number'), ("{'score': True}", 'must be a number'),
     ('{"score": 1e999}', 'must be from 0 to 5'), ("{'score': 10}", 'must be from 0 to 5'),
-    ("{'score': 2} or {'score': 3}", 'different grades'),
+    ("{'score': 2, 'score': 3}", 'different grades'), ("{'score': '8/10'}", 'must be a number'),
+    ("{'score': '1_0'}", 'must be a number'), ("{'score': 7/5}", 'must be from 0 to 5'),
+    ("{'score': 3} {'score': 9}", 'must be from 0 to 5'), ("{'score': ''}", 'must be a number'),
+    ("so {'score': 1}</think>\n4", 'no dictionary'), ("<think>{'score': 1}", 'no dictionary'),
     ("{'score': __import__('os').getpid() % 5}", 'no dictionary'), ('{' * 9999, 'no dictionary'),
-    (' ' * 20_000 + "{'score': 4}", 'no dictionary'),
+    ("{'score': 4}" + ' x' * 20_000, 'no dictionary'), ("{'score': 4", 'no dictionary'),
+    ('{"score":' * 5_000, 'no dictionary'), ("{'score': [" * 3_000, 'no dictionary'),
 ])
 def test_no_score_is_an_error(text, words):
     with pytest.raises(ValueError, match=words) as caught:
@@ -45,6 +62,7 @@ def test_no_score_is_an_error(text, words):
 @pytest.mark.parametrize('text', [
     "{'score': 4}", "{'pred': 'maybe', 'score': 4}", "{'pred': True, 'score': 4}",
     "{'pred': 'yes or no', 'score': 4}", "{'pred': ['yes'], 'score': 4}",
+    "{'pred': yes or no, 'score': 4}", "{'pred': {'yes': 1}, 'score': 4}",
 ])
 def test_neither_yes_nor_no_is_an_error(text):
     with pytest.raises(ValueError, match="'pred' must be 'yes' or 'no'"):

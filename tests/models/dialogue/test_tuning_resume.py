@@ -35,11 +35,7 @@ def config(folder, work_dir, *hooks, **options):
         'model.dialogue.dtype': 'bfloat16', 'train_dataloader.batch_size': BATCH,
         'train_dataloader.sampler.shuffle': True, 'optim_wrapper.type': 'AmpOptimWrapper',
         'optim_wrapper.dtype': 'bfloat16', **options})
-    made.param_scheduler = [
-        dict(type='LinearLR', start_factor=0.01, begin=0, end=0.5, by_epoch=True,
-             convert_to_iter_based=True),
-        dict(type='CosineAnnealingLR', T_max=1.5, begin=0.5, end=2, by_epoch=True,
-             convert_to_iter_based=True)]
+    made.param_scheduler = dict(type='WarmUpCosineLR', warmup=0.25, by_epoch=False)
     made.custom_hooks = [dict(type='CheckpointHook', by_epoch=False, interval=6),
                          dict(type='BranchFileHook'), *hooks]
     return made
@@ -47,13 +43,13 @@ def config(folder, work_dir, *hooks, **options):
 
 def test_a_run_that_is_cut_short_ends_as_one_that_is_not(tmp_path):
     write_world(tmp_path)
-    batches = -(-2 * PAIRS * ROUNDS // BATCH)
+    batches = 2 * PAIRS * ROUNDS // BATCH
     run(config(tmp_path, tmp_path / 'peace'))
     torch.manual_seed(3)
     with pytest.raises(CutShort):  # within the second epoch
         Runner.from_cfg(config(tmp_path, tmp_path / 'war',
                                dict(type='StopAt', iteration=batches + 6))).train()
-    assert (tmp_path / 'war/last_checkpoint').read_text().endswith(f'iter_{batches + 4}.pth')
+    assert (tmp_path / 'war/last_checkpoint').read_text().endswith(f'iter_{batches + 5}.pth')
     torch.manual_seed(5)
     runner = Runner.from_cfg(config(tmp_path, tmp_path / 'war', resume=True))
     runner.train()

@@ -1,0 +1,97 @@
+"""The newest checkpoint of a work folder that is whole."""
+import os
+import re
+from pathlib import Path
+from typing import Callable, List, Optional, Tuple, Union
+
+from .whole_zip import damage_of
+
+RECORD = 'last_checkpoint'
+SAVED = re.compile(r'(iter|epoch)_(\d+)\.pth')
+
+
+def latest_checkpoint(folder: Union[str, Path],
+                      tell: Callable[[str], object] = lambda line: None) -> Optional[str]:
+    """The checkpoint that a run in a folder goes on from.
+
+    It is the one that ``last_checkpoint`` names, by its name in this folder, since the folder may
+    have been copied; where that is missing, lost or damaged, the newest of the folder's others. A
+    file of another folder is taken where this one has none.
+
+    Args:
+        folder: The work folder.
+        tell: Called with one line where it is not the one that was recorded.
+
+    Returns:
+        Its path; None where there is none.
+
+    Raises:
+        ValueError: If there are some, and all are damaged.
+    """
+    folder = Path(folder)
+    recorded = read_record(folder)
+    if '://' in recorded:  # kept on a server
+        return recorded
+    inside = folder / Path(recorded).name if recorded else folder
+    candidates = ([inside] if recorded and inside.is_file() else []) + [
+        path for path in saved(folder) if path != inside]
+    if not candidates and recorded and Path(recorded).is_file():
+        tell(f'{folder} holds no checkpoint; {RECORD} in it names one of another folder, which is '
+             f'taken: {recorded}')
+        candidates = [Path(recorded)]
+    return first_whole(candidates, inside if recorded else None, tell)
+
+
+def first_whole(candidates: List[Path], recorded: Optional[Path],
+                tell: Callable[[str], object]) -> Optional[str]:
+    """The first of some checkpoints that is not damaged; see :func:`latest_checkpoint`."""
+    damaged: List[Tuple[Path, str]] = []
+    for path in candidates:
+        why = damage_of(path) or strangeness_of(path)
+        if why is None:
+            if damaged:
+                names = ', '.join(f'{each} ({reason})' for each, reason in damaged)
+                tell(f'{names} cannot be used; going on from {path}')
+            elif recorded is not None and path != recorded and not recorded.is_file():
+                tell(f'{recorded} is missing; going on from {path}')
+            return str(path)
+        damaged.append((path, why))
+    if damaged:
+        path, why = damaged[0]
+        raise ValueError(f'{path} cannot be used ({why}), nor can any other checkpoint in '
+                         f'{path.parent}: copy one anew, or train without --resume')
+    return None
+
+
+def strangeness_of(path: Path) -> Optional[str]:
+    """What is wrong with a file that begins neither as a zip file nor as torch's older ones."""
+    with open(path, 'rb') as file:
+        head = file.read(2)
+    return None if head[:1] == b'\x80' or head == b'PK' else 'it is no checkpoint'
+
+
+def read_record(folder: Path) -> str:
+    """What ``last_checkpoint`` says, '' where a kill or a full disk has emptied it."""
+    try:
+        return os.fsdecode((folder / RECORD).read_bytes().strip(b'\0 \r\n'))
+    except FileNotFoundError:
+        return ''
+
+
+def saved(folder: Path) -> List[Path]:
+    """A folder's checkpoints, the newest first.
+
+    Of those by iterations, and of those by epochs, a higher number is newer, whatever times a copy
+    has given them; between the two kinds the time decides.
+    """
+    by_kind: List[List[Path]] = []
+    for kind in ('iter', 'epoch'):
+        numbered = {int(match[2]): path for path in folder.glob(f'{kind}_*.pth')
+                    if (match := SAVED.fullmatch(path.name))}
+        by_kind.append([numbered[number] for number in sorted(numbered, reverse=True)])
+    iters, epochs = by_kind
+    merged: List[Path] = []
+    while iters and epochs:
+        later = max((iters, epochs), key=lambda kind: kind[0].stat().st_mtime_ns)
+        merged.append(later.pop(0))
+    return merged + iters + epochs

@@ -1,0 +1,38 @@
+"""The text features of class names, kept for as long as the weights that made them."""
+from typing import Callable, Hashable, Optional, Tuple
+
+from torch import Tensor, nn
+
+
+class KeptFeatures:
+    """Features that are computed at first use, and anew once what made them has changed.
+
+    Weights that were trained, loaded, or brought to another precision or device are noticed by
+    themselves; :meth:`forget` is for what leaves no mark, such as an exchange of ``.data``.
+    """
+
+    def __init__(self) -> None:
+        self.kept: Optional[Tuple[Hashable, Tensor]] = None
+
+    def forget(self) -> None:
+        """Compute them anew at the next use."""
+        self.kept = None
+
+    def get(self, made_by: nn.Module, names: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+        """The features of these names by this module.
+
+        Args:
+            made_by: What encodes them.
+            names: What is encoded, and how.
+            compute: Makes the features.
+        """
+        mark = names, tuple(map(state_of, made_by.parameters()))
+        if self.kept is None or self.kept[0] != mark:
+            self.kept = mark, compute()
+        return self.kept[1]
+
+
+def state_of(weight: Tensor) -> Tuple:
+    """Another value once a weight was moved, cast or written to."""
+    written = 0 if weight.is_inference() else weight._version
+    return weight.data_ptr(), written, weight.dtype, weight.device

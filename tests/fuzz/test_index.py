@@ -1,0 +1,127 @@
+"""Indexes of videos and journals of results that nobody meant."""
+import io
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+
+from mmbt.apis.search_index import VideoIndex
+from mmbt.files.append_log import Journal
+from support.fuzz import Door, fuzz
+
+MADE_BY = ('model', 'pipeline')
+
+
+def index():
+    """Five videos, two of them broken."""
+    found = VideoIndex(4)
+    for number in range(3):
+        vector = np.eye(4, dtype=np.float32)[number]
+        found.put(f'/videos/{number}ü.mp4', (10 + number, 10**18), vector)
+    found.broken.update({'/videos/x.mp4': 'cut short', '/videos/y.mp4': 'empty'})
+    return found
+
+
+def index_examples(folder):
+    index().save(folder / 'example.npz', MADE_BY)
+    return [folder / 'example.npz']
+
+
+def load_index(path):
+    found = VideoIndex.load(path, MADE_BY)
+    assert np.isfinite(found.embeddings).all() and len(found.embeddings) == len(found.videos)
+
+
+def array_examples(folder):
+    """The arrays of an index apart; each is put into a zip with the right checksum."""
+    index().save(folder / 'whole.npz', MADE_BY)
+    (folder / 'example').mkdir()
+    with zipfile.ZipFile(folder / 'whole.npz') as file:
+        file.extractall(folder / 'example')
+    return [folder / 'example']
+
+
+def load_arrays(folder):
+    path = folder.with_suffix('.npz')
+    with zipfile.ZipFile(path, 'w') as file:
+        for each in folder.iterdir():
+            file.write(each, each.name)
+    load_index(path)
+
+
+def journal_examples(folder):
+    with Journal(folder / 'example.jsonl', dict(model='a', seed=1)) as journal:
+        for number in range(5):
+            journal.append(dict(id=f'q{number}', answer='yes'))
+    return [folder / 'example.jsonl']
+
+
+def load_journal(path):
+    shutil.copy(path, path.with_name('example.copy'))  # a journal takes out a line cut short
+    with Journal(path.with_name('example.copy'), dict(model='a', seed=1)) as journal:
+        assert all(isinstance(record, dict) for record in journal.records)
+
+
+DOORS = [
+    Door('index', index_examples, load_index),
+    Door('arrays of an index', array_examples, load_arrays),
+    Door('journal', journal_examples, load_journal),
+]
+
+
+@pytest.mark.parametrize('door', DOORS, ids=lambda door: door.name)
+def test_a_value_or_one_line(door, tmp_path):
+    tally = fuzz(door, tmp_path)
+    assert tally.faults == [] and tally.refused > 20
+
+
+def npy(header, data=b''):
+    """An .npy file with this header."""
+    text = header.encode() + b' ' * (-len(header) % 64) + b'\n'
+    return b'\x93NUMPY\x01\x00' + len(text).to_bytes(2, 'little') + text + data
+
+
+@pytest.mark.parametrize('header', [
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (1152921504606846976, 4)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4)}",
+    "{'descr': '<U99999999', 'fortran_order': False, 'shape': (3,)}",
+    "{'descr': '|O', 'fortran_order': False, 'shape': (3, 4)}",
+    "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (12,)}",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (" + '(' * 200 + ')' * 200 + ")}"])
+def test_a_header_that_claims_more_than_there_is_takes_no_memory(header, tmp_path):
+    index().save(tmp_path / 'index.npz', MADE_BY)
+    data = io.BytesIO()
+    with zipfile.ZipFile(tmp_path / 'index.npz') as old, zipfile.ZipFile(data, 'w') as new:
+        for name in old.namelist():
+            new.writestr(name, npy(header, bytes(48)) if name == 'embeddings.npy'
+                         else old.read(name))
+    (tmp_path / 'index.npz').write_bytes(data.getvalue())
+    with pytest.raises(ValueError, match='index.npz is no index of videos, or damaged$'):
+        load_index(tmp_path / 'index.npz')
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda found: found.embeddings.__setitem__((1, 2), np.nan), '1ü.mp4.* not of finite numbers'),
+    (lambda found: found.embeddings.__setitem__((0, 0), np.inf), '0ü.mp4.* not of finite numbers'),
+    (lambda found: found.broken.update({'/videos/0ü.mp4': 'x'}), "0ü.mp4' twice")])
+def test_an_index_that_cannot_be_is_refused(change, words, tmp_path):
+    found = index()
+    change(found)
+    found.save(tmp_path / 'index.npz', MADE_BY)
+    with pytest.raises(ValueError, match=f'index.npz.*{words}'):
+        load_index(tmp_path / 'index.npz')
+
+
+def test_a_packed_index_is_read_and_a_bomb_refused(tmp_path):
+    index().save(tmp_path / 'index.npz', MADE_BY)
+    with zipfile.ZipFile(tmp_path / 'index.npz') as old, zipfile.ZipFile(
+            tmp_path / 'packed.npz', 'w', zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert np.array_equal(VideoIndex.load(tmp_path / 'packed.npz', MADE_BY).embeddings,
+                          index().embeddings)
+    with zipfile.ZipFile(tmp_path / 'packed.npz', 'a', zipfile.ZIP_DEFLATED) as file:
+        file.writestr('zeros.npy', bytes(100 * 10**6))
+    with pytest.raises(ValueError, match='packed.npz is no index of videos, or damaged$'):
+        load_index(tmp_path / 'packed.npz')

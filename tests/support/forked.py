@@ -1,0 +1,88 @@
+"""Work done in a fork of the test's process, which has imported everything: killed, or limited."""
+import contextlib
+import io
+import os
+import resource
+import signal
+import sys
+import traceback
+
+
+def fork(work):
+    """Start ``work`` in a fork that leads a process group; return its id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        os.setsid()
+        work()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+
+
+def fork_until_told(work):
+    """The same, once ``work`` has called what it is given; as (process id, pipe's end)."""
+    reader, writer = os.pipe()
+
+    def told():
+        os.write(writer, b'.')
+
+    child = fork(lambda: work(told))
+    os.close(writer)
+    assert os.read(reader, 1) == b'.'
+    os.close(reader)
+    return child
+
+
+def kill(child):
+    """End a fork as a power cut would."""
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def finish(child):
+    """Wait for a fork, which must end well."""
+    _, status = os.waitpid(child, 0)
+    assert status == 0
+
+
+def run_limited(work, largest=None):
+    """Run a tool's ``work`` in a fork.
+
+    Args:
+        work: Returns, or exits as tools do.
+        largest: Bytes that a file may have, in the place of a disk that is full.
+
+    Returns:
+        What ``sys.exit`` was given, or 0; and the lines of stdout and stderr.
+    """
+    reader, writer = os.pipe()
+
+    def limited():
+        os.close(reader)
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+        sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(number, 'w'), write_through=True)
+                                  for number in (1, 2))
+        if largest is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        code = 0
+        try:
+            work()
+        except SystemExit as end:
+            code = end.code
+        except BaseException:
+            code = traceback.format_exc()
+        with contextlib.suppress(OSError):
+            print(f'\nended: {code}')
+        os._exit(0)
+
+    child = fork(limited)
+    os.close(writer)
+    with open(reader, encoding='utf-8', errors='surrogateescape') as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    lines, _, code = said.rpartition('\nended: ')
+    return code.strip(), [line for line in lines.splitlines() if line.strip()]
