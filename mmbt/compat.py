@@ -44,6 +44,7 @@ def apply() -> None:
     supply_drn_localizer()
     restore_transformers_names()
     guard_checkpoints()
+    refuse_configs_in_checkpoints()
     launch_without_gpu()
     wrap_models_on_cpu()
     allow_amp_on_cpu()
@@ -161,6 +162,26 @@ def guard_checkpoints() -> None:
     for name, deed in (('load_checkpoint', 'loaded'), ('resume', 'resumed from')):
         original = getattr(Runner, name)
         _replace(Runner, name, original, naming(original, deed))
+
+
+def refuse_configs_in_checkpoints() -> None:
+    """Never run the config that a checkpoint holds, which is Python.
+
+    mmengine's inferencers, MMAction2's among them, run it where they are given weights alone.
+    https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/infer/infer.py#L476
+    """
+    from mmengine.infer import BaseInferencer
+
+    original = BaseInferencer._init_model
+
+    @wraps(original)
+    def init_model(self: Any, cfg: Any, weights: Any, device: str = 'cpu') -> Any:
+        if not cfg:
+            raise ValueError(f'{weights}: name its config file too; the config that a checkpoint '
+                             'holds is Python, and is not run')
+        return original(self, cfg, weights, device)
+
+    _replace(BaseInferencer, '_init_model', original, init_model)
 
 
 def launch_without_gpu() -> None:

@@ -72,8 +72,8 @@ def test_by_default_it_stands_beside_openais_clip():
 
 def test_a_branch_of_other_sizes_is_refused_by_name(tmp_path):
     source = save(conversation(released()), tmp_path / 'btadapter_weight.bin')
-    with pytest.raises(ValueError, match=r'^model.vision_tower.btadapter_cls_token: \(64,\) in the '
-                       r'file, \(1024,\) in ViT-L-14-quickgelu'):
+    with pytest.raises(ValueError, match=r'weight.bin: model.vision_tower.btadapter_cls_token: '
+                       r'\(64,\) in the file, \(1024,\) in ViT-L-14-quickgelu'):
         converted(source, tmp_path, arch=None)
     assert not (tmp_path / 'out.pth').exists()
 

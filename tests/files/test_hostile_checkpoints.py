@@ -1,13 +1,13 @@
 """Checkpoints built to run code, to read memory that is not theirs, or to end the process."""
-import sys
+import resource
 
 import numpy as np
 import pytest
 import torch
+from mmaction.apis.inferencers import ActionRecogInferencer
 from mmengine.runner import CheckpointLoader
 
 import mmbt  # noqa: F401
-from support import pickles
 from support.pickles import (
     built,
     bytes_of,
@@ -139,6 +139,19 @@ def test_a_config_in_meta_is_dropped_however_it_is_held(tmp_path):
     assert CheckpointLoader.load_checkpoint(path)['meta'] == dict(epoch=3)
 
 
+@pytest.mark.parametrize('place', ['meta', 'message_hub'])
+def test_a_config_in_a_checkpoint_is_not_run_by_inferencers(tmp_path, place):
+    """They run it as Python where they are given weights alone."""
+    path, touched = str(tmp_path / 'stranger.pth'), tmp_path / 'touched'
+    code = f'import pathlib; pathlib.Path({str(touched)!r}).touch(); model = dict(type="x")'
+    parts = dict(meta=dict(meta=dict(cfg=code)),
+                 message_hub=dict(message_hub=dict(runtime_info=dict(cfg=code))))
+    torch.save(dict(state_dict={}, **parts[place]), path)
+    with pytest.raises(ValueError, match=f'^{path}: name its config file too'):
+        ActionRecogInferencer(model=None, weights=path)
+    assert not touched.exists()
+
+
 def test_the_builder_of_these_files_makes_what_torch_saves(tmp_path):
     path = write_checkpoint(tmp_path / 'own.pth', dict_of(
         a=tensor(), b=tensor((2, 1), (1, 2)), c=array(dtype('f8'), data=np.float64(3).tobytes()),
@@ -162,7 +175,6 @@ def test_arrays_of_numpy_1_and_2_in_either_order(tmp_path, package, order):
 
 def test_a_file_of_few_bytes_takes_little_memory(tmp_path):
     """The memo of Python's own C unpickler grows to the largest index: 64 GB for 5 bytes."""
-    import resource
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for name, attack in (('memo', b'Nr\xff\xff\xff\xff'), ('long', b'\x8b\xff\xff\xff\x7f'),
                          ('text', b'X\xff\xff\xff\x7f'),
@@ -173,4 +185,3 @@ def test_a_file_of_few_bytes_takes_little_memory(tmp_path):
         except ValueError as error:
             assert str(path) in str(error)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
-    assert sys.getrecursionlimit() and pickles

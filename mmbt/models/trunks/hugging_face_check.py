@@ -17,7 +17,7 @@ FILE = re.compile(r'[\w][\w.-]*\.(safetensors|bin)')
 MOST = dict(vocab_size=4_000_000, num_hidden_layers=512, num_attention_heads=1_024,
             image_size=8_192, patch_size=1_024, num_query_tokens=65_536,
             max_position_embeddings=2**24)
-MOST_WIDTH, MOST_NUMBER = 65_536, 2**40
+MOST_WIDTH, MOST_NUMBER = 65_536, 1e31
 MOST_BYTES = 2**24  # of a JSON file
 SLACK, SMALL = 8, 2**26  # weights that a config may ask for, by the bytes of its files
 
