@@ -12,11 +12,12 @@ from mmengine.hooks import Hook
 import mmbt.ablation.configs
 import mmbt.datasets.world
 from mmbt.ablation import row as module
-from mmbt.ablation.row import main, run_row
+from mmbt.ablation.row import alone, main, run_row
 from mmbt.ablation.sources import made_by
 from mmbt.ablation.summary import read_result
 from mmbt.ablation.tables import Row
 from mmbt.ablation.worlds import SHAPES, prepare_shapes
+from mmbt.files.lock import Lock
 
 EPOCHS = 3  # of 4
 
@@ -183,3 +184,13 @@ def test_a_row_that_trains_nothing(watched, data, monkeypatch):
     with pytest.raises(SystemExit, match='changed since this run was planned'):
         main()
     assert len(calls) == 1
+
+
+def test_a_row_is_run_by_one_at_a_time(tmp_path, monkeypatch):
+    """By one command, that is, whose processes share it."""
+    with Lock(tmp_path / 'row.lock'):
+        with pytest.raises(ValueError, match=f'^{tmp_path} is being written by another run .proc'):
+            run_row('table7_vtc', SHAPES, 0, tmp_path, tmp_path)
+        monkeypatch.setenv('RANK', '1')
+        with alone(tmp_path):
+            pass

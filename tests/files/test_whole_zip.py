@@ -53,6 +53,19 @@ def test_a_bit_at_a_hundred_places_is_found_or_changes_nothing(checkpoint):
     assert found > 70
 
 
+@pytest.mark.skipif(not hasattr(torch.serialization, 'set_crc32_options'), reason='an older torch')
+def test_a_file_that_torch_wrote_without_checksums_is_not_judged_by_them(tmp_path):
+    path = tmp_path / 'a.pth'
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save(torch.arange(9.), path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert damage_of(path) is None
+    path.write_bytes(path.read_bytes()[:-9])
+    assert damage_of(path).startswith('it is cut short')
+
+
 def test_files_of_another_kind_are_not_judged(tmp_path):
     torch.save(torch.zeros(3), tmp_path / 'old.pth', _use_new_zipfile_serialization=False)
     assert damage_of(tmp_path / 'old.pth') is None
