@@ -131,7 +131,8 @@ def test_msvds_mapping_gives_a_video_its_other_name(tmp_path):
                                           str(tmp_path), str(mapping))
     assert paths == {'vid1': f'{tmp_path}/-4wsuPCjDBc_5_15.avi', 'vid3': f'{tmp_path}/vid3.avi',
                      'x_1_2.avi': f'{tmp_path}/deep/vid2.mkv'} and missing == ['vid4']
-    for text, words in (('a_1_2 vid1\nb', 'line 2 must be'), ('a vid1\nb vid1', 'line 2 gives vid1')):
+    for text, words in (('a_1_2 vid1\nb', 'line 2 must be'),
+                        ('a vid1\nb vid1', 'line 2 gives vid1')):
         mapping.write_text(text)
         with pytest.raises(ValueError, match=f'youtube_mapping.txt {words}'):
             find_question_videos(videos_of('vid1'), str(tmp_path), str(mapping))

@@ -1,9 +1,11 @@
 """Text files of others: encodings, ends of lines, JSON and tables, and how each is refused."""
+import ast
 import json
+from pathlib import Path
 
 import pytest
 
-from mmbt.files import json_text, tables, text
+from mmbt.files import json_text, shown, tables, text
 from mmbt.files.json_text import DEEPEST, parse_json, read_json
 from mmbt.files.tables import read_rows, read_table
 from mmbt.files.text import read_lines, read_text
@@ -148,3 +150,14 @@ def test_a_text_by_itself_is_named_as_its_caller_says():
     with pytest.raises(ValueError, match=r'^reply 3 is not valid JSON'):
         parse_json('{', 'reply 3')
     assert tables.delimiter_of('x.TSV') == '\t' and json_text.is_json('a.NDJSON')
+
+
+@pytest.mark.parametrize('module', [text, tables, json_text, shown], ids=lambda each: each.__name__)
+def test_they_need_python_alone(module):
+    tree = ast.parse(Path(module.__file__).read_text(encoding='utf-8'))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
+             for alias in node.names}
+    names |= {node.module for node in ast.walk(tree)
+              if isinstance(node, ast.ImportFrom) and not node.level}
+    assert names <= {'collections.abc', 'csv', 'functools', 'json', 'logging', 'os', 'os.path',
+                     're', 'typing', 'unicodedata'}
