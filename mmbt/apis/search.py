@@ -1,6 +1,7 @@
 """Search and label videos by text, without any training on them."""
 import copy
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
@@ -279,7 +280,7 @@ def check_labels(classes: Sequence[str], top: int, temperature: float) -> Tuple[
     """The names of classes; ValueError for what :meth:`VideoSearch.label` refuses."""
     if isinstance(classes, str) or len(classes) < 2:
         raise ValueError(f'classes must be the names of at least two, got {classes!r}')
-    twice = [name for place, name in enumerate(classes) if name in classes[:place]]
+    twice = [name for name, count in Counter(classes).items() if count > 1]
     if twice:
         raise ValueError(f'class {twice[0]!r} is named twice')
     check_top(top)

@@ -3,6 +3,7 @@ import json
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Optional, Union
 
@@ -83,8 +84,8 @@ def parse_json(text: str, where: str, with_lines: bool = False,
             joined = Repeated(joined)
             joined.pairs = pairs
             if twice is not None:
-                keys = [key for key, _ in pairs]
-                twice.extend(key for key in joined if keys.count(key) > 1)
+                counts = Counter(key for key, _ in pairs)
+                twice.extend(key for key, count in counts.items() if count > 1)
         return joined
 
     def place(position: int) -> str:

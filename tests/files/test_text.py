@@ -1,9 +1,11 @@
 """Text files of others: encodings, ends of lines, JSON and tables, and how each is refused."""
+import ast
 import json
+from pathlib import Path
 
 import pytest
 
-from mmbt.files import json_text, tables, text
+from mmbt.files import json_text, shown, tables, text
 from mmbt.files.json_text import DEEPEST, parse_json, read_json
 from mmbt.files.tables import read_rows, read_table
 from mmbt.files.text import read_lines, read_text
@@ -111,6 +113,14 @@ def test_keys_that_occur_twice_are_counted_and_kept(write):
     assert "file.txt: 2 keys occur twice in one object, such as 'c'; the last of each" in line
 
 
+def test_keys_that_occur_twice_are_counted_soon(write):
+    """All of 200,000 keys: each would be compared with each in hours."""
+    lines = []
+    keys = ', '.join(f'"{key}": 0' for key in range(100_000))
+    assert len(read_json(write(f'{{{keys}, {keys}}}'), report=lines.append)) == 100_000
+    assert '100,000 keys occur twice' in lines[0]
+
+
 def test_json_lines_are_known_by_their_name(write):
     lines = '{"a": 1}\r\n\n[2]\n"\u2028"\n'
     for name in ('x.jsonl', 'x.ndjson', 'x.JSONL'):
@@ -148,3 +158,14 @@ def test_a_text_by_itself_is_named_as_its_caller_says():
     with pytest.raises(ValueError, match=r'^reply 3 is not valid JSON'):
         parse_json('{', 'reply 3')
     assert tables.delimiter_of('x.TSV') == '\t' and json_text.is_json('a.NDJSON')
+
+
+@pytest.mark.parametrize('module', [text, tables, json_text, shown], ids=lambda each: each.__name__)
+def test_they_need_python_alone(module):
+    tree = ast.parse(Path(module.__file__).read_text(encoding='utf-8'))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
+             for alias in node.names}
+    names |= {node.module for node in ast.walk(tree)
+              if isinstance(node, ast.ImportFrom) and not node.level}
+    assert names <= {'collections', 'collections.abc', 'csv', 'functools', 'json', 'logging', 'os',
+                     'os.path', 're', 'typing', 'unicodedata'}

@@ -97,13 +97,14 @@ def prepare_classes(name: str, annotations: list[str], videos: str, out: str, sp
 
 
 def _as_words(where: str, classes: list[str]) -> list[str]:
-    words = [to_words(label) for label in classes]
-    for label, word in zip(classes, words):
+    words: dict[str, None] = {}
+    for label, word in zip(classes, map(to_words, classes)):
         if not word.strip('_ '):
             raise ValueError(f'{where}: {shorten(label)} is no name of a class')
-        if words.count(word) > 1:
+        if word in words:
             raise ValueError(f'{where}: two classes become {shorten(word)} as words')
-    return words
+        words[word] = None
+    return list(words)
 
 
 def _some(paths: list[str]) -> str:
