@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import pytest
 import torch
+import transformers
 from mmaction.registry import DATASETS, METRICS, MODELS
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope, init_default_scope
@@ -37,8 +38,18 @@ def test_every_block_is_looked_at():
     assert len(SCRIPTS) >= 5 and len(CONFIGS) >= 8 and len(SHELL) >= 25 and len(OF_MODULES) >= 6
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """Language models of random weights say a few tokens where they may say a thousand."""
+    generate = transformers.LlamaForCausalLM.generate
+    monkeypatch.setattr(
+        transformers.LlamaForCausalLM, 'generate',
+        lambda self, max_new_tokens, **kwargs: generate(
+            self, max_new_tokens=min(max_new_tokens, 8), **kwargs))
+
+
 @pytest.mark.parametrize('block', SCRIPTS, ids=str)
-def test_code_runs(block, home):
+def test_code_runs(block, home, brief):
     exec(compile(block.code, str(block), 'exec'), {'__name__': 'docs'})
 
 

@@ -136,7 +136,7 @@ def test_init_model_gives_the_checkpoint_s_outputs_without_fetching_clip(tmp_pat
 def test_init_model_names_what_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match='config .*none.py is missing'):
         init_model(tmp_path / 'none.py')
-    config = write_config(tmp_path / 'config.py')
+    config = write_config(tmp_path / 'config.py', pretrained='not-to-be-fetched')
     with pytest.raises(FileNotFoundError, match='checkpoint none.pth is missing'):
         init_model(config, 'none.pth')
 
