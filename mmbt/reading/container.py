@@ -2,6 +2,7 @@
 import os
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Optional
 
 import av
@@ -20,6 +21,33 @@ FORMATS = ('mov', 'mp4', 'm4a', '3gp', '3g2', 'mj2', 'matroska', 'webm', 'avi', 
 MAX_FRAME_PIXELS = 2**27
 
 
+@dataclass(frozen=True)
+class Header:
+    """What the header of a file says; PyAV may not be asked for it once the file is closed.
+
+    Attributes:
+        codec (str): FFmpeg's name of the codec, not of the library that decodes it.
+        format (str): FFmpeg's name of the container.
+        width (int): Of the stream's frames; 0 where it does not say.
+        height (int): The same.
+        aspect (Fraction, optional): Width of a pixel over its height; None or 0 where unknown.
+        unit (float): Seconds in a unit of the stream's times.
+        rate (float): Frames a second; 0.0 where unknown.
+        frames (int, optional): How many; None where it does not say.
+        seconds (float): How long it is; 0.0 where it does not say.
+    """
+
+    codec: str
+    format: str
+    width: int
+    height: int
+    aspect: Optional[Fraction]
+    unit: float
+    rate: float
+    frames: Optional[int]
+    seconds: float
+
+
 @dataclass
 class Source:
     """A file that is open, and the stream of it that is shown.
@@ -27,24 +55,17 @@ class Source:
     Attributes:
         path (str): The file.
         container (av.container.InputContainer): The file, opened.
-        stream (av.video.stream.VideoStream): The one that FFmpeg takes by default.
+        stream (av.video.stream.VideoStream): The one that FFmpeg takes by default. PyAV ends the
+            process where a stream is asked for anything after its container was closed.
         decoder (av.CodecContext): Its decoder, with one thread, not open yet.
+        header (Header): What the file says of itself.
     """
 
     path: str
     container: Any
     stream: Any
     decoder: Any
-
-    @property
-    def codec(self) -> str:
-        """FFmpeg's name of the codec, not of the library that decodes it."""
-        return self.decoder.codec.canonical_name
-
-    @property
-    def format(self) -> str:
-        """FFmpeg's name of the container."""
-        return self.container.format.name
+    header: Header
 
     def close(self) -> None:
         """Close the file."""
@@ -77,10 +98,23 @@ def open_source(path: str, **decoder_options: str) -> Source:
         decoder = stream.codec_context
         decoder.thread_count = 1
         decoder.options = dict(decoder_options, max_pixels=limit)
+        return Source(path, container, stream, decoder, _read_header(container, stream))
     except BaseException:
         container.close()
         raise
-    return Source(path, container, stream, decoder)
+
+
+def _read_header(container: Any, stream: Any) -> Header:
+    if stream.duration:
+        seconds = float(stream.duration * stream.time_base)
+    else:
+        seconds = (container.duration or 0) / av.time_base
+    return Header(
+        codec=stream.codec_context.codec.canonical_name, format=container.format.name,
+        width=stream.codec_context.width, height=stream.codec_context.height,
+        aspect=stream.sample_aspect_ratio, unit=float(stream.time_base),
+        rate=float(stream.average_rate or stream.guessed_rate or 0),
+        frames=stream.frames or None, seconds=seconds)
 
 
 def reason(error: BaseException) -> str:

@@ -3,6 +3,11 @@
 A frame is decoded from the last key packet before it. Packets on the way to which no other refers
 are left out by the decoder itself (``skip_frame='NONREF'``). Whatever comes out is held against
 the table.
+
+Any error of the decoder ends it (``err_detect='explode'``): FFmpeg mends a damaged frame from
+others, and those may have been left out. In an open group of H.264 it counts as an error as well
+to let go of a frame before the key frame, which was never fed; a feeder that does not jump has no
+such errors.
 """
 from typing import Any, Iterator, Optional
 
@@ -24,13 +29,15 @@ class Feeder:
     """A decoder, the packets it is fed with, and the frames that come out.
 
     Args:
-        source (Source): Opened with the decoder's options; its packets may have been read.
+        source (Source): As :func:`open_strictly` opened it; its packets may have been read.
         table (PacketTable): Of the file.
+        jumps (bool): Begin at the key frame before each frame; else at the first packet. Defaults
+            to True.
     """
 
-    def __init__(self, source: Source, table: PacketTable) -> None:
-        self.source, self.table = source, table
-        self._skips = source.codec in _SKIPPING_CODECS and not _has_layers(source)
+    def __init__(self, source: Source, table: PacketTable, jumps: bool = True) -> None:
+        self.source, self.table, self.jumps = source, table, jumps
+        self._skips = source.header.codec in _SKIPPING_CODECS and not _has_layers(source)
         self._times = table.times
         self._packets = _Packets(source.path, table)
         self._start: Optional[int] = None  # the key packet that the decoder began with
@@ -39,8 +46,9 @@ class Feeder:
         self._is_used = False
 
     def close(self) -> None:
-        """Let go of what was opened for the packets."""
+        """Close the file."""
         self._packets.close()
+        self.source.close()
 
     def frames(self, wanted: list[int]) -> Iterator[tuple[int, Any]]:
         """Decode frames.
@@ -57,7 +65,7 @@ class Feeder:
         places = {int(place) for place in self.table.place[wanted]}
         if places and min(places) < self._next:
             self._start = None  # those already fed may have been left out
-        starts = [self.table.key_before(number) for number in wanted]
+        starts = [self._start_for(number) for number in wanted]
         came: dict[int, Any] = {}
         for number, start, following in zip(wanted, starts, [*starts[1:], len(self.table.pts)]):
             if number not in came:
@@ -86,7 +94,7 @@ class Feeder:
         Raises:
             TableBroken: If what comes out is not what the table promises.
         """
-        start = self.table.key_before(target)
+        start = self._start_for(target)
         if self._last >= target:
             self._start = None
         self._begin(start)
@@ -98,6 +106,9 @@ class Feeder:
                     return [*before, (index, frame)]
                 before = [(index, frame)]
         return before
+
+    def _start_for(self, number: int) -> int:
+        return self.table.key_before(number) if self.jumps else 0
 
     def _begin(self, start: int) -> None:
         """Make the decoder ready for frames that are decoded from the key packet ``start``."""
@@ -144,6 +155,11 @@ class Feeder:
         return index if index < len(self._times) and self._times[index] == pts else -1
 
 
+def open_strictly(path: str, **decoder_options: str) -> Source:
+    """Open a video for a feeder; raises as :func:`.container.open_source`."""
+    return open_source(path, err_detect='explode', **decoder_options)
+
+
 class _Packets:
     """The packets of a table: kept, or read from the file once more, where they rise."""
 
@@ -180,7 +196,7 @@ def _has_layers(source: Source) -> bool:
 
     HEVC marks a frame as used or not within its own temporal layer.
     """
-    if source.codec != 'hevc':
+    if source.header.codec != 'hevc':
         return False
     header = source.decoder.extradata or b''
     return len(header) < 23 or header[0] != 1 or header[21] >> 3 & 7 != 1

@@ -72,6 +72,8 @@ def _check_boxes(path: str, file: BinaryIO, size: int) -> None:
         if count > size:
             raise VideoReadError(
                 f'{path} is damaged: its header lists {count:,} frames in {size:,} bytes')
+    if b'meta' in found and not found & {b'moov', b'moof'}:
+        raise VideoReadError(f'{path} is a still picture (HEIF or AVIF) and no video')
     if b'mdat' in found and not found & {b'moov', b'moof'}:
         raise VideoReadError(f'{path} has no index (its moov box is missing): the recording or '
                              'the download was cut short')

@@ -59,20 +59,19 @@ class InOrder:
                 if size > KEPT_BYTES:
                     self._kept = None
         if first is None or last is None:
-            raise VideoReadError(f'{self.path} cannot be decoded: no frame of its {source.codec} '
-                                 'stream can be, it is truncated, damaged or too large')
+            raise VideoReadError(
+                f'{self.path} cannot be decoded: no frame of its {source.header.codec} stream can '
+                'be, it is truncated, damaged or too large')
         self.first = first
-        unit = float(source.stream.time_base)
-        times = _rising(presented) if source.format not in RAW_FORMATS else None
-        if times is None and source.format not in RAW_FORMATS:
+        unit, self.rate = source.header.unit, source.header.rate
+        times = _rising(presented) if source.header.format not in RAW_FORMATS else None
+        if times is None and source.header.format not in RAW_FORMATS:
             times = _rising(decoded)
         self.timed = times is not None
-        rate = float(source.stream.average_rate or source.stream.guessed_rate or 0)
         self.last_duration = float((last.duration or 0) * unit)
         if times is None:
-            times, unit = np.arange(len(presented)), 1 / rate if rate > 0 else _USUAL_SECONDS
+            times, unit = np.arange(len(presented)), 1 / self.rate if self.rate else _USUAL_SECONDS
             self.last_duration = unit
-        self.rate = rate
         self.times = (times - times[0]) * unit
 
     def frames(self, wanted: list[int]) -> Iterator[tuple[int, Any]]:

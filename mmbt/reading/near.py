@@ -17,8 +17,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from .container import open_source
-from .feeder import Feeder, TableBroken
+from .feeder import Feeder, TableBroken, open_strictly
 from .table import PacketTable
 
 
@@ -37,8 +36,7 @@ def near_frames(path: str, table: PacketTable, wanted: list[int],
         and its frame; None where the exact way must serve.
     """
     keys = _key_frames(table)
-    source = open_source(path, skip_loop_filter='bidir', err_detect='explode')
-    feeder = Feeder(source, table)
+    feeder = Feeder(open_strictly(path, skip_loop_filter='bidir'), table)
     taken: dict[int, Any] = {}
     try:
         for target in sorted({_target(number, keys, max_offset) for number in wanted}):
@@ -48,7 +46,6 @@ def near_frames(path: str, table: PacketTable, wanted: list[int],
         return None
     finally:
         feeder.close()
-        source.close()
     nearest = {number: min(taken, key=lambda index: abs(index - number), default=-1)
                for number in wanted}
     if any(index < 0 or abs(index - number) > max_offset or taken[index].is_corrupt

@@ -6,6 +6,11 @@ import av
 import numpy as np
 
 
+# Sizes are rounded to even numbers when a video is made smaller, and the pixels' shape then makes up
+# for it: below this such a picture is not resampled.
+_SQUARE = 0.01
+
+
 def shown_size(width: int, height: int, aspect: Optional[Any], turns: int) -> tuple[int, int]:
     """Height and width of a picture as shown.
 
@@ -18,7 +23,7 @@ def shown_size(width: int, height: int, aspect: Optional[Any], turns: int) -> tu
     Returns:
         tuple[int, int]: (H, W).
     """
-    if aspect and aspect > 0:
+    if aspect and aspect > 0 and abs(aspect - 1) > _SQUARE:
         width = max(1, round(width * aspect))
     return (width, height) if turns % 2 else (height, width)
 

@@ -69,10 +69,10 @@ def make_table(source: Source) -> tuple[Optional[PacketTable], str]:
     Raises:
         VideoReadError: If it holds more packets than can be taken seriously.
     """
-    if source.format not in FED_FORMATS:
-        return None, f'the packets of {source.format} are not trusted'
-    if source.codec not in FED_CODECS:
-        return None, f'the packets of {source.codec} are not trusted'
+    if source.header.format not in FED_FORMATS:
+        return None, f'the packets of {source.header.format} are not trusted'
+    if source.header.codec not in FED_CODECS:
+        return None, f'the packets of {source.header.codec} are not trusted'
     pts, key, shown = array('q'), bytearray(), bytearray()
     durations = array('q')
     packets: Optional[list[Any]] = []
@@ -86,7 +86,7 @@ def make_table(source: Source) -> tuple[Optional[PacketTable], str]:
             pts.append(packet.pts)
             durations.append(packet.duration or 0)
             key.append(packet.is_keyframe)
-            shown.append(not packet.is_discard and _is_shown(source.codec, packet))
+            shown.append(not packet.is_discard and _is_shown(source.header.codec, packet))
             size += packet.size + _PACKET_BYTES
             if packets is not None:
                 packets.append(packet)

@@ -5,10 +5,10 @@ import av
 import numpy as np
 
 from .animated_webp import AnimatedWebP
-from .container import MAX_FRAME_PIXELS, open_source, reason
+from .container import MAX_FRAME_PIXELS, Source, reason
 from .errors import VideoReadError
 from .facts import CountChanged, VideoFacts
-from .feeder import Feeder, TableBroken
+from .feeder import Feeder, TableBroken, open_strictly
 from .in_order import InOrder
 from .near import near_frames
 from .pictures import Converter, Orientation, new_picture, shown_size
@@ -48,31 +48,30 @@ class Video:
         self._feeder: Optional[Feeder] = None
         self._in_order: Optional[Union[InOrder, AnimatedWebP]] = None
         self._first: Any = None
-        # A frame with an error in it is mended from others, which the feeder may have left out.
-        self._source = open_source(path, err_detect='explode')
+        source = open_strictly(path)
+        self._header = source.header
         try:
-            self._open()
-        except _DECODING_ERRORS as error:
+            self._open(source)
+        except BaseException as error:
             self.close()
-            raise VideoReadError(f'{path} cannot be decoded: its {self._source.codec} stream is '
-                                 f'truncated or damaged ({reason(error)})') from error
-        except BaseException:
-            self.close()
+            if isinstance(error, _DECODING_ERRORS):
+                raise self._broken(error) from error
             raise
+        finally:
+            if self._feeder is None or self._feeder.source is not source:
+                source.close()
 
-    def _open(self) -> None:
-        stream = self._source.stream
-        self._check_size(stream.width or 0, stream.height or 0, 1)
-        self._table, why = make_table(self._source)
+    def _open(self, source: Source) -> None:
+        self._check_size(self._header.width, self._header.height, 1)
+        self._table, why = make_table(source)
         if self._table is not None:
-            self._feeder = Feeder(self._source, self._table)
+            self._feeder = Feeder(source, self._table)
             try:
-                (_, self._first), = self._feeder.frames([0])
+                self._first = self._fed([0], lambda frame: frame)[0]
                 self.facts = self._table_facts()
             except TableBroken as error:
                 why = str(error)
-                self._table = None
-        if self._table is None:
+        if self._first is None:
             self.facts = self._decode_in_order(why)
         self._converter = Converter(self.facts.height, self.facts.width, self._orientation,
                                     self._allocate)
@@ -85,10 +84,13 @@ class Video:
 
     def close(self) -> None:
         """Close the file."""
+        self._close_table()
+        self._first = self._in_order = None
+
+    def _close_table(self) -> None:
         if self._feeder is not None:
             self._feeder.close()
-        self._source.close()
-        self._first = self._in_order = self._table = None
+        self._feeder = self._table = None
 
     def read(self, frames: Sequence[int], max_offset: int = 0
              ) -> tuple[list[np.ndarray], list[int]]:
@@ -117,9 +119,7 @@ class Video:
         try:
             return self._read(wanted, max_offset)
         except _DECODING_ERRORS as error:
-            raise VideoReadError(
-                f'{self.path} cannot be decoded: its {self.facts.codec} stream is truncated or '
-                f'damaged ({reason(error)})') from error
+            raise self._broken(error) from error
 
     def _read(self, wanted: list[int], max_offset: int) -> tuple[list[np.ndarray], list[int]]:
         once = sorted(set(wanted))
@@ -131,12 +131,11 @@ class Video:
                 indices = [near[number][0] for number in wanted]
                 return [taken[index] for index in indices], indices
         pictures: dict[int, np.ndarray] = {}
-        if self._table is not None and self._feeder is not None:
+        if self._table is not None:
             try:
+                pictures = self._fed([number for number in once if number], self._converter.picture)
                 if once[:1] == [0]:
                     pictures[0] = self._converter.picture(self._first)
-                for number, frame in self._feeder.frames([n for n in once if n not in pictures]):
-                    pictures[number] = self._converter.picture(frame)
             except TableBroken as error:
                 self._give_up_table(str(error))
         if self._in_order is not None:
@@ -144,10 +143,21 @@ class Video:
                         for number, frame in self._in_order.frames(once)}
         return [pictures[number] for number in wanted], wanted
 
+    def _fed(self, wanted: list[int], take: Callable[[Any], Any]) -> dict[int, Any]:
+        """Decode frames with the feeder, or with one that does not jump; ``take`` of each."""
+        assert self._feeder is not None and self._table is not None
+        try:
+            return {number: take(frame) for number, frame in self._feeder.frames(wanted)}
+        except TableBroken:
+            if not self._feeder.jumps:
+                raise
+        self._feeder.close()
+        self._feeder = Feeder(open_strictly(self.path), self._table, jumps=False)
+        return {number: take(frame) for number, frame in self._feeder.frames(wanted)}
+
     def _give_up_table(self, why: str) -> None:
         """Decode in order from now on; raise :class:`CountChanged` if that finds other frames."""
         before, self.facts = self.facts, self._decode_in_order(why)
-        self._table = None
         now = self.facts
         self._converter = Converter(now.height, now.width, self._orientation,
                                     self._allocate)
@@ -155,8 +165,9 @@ class Video:
             raise CountChanged(now)
 
     def _decode_in_order(self, why: str) -> VideoFacts:
+        self._close_table()
         self._note(f'decoded in order: {why}')
-        found = (AnimatedWebP(self.path) if self._source.format == 'webp_pipe' else
+        found = (AnimatedWebP(self.path) if self._header.format == 'webp_pipe' else
                  InOrder(self.path, self._note))
         self._in_order = found
         self._first = found.first
@@ -165,20 +176,18 @@ class Video:
 
     def _table_facts(self) -> VideoFacts:
         assert self._table is not None
-        times, unit = self._table.times, float(self._source.stream.time_base)
-        stream = self._source.stream
-        rate = float(stream.average_rate or stream.guessed_rate or 0)
-        return self._facts((times - times[0]) * unit, True, self._table.last_duration * unit, rate,
-                           in_order=False)
+        times, unit = self._table.times, self._header.unit
+        return self._facts((times - times[0]) * unit, True, self._table.last_duration * unit,
+                           self._header.rate, in_order=False)
 
     def _facts(self, times: np.ndarray, timed: bool, last: float, rate: float,
                in_order: bool) -> VideoFacts:
-        stream, first = self._source.stream, self._first
+        header, first = self._header, self._first
         if last <= 0:
             last = times[-1] / (len(times) - 1) if len(times) > 1 else 1 / rate if rate else 0.0
         seconds = float(times[-1] + last)
         self._orientation = orientation = Orientation(first)
-        height, width = shown_size(first.width, first.height, stream.sample_aspect_ratio,
+        height, width = shown_size(first.width, first.height, header.aspect,
                                    orientation.turns)
         if height * width > MAX_FRAME_PIXELS:
             raise VideoReadError(f'{self.path} is too large: its frames are shown as {width} x '
@@ -187,16 +196,18 @@ class Video:
         return VideoFacts(
             total_frames=len(times), times=times, timed=timed, seconds=seconds,
             rate=len(times) / seconds if timed and seconds > 0 else rate, height=height,
-            width=width, codec=self._source.codec, container=self._source.format,
+            width=width, codec=header.codec, container=header.format,
             pixel_format=first.format.name, rotation=orientation.degrees,
-            claimed_frames=stream.frames or None, in_order=in_order, notes=tuple(self._notes))
+            claimed_frames=header.frames, in_order=in_order, notes=tuple(self._notes))
 
     def _note_end(self, seconds: float) -> None:
-        stream, container = self._source.stream, self._source.container
-        promised = float(stream.duration * stream.time_base) if stream.duration else (
-            (container.duration or 0) / av.time_base)
+        promised = self._header.seconds
         if promised - seconds > max(1.0, 0.1 * promised):
             self._note(f'ends at {seconds:.1f} s of the {promised:.1f} s that its header promises')
+
+    def _broken(self, error: BaseException) -> VideoReadError:
+        return VideoReadError(f'{self.path} cannot be decoded: its {self._header.codec} stream is '
+                              f'truncated or damaged ({reason(error)})')
 
     def _note(self, text: str) -> None:
         if text not in self._notes:

@@ -34,6 +34,14 @@ NOT_AS_DECORD = {'h264_open.mp4', 'h264_open.mkv', 'h264_refresh.mp4', 'hevc_ope
 AS_DECORD = [clip.name for clip in WHOLE if clip.name not in NOT_AS_DECORD and
              clip.name.startswith(('h264', 'hevc', 'vp9')) and
              clip.name.endswith(('.mp4', '.mov', '.mkv', '.webm'))]
+# What is decoded in its order: formats that are not trusted, a first frame that is no key or of an
+# open group, times that start anew, and damage that is met.
+IN_ORDER = {
+    'h264.avi', 'h264.h264', 'vp9.ivf', 'mpeg4_b2.avi', 'mpeg4_b0.avi', 'mpeg2_b2.mpg',
+    'mpeg2_b0.vob', 'mpeg1.mpg', 'mjpeg.avi', 'wmv2.wmv', 'vp8.ogv', 'pictures.gif',
+    'pictures.apng', 'mpeg4.nut', 'one_frame.gif', 'no_first_key.mp4', 'no_first_key.mkv',
+    'no_first_key.ts', 'no_first_key_hevc.mkv', 'short.mp4', 'short_fragments.mp4', 'short.mpg',
+    'damaged.mp4', 'damaged.mkv', 'damaged.ts', 'joined.ts', 'joined.mpg', 'cut_open.mp4'}
 # A key frame is missing and no packet says so: only a decode of its group can tell.
 UNTOLD = 'missing_key.mp4'
 TOLD = [name for name in CLIPS if name != UNTOLD]
@@ -62,6 +70,7 @@ def test_frames_are_those_of_a_decode_in_order(name, make_clip, reference):
         assert all(np.array_equal(a, b) for a, b in zip(frames, expected.frames))
         assert frames[0].shape == (video.facts.height, video.facts.width, 3)
         assert len(video.facts.times) == total and (np.diff(video.facts.times) > 0).all()
+        assert video.facts.in_order == (name in IN_ORDER)
     if name in SHOWN:
         assert [number_of(frame) for frame in frames] == list(SHOWN[name])
     rng = random.Random(0)
@@ -69,6 +78,7 @@ def test_frames_are_those_of_a_decode_in_order(name, make_clip, reference):
         wanted = draw(rng, total)
         frames, indices, facts = read_frames(path, lambda facts, wanted=wanted: wanted)
         assert indices == wanted and len(facts.times) == facts.total_frames
+        assert name in IN_ORDER or not facts.in_order
         assert all(np.array_equal(frame, expected.frames[index])
                    for frame, index in zip(frames, indices))
 

@@ -87,7 +87,8 @@ def test_mirrored_files_are_as_shown(flips, degrees, tmp_path):
     assert np.array_equal(frames[0], shown)
 
 
-@pytest.mark.parametrize('aspect, width', [('2', 192), ('1/2', 48), ('16/15', 102), ('1', 96)])
+@pytest.mark.parametrize('aspect, width', [
+    ('2', 192), ('1/2', 48), ('16/15', 102), ('1', 96), ('199/200', 96)])
 def test_pixels_are_square(aspect, width, tmp_path):
     path = Clip('a.mp4', options={'aspect': aspect, 'g': '4'}, frames=6).make(tmp_path)
     frames, _, facts = read_frames(str(path), lambda facts: [0, 5])

@@ -69,6 +69,9 @@ def test_what_is_said_of_damaged_files(tmp_path, make_clip):
     path, data = tmp_path / 'a.mp4', make_clip('h264_g9_b3.mp4').read_bytes()
     path.write_bytes(data[:data.index(b'moov') - 4])
     assert 'has no index (its moov box is missing)' in refusal(path)
+    path.write_bytes(struct.pack('>I4s4sI', 16, b'ftyp', b'avif', 0) + struct.pack(
+        '>I4s', 20, b'meta') + bytes(12))
+    assert refusal(path).endswith('is a still picture (HEIF or AVIF) and no video')
     path.write_bytes(bytes(1000))
     assert 'cannot be opened: truncated, damaged or not a video' in refusal(path)
     avi, data = tmp_path / 'a.avi', make_clip('mpeg4_b0.avi').read_bytes()
