@@ -95,6 +95,9 @@ def open_source(path: str, **decoder_options: str) -> Source:
                              f'({reason(error)})') from error
     try:
         stream = _shown_stream(path, container)
+        for other in container.streams:
+            if other is not stream:
+                other.discard = av.stream.Discard.all
         decoder = stream.codec_context
         decoder.thread_count = 1
         decoder.options = dict(decoder_options, max_pixels=limit)

@@ -1,4 +1,5 @@
 """Decoding a whole file in its order: slow, and right wherever anything can be right."""
+from array import array
 from collections import deque
 from typing import Any, Callable, Iterator, Optional
 
@@ -13,6 +14,7 @@ from .table import MAX_PACKETS, video_packets
 KEPT_BYTES = 2**26
 # Between frames of a file that has neither times nor a rate.
 _USUAL_SECONDS = 1 / 25
+_UNTIMED = -2**63
 # Formats without times: what FFmpeg says is made up from a rate.
 RAW_FORMATS = {'h261', 'h263', 'h264', 'hevc', 'vvc', 'm4v', 'mpegvideo', 'mjpeg', 'av1', 'obu',
                'vc1', 'cavsvideo', 'dirac', 'yuv4mpegpipe'}
@@ -47,12 +49,11 @@ class InOrder:
 
     def _count(self, source: Source, note: Callable[[str], None]) -> None:
         first, last, size = None, None, 0
-        presented: list[Optional[int]] = []
-        decoded: list[Optional[int]] = []
+        presented, decoded = array('q'), array('q')
         for frame in decode_all(source, note):
             first, last = first or frame, frame
-            presented.append(frame.pts)
-            decoded.append(frame.dts)
+            presented.append(_UNTIMED if frame.pts is None else frame.pts)
+            decoded.append(_UNTIMED if frame.dts is None else frame.dts)
             if self._kept is not None:
                 self._kept.append(frame)
                 size += sum(plane.buffer_size for plane in frame.planes)
@@ -131,9 +132,8 @@ def decode_all(source: Source, note: Callable[[str], None]) -> Iterator[Any]:
         note(f'{broken} of its packets cannot be decoded')
 
 
-def _rising(times: list[Optional[int]]) -> Optional[np.ndarray]:
+def _rising(times: 'array[int]') -> Optional[np.ndarray]:
     """The times as int64 where each is given and later than the one before, else None."""
-    if any(time is None for time in times):
-        return None
     found = np.array(times, np.int64)
-    return found if (np.diff(found) > 0).all() else None
+    is_rising = (found != _UNTIMED).all() and (found[1:] > found[:-1]).all()
+    return found if is_rising else None

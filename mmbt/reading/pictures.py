@@ -5,9 +5,8 @@ from typing import Any, Callable, Optional
 import av
 import numpy as np
 
-
-# Sizes are rounded to even numbers when a video is made smaller, and the pixels' shape then makes up
-# for it: below this such a picture is not resampled.
+# Sizes are rounded to even numbers when a video is made smaller, and the shape of its pixels then
+# makes up for it: below this such a picture is not resampled.
 _SQUARE = 0.01
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmbt.reading import CountChanged, Video, probe, read_frames
+from mmbt.reading import CountChanged, Video, VideoReadError, probe, read_frames
 from mmbt.reading.table import _is_vp9_shown
 from tests.support.coded_frames import Clip, encode, number_of, picture
 from tests.support.conformance_clips import CLIPS
@@ -141,6 +141,9 @@ def test_a_cover_picture_is_no_video(tmp_path):
     path = tmp_path / 'a.mp4'
     _two_streams(path, True, [(384, 256), (96, 64)])
     assert numbers(path) == [100 + number for number in range(8)]
+    _two_streams(path, True, [(96, 64)])
+    with pytest.raises(VideoReadError, match=r'no video stream \(a cover picture\)$'):
+        probe(str(path))
 
 
 def test_a_title_that_is_not_utf8(tmp_path):

@@ -10,6 +10,8 @@ import pytest
 
 import mmbt
 from mmbt.reading import CountChanged, Video, VideoReadError, check_file, read_frames
+from mmbt.reading import container as container_module
+from mmbt.reading import files as files_module
 from mmbt.reading import table as table_module
 from tests.support.coded_frames import Clip, encode
 
@@ -39,6 +41,17 @@ def test_playlists_are_not_followed(name, tmp_path):
     data, said = PLAYLISTS[name]
     (tmp_path / name).write_bytes(data)
     assert said in refusal(tmp_path / name)
+
+
+def test_playlists_that_look_otherwise_are_not_followed_either(tmp_path, monkeypatch, make_clip):
+    """FFmpeg itself is given a white list of formats."""
+    monkeypatch.setattr(files_module, '_playlist', lambda head: None)
+    (tmp_path / 'x.ts').write_bytes(make_clip('h264.ts').read_bytes())
+    (tmp_path / 'a.mp4').write_bytes(b'ffconcat version 1.0\nfile x.ts\n')
+    assert 'is of no format that is read as a video' in refusal(tmp_path / 'a.mp4')
+    (tmp_path / 'a.m3u8').write_bytes(
+        b'#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nx.ts\n#EXT-X-ENDLIST\n')
+    refusal(tmp_path / 'a.m3u8')
 
 
 @pytest.mark.parametrize('head', [
@@ -132,6 +145,12 @@ def test_large_pictures(tmp_path):
     path = tmp_path / 'wide.mp4'
     path.write_bytes(bytes(data))
     assert f'its frames are shown as {96 * 2**16} x 64' in refusal(path)
+
+
+@pytest.mark.parametrize('name', ['h264_g9_b3.mp4', 'mpeg4_b2.avi', 'vp9.webm'])
+def test_a_decoder_takes_no_memory_for_larger_frames(name, make_clip, monkeypatch):
+    monkeypatch.setattr(container_module, 'MAX_FRAME_PIXELS', 95 * 64)
+    assert refusal(make_clip(name)).endswith('it is truncated, damaged or too large')
 
 
 def test_max_pixels_counts_the_frames_wanted(make_clip):
