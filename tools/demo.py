@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OUT = Path('work_dirs/demo')
 SMALL = ('--train', '32', '--test', '48', '--stills', '128')  # a batch an epoch, two a test
-PACKAGES = ('torch', 'mmengine', 'mmaction2', 'open_clip_torch', 'transformers', 'decord')
+PACKAGES = ('torch', 'mmengine', 'mmaction2', 'open_clip_torch', 'transformers', 'av')
 CLIP, BRANCH = OUT / 'clip/epoch_16.pth', OUT / 'branch/epoch_20.pth'
 TESTS = {
     'bt_adapter': (BRANCH, ('demo_retrieval', 'demo_recognition')),

@@ -1,44 +1,79 @@
 """What the reading process and the process that it reads for say to each other.
 
-The answers are JSON and raw numbers: what comes from a process that has decoded a stranger's file
-is never unpickled.
+Messages are JSON and raw numbers: what comes from a process that has decoded a stranger's file is
+never unpickled.
 """
 import json
+import socket
+import struct
+import time
 from dataclasses import fields
-from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
 from .facts import VideoFacts
 
-
-def send(connection: Connection, kind: str, **values: Any) -> None:
-    """Send a message of a kind, with values that JSON has."""
-    connection.send_bytes(json.dumps([kind, values], default=_plain).encode(errors='surrogatepass'))
+HEADER = struct.Struct('<II')  # bytes of JSON, and of raw numbers
+Message = tuple[str, dict[str, Any], bytes]
 
 
-def receive(connection: Connection) -> tuple[str, dict[str, Any]]:
-    """The next message: its kind and its values.
+class Line:
+    """One end of a connection.
 
-    Raises:
-        EOFError: If the other side has closed the connection, or is no more.
+    Args:
+        end: A connected stream socket.
     """
-    kind, values = json.loads(connection.recv_bytes().decode(errors='surrogatepass'))
-    return kind, values
+
+    def __init__(self, end: socket.socket) -> None:
+        self.end = end
+        self._read = b''
+
+    def send(self, kind: str, raw: bytes = b'', **values: Any) -> None:
+        """Send a message of a kind, with values that JSON has and raw numbers."""
+        text = json.dumps([kind, values], default=_plain).encode(errors='surrogatepass')
+        self.end.sendall(HEADER.pack(len(text), len(raw)) + text + raw)
+
+    def receive(self, until: Optional[float] = None) -> Message:
+        """The next message: its kind, its values, and raw numbers.
+
+        Args:
+            until: When to stop waiting, as ``time.monotonic`` counts. Defaults to None: never.
+
+        Raises:
+            EOFError: If the other side has closed the connection, or is no more.
+            OSError: The same; ``socket.timeout`` if there is no message in time.
+        """
+        text, raw = HEADER.unpack(self._take(HEADER.size, until))
+        kind, values = json.loads(self._take(text, until).decode(errors='surrogatepass'))
+        return kind, values, self._take(raw, until)
+
+    def _take(self, count: int, until: Optional[float]) -> bytes:
+        while len(self._read) < count:
+            self.end.settimeout(None if until is None else max(until - time.monotonic(), 1e-3))
+            more = self.end.recv(max(2**16, count - len(self._read)))
+            if not more:
+                raise EOFError
+            self._read += more
+        taken, self._read = self._read[:count], self._read[count:]
+        return taken
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.end.close()
 
 
-def send_facts(connection: Connection, kind: str, facts: VideoFacts) -> None:
-    """Send what is known of a video."""
-    send(connection, kind, **{field.name: getattr(facts, field.name) for field in fields(facts)
-                              if field.name != 'times'})
-    connection.send_bytes(np.ascontiguousarray(facts.times, np.float64).tobytes())
+def pack_facts(facts: VideoFacts) -> tuple[dict[str, Any], bytes]:
+    """What is known of a video as the values and raw numbers of a message."""
+    values = {field.name: getattr(facts, field.name) for field in fields(facts)
+              if field.name != 'times'}
+    return values, np.ascontiguousarray(facts.times, np.float64).tobytes()
 
 
-def receive_facts(connection: Connection, values: dict[str, Any]) -> VideoFacts:
-    """What is known of a video, of which ``values`` came with the message before."""
-    times = np.frombuffer(connection.recv_bytes(), np.float64)
-    return VideoFacts(**dict(values, times=times, notes=tuple(values['notes'])))
+def unpack_facts(values: dict[str, Any], raw: bytes) -> VideoFacts:
+    """The opposite of :func:`pack_facts`."""
+    return VideoFacts(**dict(values, times=np.frombuffer(raw, np.float64),
+                             notes=tuple(values['notes'])))
 
 
 def _plain(value: Any) -> Any:

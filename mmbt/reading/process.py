@@ -17,7 +17,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Optional
 
@@ -25,7 +24,7 @@ import numpy as np
 
 from .errors import VideoReadError
 from .facts import VideoFacts
-from .messages import receive, receive_facts, send
+from .messages import Line, Message, unpack_facts
 from .shared_frames import SharedFrames
 
 DEADLINE = 60.  # seconds for a video
@@ -73,18 +72,17 @@ class ReadingProcess:
         with theirs:
             fds = theirs.fileno(), self.memory.fd
             self.popen = subprocess.Popen(
-                [sys.executable, '-I', PROGRAM, str(os.getpid()), *map(str, fds)], pass_fds=fds,
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                [sys.executable, '-I', PROGRAM, str(os.getpid()), *map(str, fds),
+                 json.dumps(sys.path)], pass_fds=fds, stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 env={**os.environ, **ENVIRONMENT})
-        self.connection = Connection(ours.detach())
-        self.end = weakref.finalize(self, _end, self.popen, self.connection, self.memory,
-                                    os.getpid())
+        self.line = Line(ours)
+        self.end = weakref.finalize(self, _end, self.popen, self.line, self.memory, os.getpid())
         self._begin()
 
     def _begin(self) -> None:
         try:
-            self.connection.send_bytes(json.dumps(sys.path).encode())
-            kind, values = self._answer('', time.monotonic() + START, START)
+            kind, values, _ = self._answer('', time.monotonic() + START, START)
         except VideoReadError as error:
             self.end()
             raise RuntimeError(f'the process that reads videos does not start:{error}') from None
@@ -100,32 +98,32 @@ class ReadingProcess:
              ) -> tuple[list[np.ndarray], list[int], VideoFacts]:
         """Read frames; see :func:`read_isolated`."""
         with _Until(self, path, deadline) as ask:
-            kind, values = ask('open', path=path, folder=_folder(path), max_pixels=max_pixels)
+            kind, values, raw = ask('open', path=path, folder=_folder(path), max_pixels=max_pixels)
             while kind != 'frames':
-                facts = receive_facts(self.connection, values)
+                facts = unpack_facts(values, raw)
                 frames = [int(frame) for frame in choose(facts)]
-                kind, values = ask('read', frames=frames, max_offset=max_offset)
+                kind, values, raw = ask('read', frames=frames, max_offset=max_offset)
             different = self.memory.take(values['shapes'], values['places'])
             return [different[place] for place in values['order']], values['taken'], facts
 
     def probe(self, path: str, deadline: float) -> VideoFacts:
         """What is known of a video; see :func:`probe_isolated`."""
         with _Until(self, path, deadline) as ask:
-            _, values = ask('open', path=path, folder=_folder(path), max_pixels=None)
-            return receive_facts(self.connection, values)
+            _, values, raw = ask('open', path=path, folder=_folder(path), max_pixels=None)
+            return unpack_facts(values, raw)
 
-    def _answer(self, path: str, until: float, allowed: float) -> tuple[str, dict[str, Any]]:
+    def _answer(self, path: str, until: float, allowed: float) -> Message:
         """The next message, or why there is none.
 
         Raises:
             VideoReadError: If it is late, a refusal, or the process has died.
         """
         try:
-            if not self.connection.poll(max(until - time.monotonic(), 0)):
-                raise TookTooLong(
-                    f'{path} took longer than {allowed:g} s to read: damaged, or very long '
-                    '(ReadFrames takes a deadline)')
-            kind, values = receive(self.connection)
+            kind, values, raw = self.line.receive(until)
+        except socket.timeout:
+            raise TookTooLong(
+                f'{path} took longer than {allowed:g} s to read: damaged, or very long (ReadFrames '
+                'takes a deadline)') from None
         except (EOFError, OSError):
             raise DecoderDied(f'{path} cannot be decoded: {_death(self.popen)}') from None
         if kind == 'refused':
@@ -135,7 +133,7 @@ class ReadingProcess:
                           f'{values["limit"] / 2**30:.1f} GiB')
         if kind == 'bug':
             raise RuntimeError(f'{path}: reading failed:\n{values["text"]}')
-        return kind, values
+        return kind, values, raw
 
 
 class Refused(VideoReadError):
@@ -159,12 +157,12 @@ class _Until:
         self.until = time.monotonic() + self.allowed
         self.process, self.path = process, path
 
-    def __enter__(self) -> Callable[..., tuple[str, dict[str, Any]]]:
+    def __enter__(self) -> Callable[..., Message]:
         return self._ask
 
-    def _ask(self, question: str, **values: Any) -> tuple[str, dict[str, Any]]:
+    def _ask(self, question: str, **values: Any) -> Message:
         with contextlib.suppress(OSError):  # it has died, which its answer will tell
-            send(self.process.connection, question, **values)
+            self.process.line.send(question, **values)
         return self.process._answer(self.path, self.until, self.allowed)
 
     def __exit__(self, kind: Optional[type], *_: object) -> None:
@@ -227,9 +225,8 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
-def _end(popen: subprocess.Popen, connection: Connection, memory: SharedFrames, owner: int
-         ) -> None:
-    connection.close()
+def _end(popen: subprocess.Popen, line: Line, memory: SharedFrames, owner: int) -> None:
+    line.close()
     memory.close()
     if os.getpid() != owner:
         popen.returncode = 0  # not ours to wait for

@@ -8,9 +8,10 @@ import importlib.util
 import json
 import os
 import signal
+import socket
+import struct
 import sys
 import traceback
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import ModuleType
 
@@ -39,18 +40,27 @@ def load_worker() -> ModuleType:
     return importlib.import_module(f'{PACKAGE}.worker')
 
 
-def main(parent: int, connection: Connection, memory: int) -> None:
-    """Read what the parent asks for until it closes the connection."""
+def main(parent: int, connection: int, memory: int, paths: str) -> None:
+    """Read what the parent asks for until it closes the connection.
+
+    Args:
+        parent: Its id.
+        connection: The descriptor of a socket to it.
+        memory: The descriptor of the memory that frames go to.
+        paths: Where its Python finds modules, JSON.
+    """
     end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to act on
-    sys.path[:] = json.loads(connection.recv_bytes())
+    sys.path[:] = json.loads(paths)
+    end = socket.socket(fileno=connection)
     try:
         worker = load_worker()
-    except BaseException:
-        connection.send_bytes(json.dumps(['bug', dict(text=traceback.format_exc())]).encode())
+    except BaseException:  # as messages.Line sends it, which may be what does not load
+        text = json.dumps(['bug', dict(text=traceback.format_exc())]).encode()
+        end.sendall(struct.pack('<II', len(text), 0) + text)
         return
-    worker.serve(connection, memory)
+    worker.serve(end, memory)
 
 
 if __name__ == '__main__':
-    main(int(sys.argv[1]), Connection(int(sys.argv[2])), int(sys.argv[3]))
+    main(*map(int, sys.argv[1:4]), sys.argv[4])

@@ -2,14 +2,14 @@
 import errno
 import os
 import resource
+import socket
 import traceback
 from collections.abc import Sequence
-from multiprocessing.connection import Connection
 from typing import Any, Optional
 
 from .errors import VideoReadError
-from .facts import CountChanged
-from .messages import receive, send, send_facts
+from .facts import CountChanged, VideoFacts
+from .messages import Line, pack_facts
 from .shared_frames import SharedFrames
 from .video import Video
 
@@ -22,12 +22,12 @@ class Worker:
     """Answers the questions of one connection.
 
     Args:
-        connection: To the process that it reads for.
+        end: Of a connection to the process that it reads for.
         memory: The descriptor of the memory that frames go to.
     """
 
-    def __init__(self, connection: Connection, memory: int) -> None:
-        self.connection = connection
+    def __init__(self, end: socket.socket, memory: int) -> None:
+        self.line = Line(end)
         self.memory = SharedFrames(memory)
         self.video: Optional[Video] = None
         self.begun_with = _address_space()
@@ -39,11 +39,11 @@ class Worker:
         except Exception as error:
             self._close()
             if _out_of_memory(error):
-                send(self.connection, 'no_memory', limit=resource.getrlimit(resource.RLIMIT_AS)[0])
+                self.line.send('no_memory', limit=resource.getrlimit(resource.RLIMIT_AS)[0])
             elif isinstance(error, VideoReadError):
-                send(self.connection, 'refused', text=str(error))
+                self.line.send('refused', text=str(error))
             else:
-                send(self.connection, 'bug', text=traceback.format_exc())
+                self.line.send('bug', text=traceback.format_exc())
 
     def _open(self, path: str, folder: Optional[str], max_pixels: Optional[int]) -> None:
         self._close()
@@ -52,7 +52,7 @@ class Worker:
         self._limit_memory(max_pixels)
         self.video = Video(path, max_pixels, self.memory.allocate)
         self.video.__enter__()
-        send_facts(self.connection, 'facts', self.video.facts)
+        self._tell('facts', self.video.facts)
 
     def _read(self, frames: Sequence[int], max_offset: int) -> None:
         assert self.video is not None
@@ -60,15 +60,18 @@ class Worker:
         try:
             read, taken = self.video.read(frames, max_offset)
         except CountChanged as changed:
-            send_facts(self.connection, 'changed', changed.facts)
+            self._tell('changed', changed.facts)
             return
         self._close()
         different = {id(frame): frame for frame in read}
         order = {key: place for place, key in enumerate(different)}
-        send(self.connection, 'frames', taken=list(taken),
-             order=[order[id(frame)] for frame in read],
-             shapes=[frame.shape for frame in different.values()],
-             places=[self.memory.place(frame) for frame in different.values()])
+        self.line.send('frames', taken=list(taken), order=[order[id(frame)] for frame in read],
+                       shapes=[frame.shape for frame in different.values()],
+                       places=[self.memory.place(frame) for frame in different.values()])
+
+    def _tell(self, kind: str, facts: VideoFacts) -> None:
+        values, raw = pack_facts(facts)
+        self.line.send(kind, raw, **values)
 
     def _close(self) -> None:
         video, self.video = self.video, None
@@ -103,14 +106,14 @@ def _address_space() -> int:
         return 0
 
 
-def serve(connection: Connection, memory: int) -> None:
+def serve(end: socket.socket, memory: int) -> None:
     """Answer until the other side closes the connection."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    worker = Worker(connection, memory)
-    send(connection, 'ready')
+    worker = Worker(end, memory)
+    worker.line.send('ready')
     while True:
         try:
-            kind, values = receive(connection)
+            kind, values, _ = worker.line.receive()
         except (EOFError, OSError):
             return
         worker.answer(kind, values)

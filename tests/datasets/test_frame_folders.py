@@ -2,6 +2,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmbt.datasets import ReadFrames, VideoReadError
 from mmbt.datasets.video_files import StemIndex, frame_names, is_frame_folder, without_suffix
@@ -107,3 +108,19 @@ def test_stems_are_found_as_files_and_folders(noise, make_video, tmp_path):
     make_video(tmp_path / 'movie_00.54.129.mp4')
     with pytest.raises(ValueError, match='could be .*: keep one'):
         StemIndex(str(tmp_path)).find('movie_00.54.129')
+
+
+@pytest.mark.parametrize('suffix', ['webp', 'png', 'gif'])
+def test_pictures_that_move_are_videos(tmp_path, suffix):
+    """Three frames of grey 0, 100 and 200; a picture that stands still is shown again and again."""
+    pictures = [Image.new('L', (32, 24), grey).convert('RGB') for grey in (0, 100, 200)]
+    first, *others = pictures
+    path = str(tmp_path / f'a.{suffix}')
+    first.save(path, save_all=True, append_images=others, duration=100, lossless=True)
+    found = ReadFrames(3, test_mode=True, by='time')(dict(filename=path))
+    assert found['total_frames'] == 3 and found['frame_inds'].tolist() == [0, 1, 2]
+    np.testing.assert_allclose([img.mean() for img in found['imgs']], [0, 100, 200], atol=3)
+    pictures[1].save(path)
+    found = ReadFrames(3, test_mode=True)(dict(filename=path))
+    assert found['total_frames'] == 1 and len(found['imgs']) == 3
+    np.testing.assert_allclose([img.mean() for img in found['imgs']], 100, atol=3)

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from mmbt.reading import CountChanged, VideoReadError, probe, process, read_frames, worker
+from mmbt.reading.messages import Line
 from mmbt.reading.process import probe_isolated, read_isolated
 from mmbt.reading.shared_frames import KEPT, SharedFrames
 
@@ -206,9 +208,9 @@ class Changing:
 
 
 def test_frames_are_chosen_anew_where_decoding_finds_others(clip, monkeypatch):
-    ours, theirs = multiprocessing.Pipe()
+    ours, theirs = socket.socketpair()
     reader = process.ReadingProcess.__new__(process.ReadingProcess)
-    reader.connection, reader.memory, reader.end = ours, SharedFrames(), ours.close
+    reader.line, reader.memory, reader.end = Line(ours), SharedFrames(), ours.close
     monkeypatch.setattr(worker, 'Video', Changing)
     monkeypatch.setattr(worker.resource, 'setrlimit', lambda *_: None)  # it is not this one's own
     thread = threading.Thread(target=worker.serve, args=(theirs, os.dup(reader.memory.fd)))
@@ -255,7 +257,7 @@ def test_a_worker_that_reads_nothing_keeps_no_process_alive(clip):
         time.sleep(30)
         os._exit(0)
     try:
-        process._own.process.connection.close()  # as a parent that is gone
+        process._own.process.line.close()  # as a parent that is gone
         assert gone(pid)
     finally:
         os.kill(idle, signal.SIGKILL)

@@ -9,7 +9,7 @@ from mmcv.transforms import BaseTransform
 
 from mmbt.reading import VideoReadError
 
-from ..video_files import frame_names, without_suffix
+from ..video_files import IMAGE_SUFFIXES, frame_names, without_suffix
 from .size_limit import check_image_size
 
 
@@ -68,6 +68,20 @@ def read_frame_folder(folder: str, results: dict, sample: BaseTransform,
     results['imgs'] = [images[int(index)] for index in results['frame_inds']]
     results['original_shape'] = results['img_shape'] = results['imgs'][0].shape[:2]
     return results
+
+
+def is_still_image(path: str) -> bool:
+    """Whether a file is one picture, by its suffix; an animated WebP or PNG is a video."""
+    if not path.lower().endswith(IMAGE_SUFFIXES):
+        return False
+    try:
+        with open(path, 'rb') as file:
+            head = file.read(4096)
+    except (OSError, ValueError):
+        return True  # what reads it says what is wrong
+    webp = head[:4] == b'RIFF' and head[8:16] == b'WEBPVP8X' and len(head) > 20 and head[20] & 2
+    png = head[:4] == b'\x89PNG' and b'acTL' in head.split(b'IDAT')[0]
+    return not (webp or png)
 
 
 def read_image(path: str, max_pixels: Optional[int]) -> np.ndarray:

@@ -12,10 +12,9 @@ from mmcv.transforms import BaseTransform
 from mmbt.reading import VideoFacts, check_file, read_frames
 from mmbt.reading.process import DEADLINE, read_isolated
 
-from ..video_files import IMAGE_SUFFIXES
 from .blank import blank_frames
 from .decord_reader import DecordReader
-from .frame_folders import find_frame_folder, read_frame_folder, read_image
+from .frame_folders import find_frame_folder, is_still_image, read_frame_folder, read_image
 from .sampling import EveryFrame, UniformTimeSample
 from .size_limit import MAX_PIXELS
 
@@ -132,7 +131,7 @@ class ReadFrames(BaseTransform):
         folder = find_frame_folder(filename)
         if folder is not None:
             return read_frame_folder(folder, results, self.sample, self.max_pixels)
-        if filename.lower().endswith(IMAGE_SUFFIXES):
+        if is_still_image(filename):
             return self._read_image(results)
         if self.decord is not None:
             return self.decord.read(results, self.sample)
