@@ -5,10 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .configs import data_fingerprint, fingerprint
 from .results import former_results
@@ -17,6 +18,7 @@ from .worlds import World
 
 PATIENCE = 10.0
 """Seconds that a process has to end when it is told to."""
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None
 PR_SET_PDEATHSIG = 1
 """prctl's order to be sent a signal when the parent ends."""
@@ -93,7 +95,8 @@ def run_all(commands: Sequence[Tuple[str, List[str], Path]], jobs: int,
         while waiting or active:
             in_time = deadline is None or time.time() < deadline
             while waiting and in_time and len(active) < jobs:
-                active.append(start(*waiting.pop(0), environment))
+                with signals_wait():
+                    active.append(start(*waiting.pop(0), environment))
             if not active:
                 return False
             time.sleep(0.2)
@@ -103,8 +106,31 @@ def run_all(commands: Sequence[Tuple[str, List[str], Path]], jobs: int,
                     raise Failed(f'{job.title} failed: {job.reason()} (all of it in {job.log})')
                 done(job.title, time.time() - job.begin)
     finally:
-        stop([job.process for job in active])
+        with signals_wait():
+            stop([job.process for job in active])
     return True
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """Let what would end this process wait until the block has ended, such as a second Ctrl-C.
+
+    Within the block a row would be left running: one that is being started, or being stopped.
+    """
+    came: List[int] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {each: signal.getsignal(each) for each in ENDING}
+        handlers = {each: handler for each, handler in handlers.items() if callable(handler)}
+    for each in handlers:
+        signal.signal(each, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+    for number in came[:1]:
+        handlers[signal.Signals(number)](number, None)
 
 
 def environment_of(jobs: int) -> Dict[str, str]:

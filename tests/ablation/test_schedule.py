@@ -225,3 +225,15 @@ def test_several_processes_are_started_by_torchrun():
     _, shared, _ = command(run, WORLDS['webvid'], 8)
     assert shared == ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '8',
                       *alone, '--launcher', 'pytorch']
+
+
+def test_a_signal_waits_while_rows_are_started_or_stopped():
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        with schedule.signals_wait():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append('block')
+        done.append('after')
+    assert done == ['block']
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
