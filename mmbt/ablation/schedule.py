@@ -118,19 +118,21 @@ def signals_wait() -> Iterator[None]:
     Within the block a row would be left running: one that is being started, or being stopped.
     """
     came: List[int] = []
-    handlers = {}
+    handlers: Dict[int, Callable] = {}
     if threading.current_thread() is threading.main_thread():
-        handlers = {each: signal.getsignal(each) for each in ENDING}
-        handlers = {each: handler for each, handler in handlers.items() if callable(handler)}
-    for each in handlers:
-        signal.signal(each, lambda number, frame: came.append(number))
+        for each in ENDING:
+            handler = signal.getsignal(each)
+            if callable(handler):
+                handlers[each] = handler
+    for number in handlers:
+        signal.signal(number, lambda number, frame: came.append(number))
     try:
         yield
     finally:
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     for number in came[:1]:
-        handlers[signal.Signals(number)](number, None)
+        handlers[number](number, None)
 
 
 def environment_of(jobs: int) -> Dict[str, str]:

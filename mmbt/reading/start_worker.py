@@ -63,4 +63,5 @@ def main(parent: int, connection: int, memory: int, paths: str) -> None:
 
 
 if __name__ == '__main__':
-    main(*map(int, sys.argv[1:4]), sys.argv[4])
+    parent_id, socket_fd, memory_fd = map(int, sys.argv[1:4])
+    main(parent_id, socket_fd, memory_fd, sys.argv[4])
