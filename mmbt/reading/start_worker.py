@@ -63,4 +63,4 @@ def main(parent: int, connection: int, memory: int, paths: str) -> None:
 
 
 if __name__ == '__main__':
-    main(*map(int, sys.argv[1:4]), sys.argv[4])
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
