@@ -149,12 +149,15 @@ class DecoderDied(VideoReadError):
 
 
 class _Until:
-    """Asks the reading process until a deadline, and ends it where it is not left as it was."""
+    """Asks the reading process until a deadline, and ends it where it is not left as it was.
+
+    What counts is how long this process waits for answers, not what it does in between.
+    """
 
     def __init__(self, process: ReadingProcess, path: str, deadline: float) -> None:
         size = _size(path)
         self.allowed = deadline + size / BYTES_A_SECOND
-        self.until = time.monotonic() + self.allowed
+        self.left = self.allowed
         self.process, self.path = process, path
 
     def __enter__(self) -> Callable[..., Message]:
@@ -163,7 +166,11 @@ class _Until:
     def _ask(self, question: str, **values: Any) -> Message:
         with contextlib.suppress(OSError):  # it has died, which its answer will tell
             self.process.line.send(question, **values)
-        return self.process._answer(self.path, self.until, self.allowed)
+        start = time.monotonic()
+        try:
+            return self.process._answer(self.path, start + self.left, self.allowed)
+        finally:
+            self.left -= time.monotonic() - start
 
     def __exit__(self, kind: Optional[type], *_: object) -> None:
         if kind is not None and not issubclass(kind, Refused):

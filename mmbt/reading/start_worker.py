@@ -63,5 +63,4 @@ def main(parent: int, connection: int, memory: int, paths: str) -> None:
 
 
 if __name__ == '__main__':
-    parent_id, socket_fd, memory_fd = map(int, sys.argv[1:4])
-    main(parent_id, socket_fd, memory_fd, sys.argv[4])
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

@@ -136,7 +136,8 @@ def config(work_dir, **kwargs):
         heads=[dict(type='VTCHead', temperature=0.1)],
         cls_head=dict(type='ZeroShotHead', classes=CLASSES, arch=arch, context_length=8))
     return Config(dict(default_scope='mmaction', model=model, work_dir=str(work_dir),
-                       randomness=dict(seed=0), **kwargs))
+                       randomness=dict(seed=0), experiment_name=str(work_dir).replace('/', '_'),
+                       **kwargs))
 
 
 def run(config, method):

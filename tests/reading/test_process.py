@@ -131,6 +131,15 @@ def test_a_hang_is_a_broken_video(clip):
     assert len(read_isolated(clip, some)[0]) == 4
 
 
+def test_what_the_parent_does_meanwhile_does_not_count(clip):
+    def choose(facts):
+        time.sleep(0.5)  # as a collection of garbage may
+        return some(facts)
+
+    child()
+    assert read_isolated(clip, choose, deadline=0.4)[1] == [11, 0, 3, 3]
+
+
 def test_the_deadline_grows_with_the_file(tmp_path):
     (tmp_path / 'long.mp4').touch()
     os.truncate(tmp_path / 'long.mp4', 800_000_000)
