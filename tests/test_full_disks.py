@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
         (folder / 'ann.json').write_text(json.dumps({f'{name}.mp4': ['x'] for name in 'abcde'}))
         (folder / 'msrvtt.csv').write_text('key,vid_key,video_id,sentence\nr,m,a,a door opens\n')
         assert run(patch, 'train', 'toy.py', '--work-dir', 'run',
-                   '--cfg-options', 'train_cfg.max_epochs=1') is None
+                   '--cfg-options', 'train_cfg.max_epochs=1', 'log_level=ERROR') is None
         assert run(patch, 'search', 'index', *MODEL, 'videos/a.mp4', '--index', 'index.npz',
                    '--workers', 0) is None
         assert run(patch, 'data/make_shards', 'shards', *SHARDS, '--workers', 1) is None

@@ -26,11 +26,12 @@ def read_arch(path: Union[str, Path]) -> Dict[str, Any]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no json, or holds no architecture, or one that no machine could hold.
     """
-    arch = read_json(path, object, '--arch', most=MOST_BYTES)
     try:
+        arch = read_json(path, object, 'architecture', most=MOST_BYTES)
         check_arch(arch)
     except ValueError as error:
-        raise ValueError(f'--arch {path}: {error}') from error
+        told = str(error).removeprefix(str(path)).removeprefix(':').strip()
+        raise ValueError(f'--arch {path}: {told}') from error
     if arch['vision_cfg'].get('timm_model_pretrained'):
         arch['vision_cfg']['timm_model_pretrained'] = False  # they are in the file
     return arch

@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmbt.files.lock import Lock
+from mmbt.files.source import source_of
 
 from .resume_check import ALLOWED, check_resume, say, training_settings
 from .resume_schedule import apply_schedule, copy_groups
@@ -69,7 +70,8 @@ class ResumeCheckHook(Hook):
         """Compare before anything is taken from the checkpoint."""
         if not runner._resume:
             return
-        name = runner._load_from or f'the checkpoint in {runner.work_dir}'
+        name = source_of(checkpoint.get('state_dict')).get(
+            'file', f'the checkpoint in {runner.work_dir}')
         before = checkpoint.get('meta', {}).get(SETTINGS)
         if before is None:
             runner.logger.warning(f'{name} does not say with which settings it was trained; not '

@@ -2,6 +2,7 @@
 import contextlib
 import errno
 import io
+import logging
 import os
 import re
 from pathlib import Path
@@ -98,6 +99,8 @@ def _open_file(traceback: Optional[TracebackType]) -> Optional[str]:
     found = None
     while traceback is not None:
         for value in traceback.tb_frame.f_locals.values():
+            if isinstance(value, logging.FileHandler):
+                value = value.stream
             name = getattr(value, 'name', None) if isinstance(value, io.IOBase) else None
             found = name if isinstance(name, str) else found
         traceback = traceback.tb_next

@@ -168,7 +168,15 @@ run_all([('stays', ['-c', {STAY!r}, {str(told)!r}], Path({str(tmp_path / 'log.tx
     assert wait_until(lambda: has_ended(pid))
 
 
-def test_an_interrupt_ends_them(tmp_path):
+@pytest.fixture
+def interruptible():
+    """Ctrl-C is heard, also where a shell started the tests with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_them(tmp_path, interruptible):
     told = tmp_path / 'pid'
     commands = [python(tmp_path, 'stays', STAY, told),
                 python(tmp_path, 'ends all', f'{FAIL.split("print")[0]}\n'
@@ -227,7 +235,7 @@ def test_several_processes_are_started_by_torchrun():
                       *alone, '--launcher', 'pytorch']
 
 
-def test_a_signal_waits_while_rows_are_started_or_stopped():
+def test_a_signal_waits_while_rows_are_started_or_stopped(interruptible):
     done = []
     with pytest.raises(KeyboardInterrupt):
         with schedule.signals_wait():

@@ -24,6 +24,7 @@ def run(monkeypatch, tmp_path):
     monkeypatch.setattr(schedule, 'data_fingerprint', lambda world: 'data')
     handlers = {each: signal.getsignal(each)
                 for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell says so
 
     def run(*args):
         spec = importlib.util.spec_from_file_location('tool_ablate', TOOL)

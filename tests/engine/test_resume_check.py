@@ -51,7 +51,7 @@ def before():
      '2e-06', '1e-05'),
     (lambda cfg: cfg.optim_wrapper.update(accumulative_counts=2),
      'optim_wrapper.accumulative_counts', 'not set', '2'),
-    (lambda cfg: cfg.param_scheduler[0].update(end=100), 'param_scheduler.0.end', '390', '100'),
+    (lambda cfg: cfg.param_scheduler.update(warmup=0.2), 'param_scheduler.warmup', '0.1', '0.2'),
     (lambda cfg: cfg.train_cfg.update(max_epochs=2), 'train_cfg.max_epochs', '1', '2'),
     (lambda cfg: cfg.train_dataloader.update(batch_size=40), 'train_dataloader.batch_size',
      '80', '40'),
@@ -205,7 +205,7 @@ def log(monkeypatch):
 def test_another_rate_is_refused_or_takes_effect(trained, monkeypatch, log):
     asked = 'optim_wrapper.optimizer.lr=0.5'
     line = resume(monkeypatch, 'run', asked)
-    assert line.startswith(f'error: the checkpoint in {Path.cwd()}/run was trained with other '
+    assert line.startswith(f'error: {Path.cwd()}/run/epoch_1.pth was trained with other '
                            'settings (optim_wrapper.optimizer.lr 0.01 there, 0.5 here): resume ')
     assert not Path('run/epoch_2.pth').exists() and not Path('run/training.lock').exists()
 

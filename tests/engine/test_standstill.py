@@ -31,7 +31,7 @@ def warnings_of(tmp_path, monkeypatch):
             optim_wrapper=dict(optimizer=dict(lr=rate)), experiment_name=tmp_path.name,
             train_dataloader=dict(num_workers=0, persistent_workers=False)))
         cfg.model.backbone.update(drop_path=0, **backbone)
-        cfg.param_scheduler = schedule
+        cfg.param_scheduler, cfg.allow_resume_changes = schedule, True
         monkeypatch.setattr(TellIteration, 'pipe', None)
         runner, lines = Runner.from_cfg(cfg), []
         handler = logging.Handler(logging.WARNING)

@@ -26,6 +26,7 @@ MANIFEST, SETTINGS, BROKEN = 'manifest.json', 'settings.json', 'broken.txt'
 BLOCK = tarfile.BLOCKSIZE
 TAR = re.compile(r'[\w-][\w.-]*\.tar')
 CLIP = ('video_id', 'captions', 'total_frames', 'stored_inds', 'avg_fps', 'sizes')
+CHECKSUMS = 'crc32'  # of each frame; older shards have none
 MOST_LISTING, MOST_JSON, MOST_JPEG = 2**28, 2**24, 2**26  # bytes
 MOST_FRAMES, MOST_RATE = 2**31 - 1, 1e6
 FIRST_READ = 4096  # bytes: a clip's first header and, nearly always, all of its json
@@ -95,7 +96,7 @@ def checked_clip(clip: Any) -> dict:
     """
     if not isinstance(clip, dict) or any(name not in clip for name in CLIP):
         raise ValueError('a json without what a clip has')
-    clip = {name: clip[name] for name in CLIP}
+    clip = {name: clip[name] for name in (*CLIP, CHECKSUMS) if name in clip}
     captions, rate = clip['captions'], clip['avg_fps']
     if (type(clip['video_id']) is not str or type(captions) is not list or not captions
             or any(type(text) is not str for text in captions)):
@@ -106,6 +107,9 @@ def checked_clip(clip: Any) -> dict:
     if (type(total) is not int or not 0 < total <= MOST_FRAMES or not are_counts(inds, total - 1)
             or not are_counts(sizes, MOST_JPEG) or len(inds) != len(sizes) or sorted(inds) != inds):
         raise ValueError('a clip whose frames cannot be told')
+    if CHECKSUMS in clip and (not are_counts(clip[CHECKSUMS], 2**32 - 1)
+                              or len(clip[CHECKSUMS]) != len(sizes)):
+        raise ValueError('a clip without a checksum of each frame')
     return clip
 
 
