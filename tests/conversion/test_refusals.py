@@ -92,7 +92,7 @@ def test_another_architecture_is_refused(part, key, value, line, tmp_path):
 
 
 @pytest.mark.parametrize('text, line', [
-    ('{', 'arch.json line 1 is not valid JSON'), ('"ViT-L-14"', 'is no architecture of open_clip'),
+    ('{', 'arch.json: line 1 is not valid JSON'), ('"ViT-L-14"', 'is no architecture of open_clip'),
     ('{"embed_dim": 3, "vision_cfg": 3, "text_cfg": {}}', 'is no architecture of open_clip')])
 def test_a_file_that_is_no_architecture_is_refused(text, line, tmp_path):
     (tmp_path / 'arch.json').write_text(text)
