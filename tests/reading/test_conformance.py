@@ -4,6 +4,7 @@ The files are container x codec x group of pictures x B frames x cut x turn x ra
 library: ``python tests/reading/conformance_table.py``.
 """
 import random
+from dataclasses import replace
 
 import decord
 import numpy as np
@@ -13,6 +14,7 @@ from mmbt.reading import CountChanged, Video, read_frames
 from mmbt.reading import feeder as feeder_module
 from mmbt.reading import in_order as in_order_module
 from mmbt.reading import table as table_module
+from mmbt.reading.process import read_isolated
 from tests.support.coded_frames import number_of
 from tests.support.conformance_clips import CHANGED, CLIPS, ODD, WHOLE
 
@@ -94,6 +96,20 @@ def test_near_frames_are_near_and_are_what_they_say(name, make_clip, reference):
         assert max(abs(a - b) for a, b in zip(indices, wanted)) <= max_offset
         for frame, index in zip(frames, indices):
             assert np.abs(frame.astype(int) - expected.frames[index]).mean() < 1.5
+
+
+def test_the_reading_process_gives_what_is_read_here(make_clip):
+    def choose(facts):
+        return [min(each, facts.total_frames - 1) for each in (11, 0, 3, 3)]
+
+    for name in CLIPS:
+        for max_offset in (0, 2):
+            here, there = (read(str(make_clip(name)), choose, max_offset)
+                           for read in (read_frames, read_isolated))
+            assert here[1] == there[1], name
+            assert all(map(np.array_equal, here[0], there[0])), name
+            assert np.array_equal(here[2].times, there[2].times), name
+            assert replace(here[2], times=None) == replace(there[2], times=None), name
 
 
 @pytest.mark.parametrize('name', [
