@@ -4,6 +4,8 @@ import torch
 from mmengine.config import Config
 
 from mmbt.apis import init_model
+from mmbt.models.card import ModelCard
+from mmbt.models.card_files import model_card
 
 from .files import PARITY, converted, expected
 
@@ -46,3 +48,17 @@ def test_tokens_one_layer_earlier(parity):
     clip, branch = streams(init_model(config, str(folder / 'out.pth')).encode(right['video']))
     torch.testing.assert_close(clip, right['penultimate_clip_tokens'], **CLOSE)
     torch.testing.assert_close(branch, right['penultimate_branch_tokens'], **CLOSE)
+
+
+def test_the_card_is_in_both_files(parity):
+    """As the model's own, which they make; a file of another activation is refused."""
+    folder, _ = parity
+    config = Config.fromfile(folder / 'out.py')
+    model = init_model(config, str(folder / 'out.pth'))
+    told = torch.load(folder / 'out.pth', weights_only=True)['meta']['model_card']
+    assert ModelCard.from_dict(told) == ModelCard.from_dict(config.model_card.to_dict())
+    assert list(model_card(model).differences(ModelCard.from_dict(told))) == []
+    assert (told['activation'], told['image_size'], told['depth']) == ('quick_gelu', [32, 32], 6)
+    config.model.trunk.arch.quick_gelu = False
+    with pytest.raises(ValueError, match=f'^{folder}/out.pth .*quick-GELU'):
+        init_model(config, str(folder / 'out.pth'))
