@@ -82,7 +82,7 @@ setup(
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
-    python_requires='>=3.9',
+    python_requires='>=3.11',  # as tested
     packages=find_packages(include=['mmbt', 'mmbt.*']),
     package_dir={'': '.'},  # editable installs become a plain path, not a finder that hides it
     include_package_data=True,

@@ -9,17 +9,17 @@ import pytest
 from mmbt.class_names import read_classes
 from mmbt.datasets.annotations import read_captions, read_labels
 from mmbt.datasets.instructions import read_instructions
-from mmbt.datasets.preparation.recognition import (
-    read_hmdb_files,
-    read_kinetics_files,
-    read_ucf_files,
-)
-from mmbt.datasets.preparation.retrieval import (
+from mmbt.datasets.preparation.msvd import read_msvd_files
+from mmbt.datasets.preparation.published import (
     read_activitynet_files,
     read_didemo_files,
     read_lsmdc_files,
     read_msrvtt_files,
-    read_msvd_files,
+)
+from mmbt.datasets.preparation.recognition import (
+    read_hmdb_files,
+    read_kinetics_files,
+    read_ucf_files,
 )
 from mmbt.datasets.preparation.webvid import _rows
 from mmbt.datasets.questions import read_questions

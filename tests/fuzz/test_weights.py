@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 import toys
 from mmbt.apis import load_branch, save_branch
-from mmbt.datasets.preparation.retrieval import _msvd_pickle
+from mmbt.datasets.preparation.msvd import _msvd_pickle
 from mmbt.files.safe_load import read_checkpoint
 from mmbt.models.dialogue.linear import linear_of, load_tensors
 from mmbt.models.trunks.weights import load_weights
