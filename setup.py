@@ -82,14 +82,14 @@ setup(
         'Programming Language :: Python :: 3',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
-    python_requires='>=3.9',
+    python_requires='>=3.10',
     packages=find_packages(include=['mmbt', 'mmbt.*']),
     package_dir={'': '.'},  # editable installs become a plain path, not a finder that hides it
     include_package_data=True,
     cmdclass={'build_py': BuildForMim},
     # mmcv or mmcv-lite is needed too; pip cannot say "either", so `import mmbt` asks for one.
     install_requires=[
-        'av>=12.0',
+        'av>=17.1',  # the oldest that the reader's tests ran on; 17.0.0 cannot read a file
         'decord>=0.6.0',
         'huggingface_hub',
         'importlib_metadata',
