@@ -89,7 +89,7 @@ setup(
     cmdclass={'build_py': BuildForMim},
     # mmcv or mmcv-lite is needed too; pip cannot say "either", so `import mmbt` asks for one.
     install_requires=[
-        'av>=17.1',  # older ones end the process on some files
+        'av>=17.1',  # the oldest that the reader's tests ran on
         'decord>=0.6.0',
         'huggingface_hub',
         'importlib_metadata',

@@ -13,13 +13,14 @@ import warnings
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Optional
 
-# Import name, the distributions that provide it, lowest version, first version too new.
+# Import name, the distributions that provide it, lowest version, first version too new or None.
 REQUIREMENTS = (
     ('mmengine', ('mmengine', 'mmengine-lite'), '0.10.0', '1.0.0'),
     ('mmcv', ('mmcv', 'mmcv-lite'), '2.0.0rc4', '2.2.0'),
     ('mmaction', ('mmaction2',), '1.2.0', '2.0.0'),
+    ('av', ('av',), '17.1.0', None),  # older ones lack names, or end the process on some files
 )
 
 # What mmaction2 and mmpretrain import from transformers.modeling_utils, and where it lives.
@@ -69,18 +70,23 @@ def check_versions() -> None:
         found = {name: _installed_version(name) for name in distributions}
         found = {name: version for name, version in found.items() if version}
         for name, version in found.items():
-            if not Version(low) <= Version(version) < Version(high):
-                wanted = f'{name}>={low},<{high}'
+            if Version(version) < Version(low) or high and Version(version) >= Version(high):
+                wanted = wanted_version(name, low, high)
                 raise ImportError(f'mmbt runs on {wanted}, but {name} {version} is installed: '
                                   f"pip install '{wanted}'")
         if not found and importlib.util.find_spec(module) is None:
-            wanted = f'{distributions[-1]}>={low},<{high}'
+            wanted = wanted_version(distributions[-1], low, high)
             raise ImportError(f'mmbt needs {module}, which is not installed: '
                               f"pip install '{wanted}'")
         if len(found) > 1:
             both = ' and '.join(found)
             warnings.warn(f'{both} are both installed and overwrite each other: pip uninstall -y '
                           f'{" ".join(found)}, then install one of them again', stacklevel=2)
+
+
+def wanted_version(name: str, low: str, high: Optional[str]) -> str:
+    """A requirement as pip takes it."""
+    return f'{name}>={low}' + (f',<{high}' if high else '')
 
 
 def _installed_version(distribution: str) -> str:

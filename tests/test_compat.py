@@ -22,7 +22,8 @@ from mmbt import compat
 @pytest.fixture
 def installed(monkeypatch):
     """Pretend that other versions are installed: a dict to change."""
-    versions = {'mmengine': '0.10.7', 'mmcv-lite': '2.1.0', 'mmaction2': '1.2.0'}
+    versions = {'mmengine': '0.10.7', 'mmcv-lite': '2.1.0', 'mmaction2': '1.2.0',
+                'av': '17.1.0'}
     monkeypatch.setattr(compat, '_installed_version', lambda name: versions.get(name, ''))
     return versions
 
@@ -45,7 +46,8 @@ def test_both_mmcv_at_once_warn_in_one_line(installed):
 
 
 @pytest.mark.parametrize('name, version', [
-    ('mmcv-lite', '2.2.0'), ('mmcv-lite', '1.7.2'), ('mmengine', '0.9.1'), ('mmaction2', '0.24.1')])
+    ('mmcv-lite', '2.2.0'), ('mmcv-lite', '1.7.2'), ('mmengine', '0.9.1'), ('mmaction2', '0.24.1'),
+    ('av', '16.1.0')])
 def test_version_that_does_not_fit_is_named_with_the_command(installed, name, version):
     installed[name] = version
     with pytest.raises(ImportError, match=rf"{name} {version} is installed: pip install '{name}>="):
