@@ -9,10 +9,11 @@ from typing import IO, Any, Dict, List, Optional
 import torch
 
 from .checkpoint_values import NAMES, STATES, Storage, check_plain
-from .plain_unpickler import Named, PlainUnpickler, Refused
+from .plain_unpickler import OPERATIONS, Named, PlainUnpickler, Refused
 
 CHUNK = 2**24
 EXPANSION, SMALL = 20, 2**26  # compressed records may be so many times the file, or so many bytes
+FEW_OPERATIONS = 500_000  # of a small file; each may take a few hundred bytes
 MAGIC, VERSION = 0x1950a86a20f9469cfc6c, 1001  # of the older form
 LOCAL_HEADER = struct.Struct('<26xHH')
 
@@ -63,7 +64,7 @@ class _Unpickler(PlainUnpickler):
     """Knows what checkpoints hold; see ``checkpoint_values``."""
 
     def __init__(self, file: Any, owner: CheckpointFile) -> None:
-        super().__init__(file, NAMES)
+        super().__init__(file, NAMES, min(OPERATIONS, FEW_OPERATIONS + owner.size))
         self.owner = owner
 
     def persistent_load(self, pid: Any) -> Storage:
@@ -168,6 +169,8 @@ def check_records(records: List[zipfile.ZipInfo], size: int) -> Dict[str, zipfil
 class OldCheckpoint(CheckpointFile):
     """Four pickles, the names of the storages, and their bytes one after the other."""
 
+    taken = 0  # bytes of the storages so far
+
     def read(self) -> Any:
         if self._load() != MAGIC or self._load() != VERSION:
             raise Refused('neither a zip nor the older form of a checkpoint')
@@ -175,7 +178,8 @@ class OldCheckpoint(CheckpointFile):
         content = self._load()
         check_plain(content)
         keys = self._load()
-        if type(keys) is not list or sorted(map(str, keys)) != sorted(self.storages):
+        if (type(keys) is not list or any(type(key) is not str for key in keys)
+                or sorted(keys) != sorted(self.storages)):
             raise Refused('other storages than its tensors need')
         for key in keys:
             self._fill(self.storages[key], *struct.unpack('<q', self.file.read(8)))
@@ -184,7 +188,8 @@ class OldCheckpoint(CheckpointFile):
         return moved(content, self.place)
 
     def memory(self, key: str, count: int) -> torch.UntypedStorage:
-        if count + sum(each.nbytes() for each in self.storages.values()) > self.size:
+        self.taken += count
+        if self.taken > self.size:
             raise Refused('storages larger than the file')
         return torch.UntypedStorage(count)
 

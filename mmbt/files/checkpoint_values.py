@@ -15,7 +15,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from torch import Tensor
 
-from .plain_unpickler import Named, Refused, Unfinished
+from .plain_unpickler import Named, Refused, Unfinished, check_key
 
 CODES = {f'{kind}{size}': np.dtype(f'{kind}{size}') for kind, sizes in
          (('b', (1,)), ('i', (1, 2, 4, 8)), ('u', (1, 2, 4, 8)), ('f', (2, 4, 8)), ('c', (8, 16)))
@@ -47,8 +47,8 @@ class Dtype(Unfinished):
 
     def __init__(self, code: Any, align: Any = False, copy: Any = False) -> None:
         super().__init__()
-        if not isinstance(code, str) or code not in CODES:
-            raise Refused(f'an array of {str(code)[:20]!r}, not of plain numbers')
+        _expect(type(code) is str, f'an array of a {type(code).__name__}')
+        _expect(code in CODES, f'an array of {code[:20]!r}, not of plain numbers')
         self.dtype = CODES[code]
 
     def finish(self, state: Any) -> 'Dtype':
@@ -115,7 +115,11 @@ def complex_number(real: Any, imaginary: Any) -> complex:
 
 def ordered_dict(items: Any = ()) -> OrderedDict:
     """An ordered dict, empty or of a list of pairs."""
-    _expect(items == () or type(items) is list, 'an ordered dict of something else than pairs')
+    _expect(items == () or type(items) is list and all(
+        type(each) in (list, tuple) and len(each) == 2 for each in items),
+        'an ordered dict of something else than pairs')
+    for key, _ in items:
+        check_key(key)
     return OrderedDict(items)
 
 
@@ -134,6 +138,8 @@ def counter(counts: Any = None) -> Counter:
 def plain_set(items: Any = ()) -> set:
     """A set of a list or tuple."""
     _expect(type(items) in (list, tuple), 'a set of something else than a list')
+    for each in items:
+        check_key(each)
     return set(items)
 
 
@@ -155,6 +161,7 @@ def stored_attribute(owner: Any, name: Any) -> Any:
     mmengine stores functions that live in a class: the statistics of a log history, which are known
     without it, and the annealing of a one-cycle schedule.
     """
+    _expect(type(name) is str, f'an attribute named by a {type(name).__name__}')
     owner = owner.name if isinstance(owner, Named) else type(owner).__name__
     if owner == HISTORY and name in ('min', 'max', 'mean', 'current'):
         return Named(f'{owner}.{name}')

@@ -13,13 +13,16 @@ from typing import IO, Any, Callable, Dict, Mapping, Optional, Tuple
 OPERATIONS = 5_000_000  # about ten seconds
 LONGEST_NAME = 500
 DIGITS = 100  # of an integer that is written as text
+PLACE_DIGITS = 18  # of a place in the memo
+LARGEST_KEY = 2**60  # smaller integers have a hash of their own
 
 Refused = pickle.UnpicklingError
 
 # Instructions that a file may not hold: objects of old pickles, extensions, buffers outside of it,
-# and an array of bytes whose length is believed before they are there.
+# an array of bytes whose length is believed before they are there, and integers of more digits than
+# Python puts into a message.
 FORBIDDEN = ('PERSID', 'INST', 'OBJ', 'NEWOBJ_EX', 'EXT1', 'EXT2', 'EXT4', 'BYTEARRAY8',
-             'NEXT_BUFFER', 'READONLY_BUFFER')
+             'NEXT_BUFFER', 'READONLY_BUFFER', 'LONG4')
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,13 +160,40 @@ def adding_to(kinds: Tuple[type, ...], target: Callable, load: Callable) -> Call
     return load_adding
 
 
-def with_digits(load: Callable) -> Callable:
+def check_key(key: Any) -> None:
+    """Refuse what a dict or set may not be given to find again.
+
+    Python takes the hash of tuples in tuples in native code, without a bound on their depth: a
+    million of them, which are a kilobyte in a zip, end the process. Of integers and tuples of them
+    a file can have as many as it likes with one hash, and each is compared with all.
+
+    Raises:
+        pickle.UnpicklingError: It is neither a text nor a number of moderate size.
+    """
+    if not (key is None or type(key) in (str, bytes, bool, float)
+            or type(key) is int and abs(key) < LARGEST_KEY
+            or type(key) is tuple and all(type(each) in (str, bytes) for each in key)):
+        raise Refused(f'a key of type {type(key).__name__}')
+
+
+def with_keys(keys: Callable, load: Callable) -> Callable:
+    """An instruction that adds to a dict or set, for keys that :func:`check_key` passes."""
+
+    def load_keys(self: PlainUnpickler) -> None:
+        for key in keys(self.stack):
+            check_key(key)
+        load(self)
+
+    return load_keys
+
+
+def with_digits(load: Callable, most: int = DIGITS) -> Callable:
     """An instruction with an integer as text, which takes the square of its digits to read."""
 
     def load_digits(self: PlainUnpickler) -> None:
         readline = self.readline
         line = readline()
-        if len(line) > DIGITS:
+        if len(line) > most:
             raise Refused('an integer of too many digits')
         self.readline = lambda: line
         try:
@@ -178,16 +208,24 @@ def _instructions() -> Dict[int, Callable]:
     loads = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
     for name in FORBIDDEN:
         loads.pop(getattr(pickle, name)[0])
+    load = {name: loads[getattr(pickle, name)[0]] for name in (
+        'INT', 'LONG', 'PUT', 'GET', 'APPEND', 'APPENDS', 'DICT', 'FROZENSET', 'SETITEM',
+        'SETITEMS', 'ADDITEMS')}
     dicts, marked = (dict, OrderedDict, Counter), (lambda self: self.metastack[-1][-1])
+    every, every_other = (lambda stack: stack), (lambda stack: stack[::2])
     changed = dict(
         GLOBAL=PlainUnpickler._global, REDUCE=PlainUnpickler._reduce,
         NEWOBJ=PlainUnpickler._new, BUILD=PlainUnpickler._build,
-        **{name: with_digits(loads[getattr(pickle, name)[0]]) for name in ('INT', 'LONG')},
-        APPEND=adding_to((list,), lambda self: self.stack[-2], loads[pickle.APPEND[0]]),
-        APPENDS=adding_to((list,), marked, loads[pickle.APPENDS[0]]),
-        SETITEM=adding_to(dicts, lambda self: self.stack[-3], loads[pickle.SETITEM[0]]),
-        SETITEMS=adding_to(dicts, marked, loads[pickle.SETITEMS[0]]),
-        ADDITEMS=adding_to((set,), marked, loads[pickle.ADDITEMS[0]]))
+        **{name: with_digits(load[name]) for name in ('INT', 'LONG')},
+        **{name: with_digits(load[name], PLACE_DIGITS) for name in ('PUT', 'GET')},
+        APPEND=adding_to((list,), lambda self: self.stack[-2], load['APPEND']),
+        APPENDS=adding_to((list,), marked, load['APPENDS']),
+        DICT=with_keys(every_other, load['DICT']),
+        FROZENSET=with_keys(every, load['FROZENSET']),
+        SETITEM=adding_to(dicts, lambda self: self.stack[-3],
+                          with_keys(lambda stack: stack[-2:-1], load['SETITEM'])),
+        SETITEMS=adding_to(dicts, marked, with_keys(every_other, load['SETITEMS'])),
+        ADDITEMS=adding_to((set,), marked, with_keys(every, load['ADDITEMS'])))
     loads.update({getattr(pickle, name)[0]: load for name, load in changed.items()})
     stop = loads.pop(pickle.STOP[0])
     return {**{code: counted(load) for code, load in loads.items()}, pickle.STOP[0]: stop}

@@ -1,5 +1,8 @@
 """Checkpoints built to run code, to read memory that is not theirs, or to end the process."""
+import pickle
 import resource
+import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -47,6 +50,9 @@ def forged():
 
 
 FIRST = dict_of(a=tensor())
+DEEP = b'N' + b'\x85' * 200_000  # tuples in tuples
+ONE_HASH = [k * (2**61 - 1) for k in range(20_000)]
+LAUGHS = b']q\x01' + b'0](h\x01h\x01h\x01h\x01eq\x01' * 40  # lists of lists, 4**40 in all
 ATTACKS = {
     'object array': array(dtype('O8')),
     'object scalar': call('numpy._core.multiarray.scalar', dtype('O8'), bytes_of(b'\x10' * 8)),
@@ -101,6 +107,22 @@ ATTACKS = {
     'lists in lists': b']' * 5_000 + b'a' * 4_999,
     'a billion laughs': b']' + b''.join(b'q\x01]h\x01h\x01h\x01h\x01(h\x01h\x01h\x01h\x01e'
                                         for _ in range(60)),
+    'deep tuples as a key': b'}' + DEEP + b'Ns',
+    'deep tuples among keys': b'}(' + DEEP + b'Nu',
+    'deep tuples as a key of protocol 0': b'(' + DEEP + b'Nd',
+    'deep tuples in a set': b'\x8f(' + DEEP + b'\x90',
+    'deep tuples in a frozen set': b'(' + DEEP + b'\x91',
+    'deep tuples in a set of a list': call('builtins.set', b'](' + DEEP + b'e'),
+    'deep tuples in an ordered dict': call('collections.OrderedDict',
+                                           b'](' + tuple_of(DEEP, b'N') + b'e'),
+    'integers of one hash as keys': b'}(' + b''.join(number(k) + b'N' for k in ONE_HASH) + b'u',
+    'integers of one hash in tuples': b'}(' + b''.join(number(k) + b'\x85N'
+                                                      for k in ONE_HASH) + b'u',
+    'integers of one hash in a set': b'\x8f(' + b''.join(map(number, ONE_HASH)) + b'\x90',
+    'integers of one hash as places in the memo': b'N' + b''.join(b'p%d\n' % k for k in ONE_HASH),
+    'a billion laughs as a dtype': call('numpy.dtype', LAUGHS),
+    'a billion laughs as an attribute': call('builtins.getattr', named('numpy.dtype'), LAUGHS),
+    'an integer of too many digits for a message': b'\x8b\0\x10\0\0' + b'\x7f' * 4096,
     'a million objects asked for at once': b'\x8a\xff',
     'nothing on the stack': b'R',
     'a mark that is not there': b't',
@@ -185,3 +207,35 @@ def test_a_file_of_few_bytes_takes_little_memory(tmp_path):
         except ValueError as error:
             assert str(path) in str(error)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+
+
+def old_form(content, keys, path):
+    """A file as torch wrote it before 1.6."""
+    whole = [pickle.dumps(part, 2) for part in (0x1950a86a20f9469cfc6c, 1001, {})]
+    path.write_bytes(b''.join([*whole, *(b'\x80\x02' + each + b'.' for each in (content, keys))]))
+    return path
+
+
+def test_the_names_of_storages_of_the_older_form_are_texts(tmp_path):
+    """As text, these lists in lists are of 4**40 characters."""
+    path = old_form(b'}', b'](' + LAUGHS + b'e', tmp_path / 'old.pth')
+    with pytest.raises(ValueError, match=f'^{path} cannot be read .*other storages'):
+        CheckpointLoader.load_checkpoint(str(path))
+
+
+def test_many_storages_of_the_older_form_take_time_in_proportion(tmp_path):
+    empty = b''.join(storage(0, str(i)) + b'0' for i in range(20_000))
+    path = old_form(b'}' + empty, b']', tmp_path / 'old.pth')
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match=f'^{path} cannot be read'):
+        CheckpointLoader.load_checkpoint(str(path))
+    assert time.perf_counter() - started < 5
+
+
+def test_a_small_file_holds_few_objects(tmp_path):
+    """A gigabyte of empty sets packs into 5 kB."""
+    path = write_checkpoint(tmp_path / 'small.pth', b'](' + b'\x8f' * 1_000_000 + b'e', {},
+                            zipfile.ZIP_DEFLATED)
+    assert path.stat().st_size < 2_000
+    with pytest.raises(ValueError, match=f'^{path} cannot be read .*more instructions'):
+        CheckpointLoader.load_checkpoint(str(path))
