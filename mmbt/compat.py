@@ -45,6 +45,7 @@ def apply() -> None:
     supply_drn_localizer()
     restore_transformers_names()
     guard_checkpoints()
+    check_what_is_resumed()
     refuse_configs_in_checkpoints()
     launch_without_gpu()
     wrap_models_on_cpu()
@@ -168,6 +169,28 @@ def guard_checkpoints() -> None:
     for name, deed in (('load_checkpoint', 'loaded'), ('resume', 'resumed from')):
         original = getattr(Runner, name)
         _replace(Runner, name, original, naming(original, deed))
+
+
+def check_what_is_resumed() -> None:
+    """Let a checkpoint end no process by its optimizer's state, and delete no file.
+
+    torch's fused kernels write beyond moments that are smaller than their weights, and mmengine
+    deletes the file that a checkpoint calls the best one before.
+    https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/hooks/checkpoint_hook.py#L530
+    """
+    from mmengine.hooks import CheckpointHook
+    from mmengine.optim import AmpOptimWrapper, ApexOptimWrapper, BaseOptimWrapper
+    from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
+
+    from .files.run_state import checking_files, checking_optimizer, checking_schedule
+    for owner, name, checking in (
+            (BaseOptimWrapper, 'load_state_dict', checking_optimizer),
+            (AmpOptimWrapper, 'load_state_dict', checking_optimizer),
+            (ApexOptimWrapper, 'load_state_dict', checking_optimizer),
+            (_ParamScheduler, 'load_state_dict', checking_schedule),
+            (CheckpointHook, 'before_train', checking_files)):
+        original = vars(owner)[name]
+        _replace(owner, name, original, checking(original))
 
 
 def refuse_configs_in_checkpoints() -> None:
