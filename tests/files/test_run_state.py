@@ -1,4 +1,4 @@
-"""What a stranger's checkpoint says of a run beside its weights ends no process, deletes no file."""
+"""What a checkpoint says of a run beside its weights ends no process and deletes no file."""
 import copy
 
 import pytest
