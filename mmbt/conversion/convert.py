@@ -68,6 +68,7 @@ def convert(source: Union[str, Path], out: Union[str, Path], configs: Union[str,
     check_place(out)
     try:
         done = prepare(read_released(source), Path(configs), arch, frames)
+        check_finite(done)
     except ValueError as error:
         if str(source) in str(error) or str(error).startswith('--'):
             raise
@@ -143,6 +144,20 @@ def keep_rows(done: Conversion, frames: Optional[int]) -> None:
     done.frames = frames or min(done.released.form.frames, len(rows))
     done.rows = len(rows)
     done.state[TIME] = rows[:done.frames].clone()
+
+
+def check_finite(done: Conversion) -> None:
+    """Refuse weights that are not finite; rows of the time embedding that are dropped may be.
+
+    Raises:
+        ValueError: Naming the first.
+    """
+    sources = done.released.recipe_sources()
+    for name, value in done.state.items():
+        wide = value.float() if value.element_size() == 1 else value  # float8 has no isfinite
+        if not bool(torch.isfinite(wide).all()):
+            raise ValueError(f'{sources.get(name, name)} holds numbers that are not finite: is it '
+                             'of a training that failed?')
 
 
 def choose_architecture(done: Conversion, path: Union[str, Path, None]) -> None:

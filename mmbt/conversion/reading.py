@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Tuple, Union
 
 from torch import Tensor
 
-from mmbt.files.safe_load import in_line, read_checkpoint
+from mmbt.files.safe_load import check_name, in_line, read_checkpoint
 
 
 def read_weights(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], List[str]]:
@@ -27,12 +27,13 @@ def tensors_of(content: Any, path: Union[str, Path]) -> Tuple[Dict[str, Tensor],
     """The state dict in what a file held, and the names of what lies beside it."""
     beside: List[str] = []
     if isinstance(content, dict) and isinstance(content.get('state_dict'), dict):
-        beside = sorted(str(key) for key in content if key != 'state_dict')
+        beside = sorted(in_line(str(key)) for key in content if key != 'state_dict')
         content = content['state_dict']
     if not isinstance(content, dict) or not content:
         raise ValueError(f'{path} holds no weights by name; is it a checkpoint?')
     for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
+        if not isinstance(value, Tensor):
             raise ValueError(f'{path}: {in_line(str(name))} is a {type(value).__name__}, not a '
                              'weight')
+        check_name(name, 'it', path)
     return dict(content), beside

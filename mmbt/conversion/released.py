@@ -76,6 +76,17 @@ class Released:
                                  f'shapes {shapes}') from error
         return state
 
+    def check_numbers(self) -> None:
+        """Refuse weights that are no floating-point numbers.
+
+        Raises:
+            ValueError: Naming the first.
+        """
+        for name, value in self.weights.items():
+            if not value.is_floating_point():
+                raise ValueError(f'{self.names[name]} is of {value.dtype}, not of floating point: '
+                                 'is it quantised?')
+
 
 def read_released(path: Union[str, Path]) -> Released:
     """Read a released file and check that it is whole.
@@ -83,9 +94,11 @@ def read_released(path: Union[str, Path]) -> Released:
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no checkpoint or of no known form, holds code, or a weight is missing
-            or unknown.
+            or unknown, or holds other than floating-point numbers.
     """
-    return recognise(*read_weights(path), path)
+    released = recognise(*read_weights(path), path)
+    released.check_numbers()
+    return released
 
 
 def recognise(weights: Dict[str, Tensor], beside: List[str], path: Union[str, Path]) -> Released:

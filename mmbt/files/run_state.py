@@ -50,6 +50,8 @@ def own_settings(group: Mapping[str, Any], known: Mapping[str, Any]) -> Dict[str
     for name, ours in known.items():
         if ours is None or isinstance(ours, bool):
             settings[name] = ours
+        elif name not in settings:
+            raise ValueError(f'a group of its optimizer has no {name}')
     for name, value in settings.items():
         ours = known.get(name.removeprefix('initial_')) if isinstance(name, str) else None
         if ours is not None and not same_kind(ours, value):
@@ -150,7 +152,7 @@ def same_kind(ours: Any, theirs: Any) -> bool:
     if isinstance(ours, Real):
         return isinstance(theirs, Real) and not isinstance(theirs, bool)
     if isinstance(ours, (list, tuple)):
-        return isinstance(theirs, type(ours)) and (not ours or all(
+        return isinstance(theirs, (list, tuple)) and (not ours or all(
             same_kind(ours[0], each) for each in theirs))
     if isinstance(ours, dict):
         return isinstance(theirs, dict)

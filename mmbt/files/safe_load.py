@@ -25,6 +25,7 @@ CODE = re.compile(r'GLOBAL .*|a call of .*|a state for .*|a new .*')
 REMEDY = ("only tensors, plain values, numpy arrays and mmengine's own records are loaded; ask its "
           'author for a file of weights alone')
 WEIGHTS = ('state_dict', 'ema_state_dict')
+LONGEST_NAME = 500  # of a weight
 
 # What torch and mmengine raise for parts of a checkpoint that are not a run's.
 MISFITS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RuntimeError,
@@ -195,9 +196,8 @@ def check_parts(checkpoint: Any, filename: Union[str, Path]) -> Any:
         for name in ('epoch', 'iter'):
             if type(meta.get(name, 0)) is not int or not 0 <= meta.get(name, 0) < 2**53:
                 raise CheckpointError(str(filename), f'{name} of its meta is no count')
-    odd = next((name for name in checkpoint if type(name) is not str), None)
-    if odd is not None:
-        raise CheckpointError(str(filename), f'a name in it is a {type(odd).__name__}')
+    for name in checkpoint:
+        check_name(name, 'it', filename)
     for part in WEIGHTS:
         check_weights(checkpoint.get(part, {}), part, filename)
     return checkpoint
@@ -212,11 +212,22 @@ def check_weights(state: Any, part: str, filename: Union[str, Path]) -> None:
     if not isinstance(state, dict):
         raise CheckpointError(str(filename), f'its {part} is a {type(state).__name__}, not a dict')
     for name, value in state.items():
-        if type(name) is not str:
-            raise CheckpointError(str(filename), f'a name in its {part} is a {type(name).__name__}')
+        check_name(name, f'its {part}', filename)
         if not isinstance(value, torch.Tensor) and not name.endswith('_extra_state'):
             raise CheckpointError(str(filename), f'{in_line(name)} in its {part} is a '
                                                  f'{type(value).__name__}, not a weight')
+
+
+def check_name(name: Any, part: str, filename: Union[str, Path]) -> None:
+    """Refuse a name that is none, since whoever reports on a weight prints its name.
+
+    Raises:
+        CheckpointError: It is no text, holds what would leave its line, or goes on for pages.
+    """
+    if type(name) is not str:
+        raise CheckpointError(str(filename), f'a name in {part} is a {type(name).__name__}')
+    if not name.isprintable() or len(name) > LONGEST_NAME:
+        raise CheckpointError(str(filename), f'{in_line(name, 40)!r} in {part} is no name')
 
 
 def refusal(filename: str, reason: str) -> str:

@@ -109,11 +109,19 @@ def check_names(model: nn.Module, state_dict: Dict[str, Tensor], prefix: str, gi
         f'{k} is {tuple(state_dict[k].shape)} there, {tuple(own[k].shape)} here' for k in own
         if k in given and state_dict[k].shape != own[k].shape
     ]
-    for title, keys in (('other shapes', resized), ('missing', missing), ('unknown', unknown)):
+    other = [f'{k} is of {state_dict[k].dtype} there, {own[k].dtype} here' for k in own
+             if k in given and kind_of(state_dict[k]) != kind_of(own[k])]
+    for title, keys in (('other shapes', resized), ('missing', missing), ('unknown', unknown),
+                        ('other numbers', other)):
         if keys:
             more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
             raise ValueError(f'{source} is of another architecture than the config '
                              f'({title}: {keys[0]}{more}){variant_hint(unknown)}')
+
+
+def kind_of(value: Any) -> Any:
+    """Whether numbers are floating-point or complex; what is copied into the other is not it."""
+    return isinstance(value, Tensor) and (value.is_floating_point(), value.is_complex())
 
 
 def variant_hint(unknown: List[str]) -> str:

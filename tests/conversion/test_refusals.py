@@ -104,6 +104,30 @@ def test_the_parity_files_heads_are_not_64_wide(tmp_path):
     assert '--arch arch.json' in refusal(PARITY / 'gated.pth', tmp_path)
 
 
+@pytest.mark.parametrize('name', ['backbone.x', 'x', 'backbone.branch.x', 'x.position_ids'])
+def test_a_name_cannot_leave_its_line(name, tmp_path):
+    """Nor set a terminal's colours, in the line that refuses it or in a report."""
+    state = {f'{name}\n\x1b[31mred\r': torch.zeros(1, dtype=torch.int64)}
+    if 'branch' not in name and name != 'x':
+        state = {**released(), **state}
+    line = refusal(save(state, tmp_path / 'in.pth'), tmp_path, arch=arch_file(tmp_path))
+    assert line.startswith(str(tmp_path / 'in.pth')) and line.isprintable()
+
+
+@pytest.mark.parametrize('change, words', [
+    (lambda value: value.to(torch.int8), 'is of torch.int8, not of floating point'),
+    (lambda value: value > 0, 'is of torch.bool, not'),
+    (lambda value: value.to(torch.complex64), 'is of torch.complex64, not'),
+    (lambda value: value.where(value != value.max(), torch.nan), 'holds numbers that are not fin'),
+    (lambda value: value / 0, 'holds numbers that are not finite')])
+@pytest.mark.parametrize('name', ['backbone.balance1', 'backbone.layers.2.mlp.fc1.bias'])
+def test_numbers_that_are_no_weights_are_refused(name, change, words, tmp_path):
+    state = released()
+    state[name] = change(state[name])
+    line = refusal(save(state, tmp_path / 'in.pth'), tmp_path, arch=arch_file(tmp_path))
+    assert line.startswith(f"{tmp_path / 'in.pth'}: {name} {words}")
+
+
 def half(path):
     path.write_bytes((PARITY / 'gated.pth').read_bytes()[:1_000_000])
 

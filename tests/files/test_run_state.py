@@ -76,6 +76,9 @@ def test_settings_of_an_optimizer_that_are_no_numbers_are_refused(name, value):
     state['param_groups'][0][name] = value
     with pytest.raises(ValueError, match=f'^{name} of its optimizer is a {type(value).__name__}'):
         optim.load_state_dict(state)
+    del state['param_groups'][0][name]
+    with pytest.raises(ValueError, match=f'a group of its optimizer has no {name}'):
+        optim.load_state_dict(state)
     with pytest.raises(ValueError, match='no groups of settings'):
         optim.load_state_dict(dict(state, param_groups=None))
 
@@ -88,6 +91,14 @@ def test_attributes_of_a_schedule_that_are_of_another_kind_are_refused(name, val
     state = schedule.state_dict()
     with pytest.raises(ValueError, match=f'^{name} of OneCycleLR is a '):
         schedule.load_state_dict({**state, name: value})
+
+
+def test_settings_in_a_list_are_those_in_a_tuple():
+    """A config that is read from JSON has lists."""
+    state = stepped(betas=(0.5, 0.6))[0].state_dict()
+    optim, _ = stepped(betas=[0.9, 0.99])
+    optim.load_state_dict(state)
+    assert tuple(optim.param_groups[0]['betas']) == (0.5, 0.6)
 
 
 def test_a_file_gives_a_schedule_no_other_attributes():

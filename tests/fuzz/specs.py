@@ -3,14 +3,17 @@ import json
 import math
 
 import torch
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
 from support.pickles import write_checkpoint
 
 
 def spec_of(content):
-    """What a checkpoint holds as JSON: a tensor is ``{"tensor": shape}``."""
+    """What a checkpoint holds as JSON: a tensor is ``{"tensor": shape}``, integer keys digits."""
     if isinstance(content, torch.Tensor):
         return dict(tensor=list(content.shape))
+    if callable(content):
+        return dict(function=content.__name__)
     if isinstance(content, dict):
         return {str(key): spec_of(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
@@ -26,8 +29,11 @@ def content_of(spec):
         if sizes and math.prod(shape) < 2**20:
             return torch.ones(shape)
         return shape
+    if isinstance(spec, dict) and set(spec) == {'function'}:
+        return getattr(OneCycleParamScheduler, str(spec['function']), spec['function'])
     if isinstance(spec, dict):
-        return {key: content_of(value) for key, value in spec.items()}
+        return {int(key) if key.isdecimal() and len(key) < 9 else key: content_of(value)
+                for key, value in spec.items()}
     return [content_of(value) for value in spec] if isinstance(spec, list) else spec
 
 

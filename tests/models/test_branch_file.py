@@ -59,6 +59,32 @@ def test_it_loads_beside_the_same_clip(way, source, tmp_path, batch, capsys):
 
 
 @pytest.mark.parametrize('way', [load_branch, load_checkpoint])
+@pytest.mark.parametrize('kind', [torch.int8, torch.bool, torch.complex64])
+def test_numbers_of_another_kind_are_refused(way, kind, source, tmp_path):
+    """Copied into weights they would be others: rounded, or without their imaginary part."""
+    path = str(tmp_path / 'branch.pth')
+    save_branch(source, path)
+    checkpoint = torch.load(path)
+    name = next(key for key in checkpoint['state_dict'] if key.startswith('backbone.branch'))
+    checkpoint['state_dict'][name] = checkpoint['state_dict'][name].to(kind)
+    torch.save(checkpoint, path)
+    with pytest.raises(ValueError, match=f'^{path} .*{name} is of {kind} there') as refusal:
+        way(build_model(BACKBONE), path)
+    assert '\n' not in str(refusal.value)
+
+
+@pytest.mark.parametrize('way', [load_branch, load_checkpoint])
+@pytest.mark.parametrize('bare', [False, True])
+def test_a_name_of_a_weight_cannot_leave_its_line(way, bare, source, tmp_path):
+    path = str(tmp_path / 'branch.pth')
+    state = {**source.state_dict(), 'x\n\x1b[31mred\r': torch.zeros(1)}
+    torch.save(state if bare else dict(state_dict=state), path)
+    with pytest.raises(ValueError, match=f'^{path} .* is no name') as refusal:
+        way(build_model(BACKBONE), path)
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize('way', [load_branch, load_checkpoint])
 def test_it_is_refused_beside_another_clip(way, source, tmp_path):
     path = str(tmp_path / 'branch.pth')
     save_branch(source, path)

@@ -307,6 +307,24 @@ class Trap:
         return os.mkdir, (str(self.path), )
 
 
+@pytest.mark.parametrize('suffix', ['bin', 'safetensors'])
+def test_quantised_weights_and_names_that_leave_their_line_are_refused(suffix, tmp_path):
+    """An int8 weight, copied into one of float32, would be 127 times as large as it is meant."""
+    clip_vision().save_pretrained(tmp_path)
+    state = load_file(tmp_path / 'model.safetensors')
+    (tmp_path / 'model.safetensors').unlink()
+    name = next(key for key in state if key.endswith('q_proj.weight'))
+    for changed, line in (({name: state[name].to(torch.int8)}, 'is of torch.int8, not of floating'),
+                          ({'vision_model.\n\x1b[31mx': torch.zeros(1)}, 'is no name')):
+        if suffix == 'bin':
+            torch.save({**state, **changed}, tmp_path / 'pytorch_model.bin')
+        else:
+            save_file({**state, **changed}, tmp_path / 'model.safetensors')
+        with pytest.raises(ValueError, match=f'^{tmp_path}.*{line}') as refusal:
+            HuggingFaceTrunk(str(tmp_path))
+        assert str(refusal.value).isprintable()
+
+
 def test_code_in_a_pickle_is_not_run(tmp_path):
     clip_vision().config.save_pretrained(tmp_path)
     torch.save({'weight': Trap(tmp_path / 'sprung')}, tmp_path / 'pytorch_model.bin')

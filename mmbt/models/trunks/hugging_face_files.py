@@ -14,7 +14,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from mmbt.files.hub import hub_is_out_of_reach
-from mmbt.files.safe_load import CheckpointError, check_weights, first_line, read_checkpoint
+from mmbt.files.safe_load import (
+    CheckpointError,
+    check_name,
+    check_weights,
+    first_line,
+    read_checkpoint,
+)
 
 from .hugging_face_check import (
     check_config,
@@ -52,6 +58,10 @@ def load_vision(name: str) -> HFVision:
     """
     transformer = empty_tower(name)
     state = vision_state(name)
+    for key, value in state.items():
+        if not value.is_floating_point():
+            raise ValueError(f'{name}: {key} is of {value.dtype}, not of floating point: weights '
+                             'that are quantised are not read')
     weight = state.pop(PROJECTION, None)
     if weight is not None and weight.ndim != 2:
         raise ValueError(f'{name}: {PROJECTION} is {tuple(weight.shape)}, no layer')
@@ -152,6 +162,8 @@ def read(path: str, keys: Optional[Iterable[str]]) -> Dict[str, Any]:
     try:
         if path.endswith('.safetensors'):
             with safe_open(path, 'pt') as file:
+                for key in file.keys():
+                    check_name(key, 'it', path)
                 if keys is None:
                     return dict.fromkeys(file.keys())
                 return {key: file.get_tensor(key) for key in keys}
