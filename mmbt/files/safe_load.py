@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Union
+from typing import Any, Callable, Dict, FrozenSet, Iterator, Optional, Union
 
 import torch
 from safetensors.torch import load as load_safetensors
@@ -31,7 +31,9 @@ LONGEST_NAME = 500  # of a weight
 MISFITS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, RuntimeError,
            ArithmeticError)
 
+LONGEST_WAIT = 60  # seconds that another thread's torch.load waits for this one's to be over
 _replacing = threading.RLock()
+_bystanders: FrozenSet[threading.Thread] = frozenset()
 
 
 class CheckpointError(ValueError):
@@ -65,7 +67,7 @@ def read_checkpoint(file: Any, place: Any = None, mapped: bool = False) -> Any:
         return _read(file, getattr(file, 'name', 'the data'), _device(place), None)
     path = os.fspath(file)
     with open(path, 'rb') as opened:
-        return _read(opened, path, _device(place), path if mapped else None)
+        return _read(opened, path, _device(place), path if mapped and is_utf8(path) else None)
 
 
 def _read(file: Any, name: str, place: torch.device, mapped: Optional[str]) -> Any:
@@ -87,18 +89,36 @@ def _read(file: Any, name: str, place: torch.device, mapped: Optional[str]) -> A
 
 
 def _read_safetensors(file: Any, name: str, place: torch.device) -> Dict[str, torch.Tensor]:
-    if os.path.isfile(name):
+    if os.path.isfile(name) and is_utf8(name):
         return load_safetensors_file(name, str(place))
     return {key: value.to(place) for key, value in load_safetensors(file.read()).items()}
+
+
+def is_utf8(path: str) -> bool:
+    """Whether native code takes a path; Python holds bytes that are not UTF-8 as half characters."""
+    try:
+        path.encode('utf-8')
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _device(place: Any) -> torch.device:
     return torch.device(place) if isinstance(place, (str, torch.device)) else torch.device('cpu')
 
 
-def load_instead(f: Any, map_location: Any = None, pickle_module: Any = None, *,
-                 weights_only: Any = None, mmap: Any = None, **unused: Any) -> Any:
-    """Stands in for ``torch.load``, whatever it is asked for."""
+def load_instead(*args: Any, **kwargs: Any) -> Any:
+    """Stands in for ``torch.load``, whatever it is asked for; threads of others get torch's own."""
+    if threading.current_thread() in _bystanders and _replacing.acquire(timeout=LONGEST_WAIT):
+        try:
+            return torch.load(*args, **kwargs)
+        finally:
+            _replacing.release()
+    return _load(*args, **kwargs)
+
+
+def _load(f: Any, map_location: Any = None, pickle_module: Any = None, *,
+          weights_only: Any = None, mmap: Any = None, **unused: Any) -> Any:
     return read_checkpoint(f, map_location, bool(mmap))
 
 
@@ -108,17 +128,21 @@ def weights_only() -> Iterator[None]:
 
     Libraries call ``torch.load`` with ``weights_only=False``, and mapped, where compressed records
     are read as if they were weights. torch's own switch is set too, for who holds on to the
-    original function.
+    original function. Threads that ran before are someone else's: their ``torch.load`` waits until
+    this is over, and is torch's own. Those that begin inside may be the library's, and read as it.
     """
+    global _bystanders
     with _replacing:
         before = {name: os.environ.pop(name, None) for name in (WEIGHTS_ONLY, NOT_WEIGHTS_ONLY)}
         os.environ[WEIGHTS_ONLY] = '1'
-        original = torch.load
+        original, bystanders = torch.load, _bystanders
+        if original is not load_instead:
+            _bystanders = frozenset(threading.enumerate()) - {threading.current_thread()}
         torch.load = load_instead
         try:
             yield
         finally:
-            torch.load = original
+            torch.load, _bystanders = original, bystanders
             del os.environ[WEIGHTS_ONLY]
             os.environ.update({name: value for name, value in before.items() if value is not None})
 

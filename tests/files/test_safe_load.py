@@ -2,6 +2,8 @@
 import builtins
 import os
 import pickle
+import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
+from safetensors.torch import save
 
 import mmbt  # noqa: F401
 import toys
+from mmbt.files.safe_load import read_checkpoint, weights_only
 
 
 def train(work_dir, **changes):
@@ -169,3 +173,47 @@ def test_file_that_is_no_checkpoint_is_named_in_one_line(tmp_path, content):
 def test_missing_file_is_still_a_missing_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='nope.pth can not be found'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'nope.pth'))
+
+
+class OwnRecord:
+    """Something that one's own torch.load may make."""
+
+    number = 7
+
+
+@pytest.mark.parametrize('nested', [False, True])
+def test_another_threads_own_load_is_torchs(tmp_path, nested):
+    """It waits for the block to be over; a thread of the library that is called inside does not."""
+    path = tmp_path / 'own.pth'
+    torch.save(OwnRecord(), path)
+    original, found, begin = torch.load, {}, threading.Event()
+
+    def load(name):
+        begin.wait(20)
+        try:
+            found[name] = torch.load(path, weights_only=False).number
+        except ValueError as error:
+            found[name] = str(error)
+
+    before = threading.Thread(target=load, args=('before',))
+    before.start()
+    with weights_only(), weights_only() if nested else nullcontext():
+        inside = threading.Thread(target=load, args=('inside',))
+        inside.start()
+        begin.set()
+        inside.join(20)
+        assert f'{path} holds code' in found['inside'] and 'before' not in found
+    before.join(20)
+    assert found['before'] == 7 and torch.load is original
+
+
+@pytest.mark.parametrize('mapped', [False, True])
+@pytest.mark.parametrize('suffix', ['pth', 'safetensors'])
+def test_a_name_that_is_not_utf8(tmp_path, suffix, mapped):
+    path = os.fsencode(tmp_path) + b'/n\xff.' + suffix.encode()
+    with open(path, 'wb') as file:
+        if suffix == 'pth':
+            torch.save(dict(a=torch.arange(3)), file)
+        else:
+            file.write(save(dict(a=torch.arange(3))))
+    assert read_checkpoint(os.fsdecode(path), mapped=mapped)['a'].tolist() == [0, 1, 2]
