@@ -90,7 +90,9 @@ def settings():
 
 
 @pytest.mark.parametrize('change', [
-    dict(num_hidden_layers=10**9), dict(hidden_size=10**9), dict(image_size=10**9),
+    dict(num_labels=10**8), dict(num_channels=10**7), dict(num_attention_heads=-4),
+    dict(text_config=dict(num_labels=10**8)), dict(num_hidden_layers=10**9),
+    dict(hidden_size=10**9), dict(image_size=10**9),
     dict(vocab_size=10**12), dict(intermediate_size=-10**7), dict(hidden_size=float('inf')),
     dict(vision_config=dict(num_hidden_layers=1_000)), dict(vision_config=[1]),
     dict(attn_implementation='someone/kernel'), dict(_attn_implementation='someone/kernel@main'),
@@ -110,6 +112,15 @@ def test_a_config_larger_than_its_weights_is_refused_before_it_takes_memory(tmp_
             transformers.CLIPVisionModel, name, torch.float32)):
         with pytest.raises(ValueError, match='clip: its config.json is of a model of 3.22e\\+11'):
             load(str(folder))
+
+
+def test_the_channels_of_a_picture_count_as_weights(tmp_path):
+    folder, = clip_examples(tmp_path)
+    path = folder / 'config.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), 'num_channels': 65_536,
+                                'patch_size': 1_024}))
+    with pytest.raises(ValueError, match='clip: its config.json is of a model of 1.1e\\+12'):
+        load_vision(str(folder))
 
 
 @pytest.mark.parametrize('file', ['../outside.bin', '/etc/passwd', '..', '', 'a/b.bin', 7, None,

@@ -17,7 +17,7 @@ FILE = re.compile(r'[\w][\w.-]*\.(safetensors|bin)')
 MOST = dict(vocab_size=4_000_000, num_hidden_layers=512, num_attention_heads=1_024,
             image_size=8_192, patch_size=1_024, num_query_tokens=65_536,
             max_position_embeddings=2**24)
-MOST_WIDTH, MOST_NUMBER = 65_536, 1e31
+MOST_WIDTH, MOST_COUNT, MOST_NUMBER = 65_536, 65_536, 1e31
 MOST_BYTES = 2**24  # of a JSON file
 SLACK, SMALL = 8, 2**26  # weights that a config may ask for, by the bytes of its files
 
@@ -42,8 +42,10 @@ def check_config(name: str, settings: Any) -> Dict[str, Any]:
             if key.endswith('attn_implementation') and not str(value).isidentifier():
                 raise ValueError(f'{name}: config.json asks for the code {str(value)[:60]!r}, '
                                  'which is not run')
-            most = MOST.get(key, MOST_WIDTH if key.endswith(('_size', '_dim')) else MOST_NUMBER)
-            if isinstance(value, (int, float)) and not abs(value) <= most:
+            counts = key.startswith(('num_', 'n_'))
+            most = MOST.get(key, MOST_WIDTH if key.endswith(('_size', '_dim')) else
+                            MOST_COUNT if counts else MOST_NUMBER)
+            if isinstance(value, (int, float)) and not (0 if counts else -most) <= value <= most:
                 raise ValueError(f'{name}: {in_line(key, 40)} of its config.json is '
                                  f'{str(value)[:20]}; {most} is the most that is taken')
     for key in ('vision_config', 'text_config', 'qformer_config'):
@@ -124,6 +126,7 @@ def weights_of(part: Mapping) -> float:
     rows = size('vocab_size') + size('max_position_embeddings') + size('num_query_tokens')
     if size('patch_size'):
         rows += (size('image_size') / size('patch_size'))**2
+        rows += size('num_channels', 3) * size('patch_size')**2
     return layers * width * (4 * width + 2 * size('intermediate_size')) + rows * width
 
 
