@@ -95,7 +95,7 @@ def _read_safetensors(file: Any, name: str, place: torch.device) -> Dict[str, to
 
 
 def is_utf8(path: str) -> bool:
-    """Whether native code takes a path; Python keeps bytes that are not UTF-8 as half characters."""
+    """Whether native code takes a path; bytes that are not UTF-8 become half characters."""
     try:
         path.encode('utf-8')
     except UnicodeEncodeError:
