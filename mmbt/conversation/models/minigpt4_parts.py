@@ -11,7 +11,7 @@ from .linear import linear_of
 from .loading import dtype_of, from_pretrained, tokenizer_of
 
 PROJECTOR = 'llama_proj'
-Model: TypeAlias = 'str | nn.Module'
+Model: TypeAlias = str | nn.Module
 
 
 def check_kind(model: Model, kind: type) -> None:
