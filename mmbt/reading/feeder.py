@@ -68,6 +68,7 @@ class Feeder:
             self._start = None  # those already fed may have been left out
         starts = [self._start_for(number) for number in wanted]
         came: dict[int, Any] = {}
+        asked = set(wanted)
         for number, start, following in zip(wanted, starts, [*starts[1:], len(self.table.pts)]):
             if number not in came:
                 self._begin(start)
@@ -82,7 +83,7 @@ class Feeder:
             if frame.is_corrupt:
                 raise TableBroken('a frame refers to others that are missing')
             yield number, frame
-            came = {index: frame for index, frame in came.items() if index in wanted}
+            came = {index: frame for index, frame in came.items() if index in asked}
 
     def around(self, target: int) -> list[tuple[int, Any]]:
         """The frames before and after ``target``, or itself, of those that others refer to.

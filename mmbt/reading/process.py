@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from .shared_frames import SharedFrames
 
 DEADLINE = 60.  # seconds for a video
 BYTES_A_SECOND = 8e6  # a file may take a second more for as many bytes
+PASSED = 2**26  # bytes of frames that a stream passes at a time, or one frame
 START = 120.  # seconds that the process itself may take to be ready
 PROGRAM = str(Path(__file__).with_name('start_worker.py'))
 # One thread each, and buffers that glibc keeps for the next frame instead of giving them back.
@@ -56,6 +57,39 @@ def read_isolated(path: str, choose: Callable[[VideoFacts], Sequence[int]], max_
         VideoReadError: If the file cannot be read, takes longer, or ends the process.
     """
     return _process().read(path, choose, max_offset, max_pixels, deadline)
+
+
+def stream_isolated(path: str, choose: Callable[[VideoFacts], Sequence[int]],
+                    max_pixels: int | None = None, deadline: float = DEADLINE
+                    ) -> Iterator[tuple[VideoFacts, list[int], list[np.ndarray]]]:
+    """Read any number of frames of a video in one pass, a few at a time.
+
+    The reading process decodes the next ones while this one works on those it has. Until the last
+    has come the process is this stream's own: what else the thread reads is read by another.
+
+    Args:
+        path: The file.
+        choose: The frames wanted, rising, of a video of which the facts are known.
+        max_pixels: Of one frame, at most. Defaults to None: no limit.
+        deadline: Seconds that may pass until the next frames come, and one more for each 8 MB of
+            the file. Defaults to 60.
+
+    Yields:
+        The facts, the numbers of some frames, and these frames, (H, W, 3) RGB uint8. Where decoding
+        finds other facts than the file told, all frames come anew, with the new facts.
+
+    Raises:
+        VideoReadError: As :func:`read_isolated`.
+    """
+    process = _process()
+    del _own.process
+    try:
+        yield from process.stream(path, choose, max_pixels, deadline)
+    finally:
+        if process.alive and not hasattr(_own, 'process'):
+            _own.process = process
+        else:
+            process.end()
 
 
 def probe_isolated(path: str, deadline: float = DEADLINE) -> VideoFacts:
@@ -105,6 +139,28 @@ class ReadingProcess:
                 kind, values, raw = ask('read', frames=frames, max_offset=max_offset)
             different = self.memory.take(values['shapes'], values['places'])
             return [different[place] for place in values['order']], values['taken'], facts
+
+    def stream(self, path: str, choose: Callable[[VideoFacts], Sequence[int]],
+               max_pixels: int | None, deadline: float
+               ) -> Iterator[tuple[VideoFacts, list[int], list[np.ndarray]]]:
+        """Read frames in one pass; see :func:`stream_isolated`."""
+        with _Until(self, path, deadline) as ask:
+            kind, values, raw = ask('open', path=path, folder=_folder(path), max_pixels=max_pixels)
+            facts, count = unpack_facts(values, raw), 0
+            while kind != 'frames' or len(values['taken']) == count:
+                ask.renew()
+                if kind == 'frames':
+                    frames = self.memory.take(values['shapes'], values['places'])
+                    ask.send('more', count=count)
+                    yield facts, values['taken'], frames
+                else:
+                    facts = unpack_facts(values, raw)
+                    count = int(np.clip(PASSED // (3 * facts.height * facts.width), 1, 32))
+                    ask.send('stream', frames=[int(frame) for frame in choose(facts)], count=count)
+                kind, values, raw = ask.receive()
+            if values['taken']:
+                yield (facts, values['taken'],
+                       self.memory.take(values['shapes'], values['places']))
 
     def probe(self, path: str, deadline: float) -> VideoFacts:
         """What is known of a video; see :func:`probe_isolated`."""
@@ -160,12 +216,25 @@ class _Until:
         self.left = self.allowed
         self.process, self.path = process, path
 
-    def __enter__(self) -> Callable[..., Message]:
-        return self._ask
+    def __enter__(self) -> '_Until':
+        return self
 
-    def _ask(self, question: str, **values: Any) -> Message:
+    def __call__(self, question: str, **values: Any) -> Message:
+        """Ask, and wait for the answer."""
+        self.send(question, **values)
+        return self.receive()
+
+    def renew(self) -> None:
+        """Let the whole time be left again."""
+        self.left = self.allowed
+
+    def send(self, question: str, **values: Any) -> None:
+        """Ask what :meth:`receive` waits for."""
         with contextlib.suppress(OSError):  # it has died, which its answer will tell
             self.process.line.send(question, **values)
+
+    def receive(self) -> Message:
+        """The answer, once it comes."""
         start = time.monotonic()
         try:
             return self.process._answer(self.path, start + self.left, self.allowed)

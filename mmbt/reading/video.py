@@ -1,5 +1,6 @@
 """A video: what is known of it, and its frames by number."""
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import av
@@ -144,6 +145,42 @@ class Video:
                         for number, frame in self._in_order.frames(once)}
         return [pictures[number] for number in wanted], wanted
 
+    def stream(self, frames: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """Decode frames one after the other, in one pass over the file.
+
+        Args:
+            frames (Sequence[int]): Their numbers, rising.
+
+        Yields:
+            tuple[int, np.ndarray]: Each number with its RGB picture (H, W, 3) uint8.
+
+        Raises:
+            CountChanged: As :meth:`read`; what came before was of other frames.
+            VideoReadError: If they cannot be decoded.
+        """
+        try:
+            yield from self._stream(deque(int(number) for number in frames))
+        except _DECODING_ERRORS as error:
+            raise self._broken(error) from error
+
+    def _stream(self, left: 'deque[int]') -> Iterator[tuple[int, np.ndarray]]:
+        if self._table is not None and left and left[0] == 0:
+            yield left.popleft(), self._converter.picture(self._first)
+        while self._table is not None:
+            assert self._feeder is not None
+            try:
+                for _, frame in self._feeder.frames(list(left)):
+                    yield left.popleft(), self._converter.picture(frame)
+                return
+            except TableBroken as error:
+                if self._feeder.jumps:
+                    self._stop_jumping()
+                else:
+                    self._give_up_table(str(error))
+        assert self._in_order is not None
+        for number, frame in self._in_order.frames(list(left)):
+            yield number, self._converter.picture(frame)
+
     def _fed(self, wanted: list[int], take: Callable[[Any], Any]) -> dict[int, Any]:
         """Decode frames with the feeder, or with one that does not jump; ``take`` of each."""
         assert self._feeder is not None and self._table is not None
@@ -152,9 +189,13 @@ class Video:
         except TableBroken:
             if not self._feeder.jumps:
                 raise
+        self._stop_jumping()
+        return {number: take(frame) for number, frame in self._feeder.frames(wanted)}
+
+    def _stop_jumping(self) -> None:
+        assert self._feeder is not None and self._table is not None
         self._feeder.close()
         self._feeder = Feeder(open_strictly(self.path), self._table, jumps=False)
-        return {number: take(frame) for number, frame in self._feeder.frames(wanted)}
 
     def _give_up_table(self, why: str) -> None:
         """Decode in order from now on; raise :class:`CountChanged` if that finds other frames."""

@@ -4,8 +4,11 @@ import os
 import resource
 import socket
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
+
+import numpy as np
 
 from .errors import VideoReadError
 from .facts import CountChanged, VideoFacts
@@ -30,6 +33,7 @@ class Worker:
         self.line = Line(end)
         self.memory = SharedFrames(memory)
         self.video: Video | None = None
+        self.flow: Iterator[tuple[int, np.ndarray]] = iter(())
         self.begun_with = _address_space()
 
     def answer(self, kind: str, values: dict[str, Any]) -> None:
@@ -69,12 +73,31 @@ class Worker:
                        shapes=[frame.shape for frame in different.values()],
                        places=[self.memory.place(frame) for frame in different.values()])
 
+    def _stream(self, frames: Sequence[int], count: int) -> None:
+        assert self.video is not None
+        self.flow = self.video.stream(frames)
+        self._more(count)
+
+    def _more(self, count: int) -> None:
+        """The next frames of a stream; fewer than ``count`` are its last."""
+        self.memory.clear()
+        try:
+            read = list(islice(self.flow, count))
+        except CountChanged as changed:
+            self._tell('changed', changed.facts)
+            return
+        if len(read) < count:
+            self._close()
+        self.line.send('frames', taken=[number for number, _ in read],
+                       shapes=[frame.shape for _, frame in read],
+                       places=[self.memory.place(frame) for _, frame in read])
+
     def _tell(self, kind: str, facts: VideoFacts) -> None:
         values, raw = pack_facts(facts)
         self.line.send(kind, raw, **values)
 
     def _close(self) -> None:
-        video, self.video = self.video, None
+        video, self.video, self.flow = self.video, None, iter(())
         if video is not None:
             video.__exit__(None, None, None)
 

@@ -1,25 +1,32 @@
 """Videos and texts to embeddings of length 1, by one model and one way of reading."""
 import json
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 from mmengine.registry import DefaultScope
 from torch import Tensor
 from torch.nn.functional import normalize
-from torch.utils.data import DataLoader, Dataset
 
-from mmbt.datasets import VideoReadError, fit_pipeline
-from mmbt.models import VideoTextModel
+from mmbt.datasets import fit_pipeline
+from mmbt.files.safe_load import in_line
+from mmbt.models import BTAdapter, VideoTextModel
 from mmbt.models.checkpoints.card_files import model_card
 from mmbt.models.checkpoints.model_hash import hash_model
 from mmbt.models.tokenizer import tokenizer_spec
 
+from .window_clips import Timeline, WindowReader
+from .windows import Window, WindowPlan, default_plan
+
 TEXTS = 256  # encoded at a time
 BY_TIME = dict(by='time')  # videos of one's own have frames of any length; a config may say else
-Clip = tuple[str, Tensor | str]  # a path, and (T, 3, H, W) uint8 frames or why there are none
+LONG = 512  # tokens, to count those of a text that is too long
 
 
 class Encoder:
@@ -47,6 +54,7 @@ class Encoder:
         with DefaultScope.overwrite_default_scope('mmaction'):
             self.read = Compose([*self.pipeline, dict(type='PackVideoText')])
         fit_pipeline(self.read.transforms, card)
+        self.reader = WindowReader(self.read.transforms)
         self.context_length = context_length
 
     @cached_property
@@ -62,28 +70,98 @@ class Encoder:
         """The model's card, as JSON."""
         return json.dumps(model_card(self.model).to_dict(), sort_keys=True)
 
-    def batches(self, paths: Sequence[str], batch_size: int = 1,
-                workers: int = 0) -> Iterator[list[Clip]]:
-        """Read videos in their order, for arguments as :meth:`mmbt.apis.VideoSearch.add` has."""
-        if batch_size < 1 or workers < 0:
-            raise ValueError('batch_size must be at least 1 and workers at least 0, got '
-                             f'{batch_size} and {workers}')
-        if paths:
-            yield from DataLoader(Clips(paths, self.read), batch_size, num_workers=workers,
-                                  collate_fn=list)
+    @property
+    def plan(self) -> WindowPlan:
+        """The windows that follow from the frames that the model reads."""
+        return default_plan(self.reader.num_frames)
 
-    @torch.no_grad()
-    def videos(self, clips: list[Tensor]) -> np.ndarray:
+    def made_with(self, plan: WindowPlan) -> dict[str, Any]:
+        """What an index of windows depends on, by names, as JSON has it."""
+        model, pipeline = self.made_by
+        return dict(model=model, model_card=json.loads(self.card), pipeline=json.loads(pipeline),
+                    windows=asdict(plan))
+
+    def clip(self, path: str) -> Tensor:
+        """The frames of a whole video, (T, 3, H, W) uint8, as the pipeline reads it.
+
+        Raises:
+            VideoReadError: If it cannot be read.
+        """
+        return self.read(dict(filename=path))['inputs']['imgs']
+
+    def videos(self, clips: Sequence[Tensor]) -> np.ndarray:
         """B clips of (T, 3, H, W) uint8 frames -> (B, E) float32, each of length 1.
 
         Raises:
             ValueError: If an embedding is not finite, or the clips differ in shape.
         """
+        return self.videos_and_means(clips)[0]
+
+    @torch.no_grad()
+    def videos_and_means(self, clips: Sequence[Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
+        """The same, and the clips' frame means by the CLIP below the branch, in one pass.
+
+        Returns:
+            (B, E) float32 embeddings, and as many of the frame means; None for the second where
+            the model has no branch beside its CLIP.
+        """
         if not clips:
-            return np.zeros((0, self.model.trunk.embed_dim), np.float32)
-        imgs = self.model.data_preprocessor(dict(inputs=dict(imgs=clips)))['inputs']['imgs']
-        like = next(self.model.parameters())
-        return to_unit(self.model.encode_video(imgs.to(like.dtype)))
+            none = np.zeros((0, self.model.trunk.embed_dim), np.float32)
+            return none, none if self.has_baseline else None
+        imgs = self.model.data_preprocessor(dict(inputs=dict(imgs=list(clips))))['inputs']['imgs']
+        imgs = imgs.to(next(self.model.parameters()).dtype)
+        views = imgs.shape[1] if imgs.ndim == 6 else 0
+        encoding = self.model.encode(imgs.flatten(0, 1) if views else imgs)
+        assert encoding.video is not None
+        embeddings = to_unit(mean_of_views(encoding.video, views))
+        if not self.has_baseline:
+            return embeddings, None
+        assert encoding.clip_cls is not None
+        means = self.model.trunk.frame_mean(encoding.clip_cls)
+        assert means is not None
+        return embeddings, to_unit(mean_of_views(means, views))
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether there is a branch, which adds to a frame mean that stays as it is."""
+        return isinstance(self.model.backbone, BTAdapter)
+
+    def windows(self, path: str, plan: WindowPlan | None = None,
+                batch_size: int = 8) -> 'EncodedWindows':
+        """Encode the windows of a video in one pass over its file.
+
+        Args:
+            path: The file.
+            plan: How it is cut. Defaults to :attr:`plan`.
+            batch_size: Windows encoded at a time.
+
+        Raises:
+            VideoReadError: If it cannot be read.
+        """
+        timeline, parts, waiting = Timeline(0., []), [], list[Tensor]()
+        for now, _, clip in self.reader.clips(path, plan or self.plan):
+            if now is not timeline:
+                timeline, parts, waiting = now, [], []
+            waiting.append(clip)
+            if len(waiting) == batch_size:
+                parts.append(self.videos_and_means(waiting))
+                waiting = []
+        parts.append(self.videos_and_means(waiting))
+        embeddings, means = zip(*parts)
+        return EncodedWindows(timeline.duration, timeline.windows, np.concatenate(embeddings),
+                              np.concatenate(means) if self.has_baseline else None)
+
+    def images(self, images: Sequence[str | np.ndarray]) -> np.ndarray:
+        """N pictures, files or (H, W, 3) RGB uint8 -> (N, E) float32, each of length 1.
+
+        Each is a video that stands still.
+
+        Raises:
+            VideoReadError: If a file cannot be read.
+        """
+        clips = [self.reader.image(image) if isinstance(image, np.ndarray) else
+                 self.clip(str(image)) for image in images]
+        return self.videos(clips)
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -94,28 +172,56 @@ class Encoder:
         """
         if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
             raise ValueError(f'a text to compare videos with is empty or no text: {list(texts)}')
+        for text in texts:
+            why = self.doubt(text)
+            if why:
+                print_log(why, logger='current', level=logging.WARNING)
         tokens = self.model.text.tokenize(texts, self.context_length)
         device = next(self.model.parameters()).device
         return np.concatenate([to_unit(self.model.encode_text(part.to(device)))
                                for part in tokens.split(TEXTS)])
 
+    def doubt(self, text: str) -> str:
+        """Why a text is not read as it was meant, in one line; '' where nothing speaks against it.
 
-class Clips(Dataset):
-    """Paths and their frames, or why a video cannot be read."""
+        Its end is cut off, or its letters are none that the tokenizer has words of.
+        """
+        shown = in_line(text)
+        tokens = self.model.text.tokenize([text], LONG)[0]
+        count = int(tokens.ne(tokens[-1]).sum()) - 2  # without padding, start and end
+        letters = [letter for letter in text if letter.isalpha()]
+        foreign = sum(not letter.isascii() for letter in letters)
+        if 2 * foreign > len(letters) and 2 * count > len(letters):
+            return (f'the tokenizer of this CLIP breaks {shown!r} up into {count} pieces of '
+                    f'{len(letters)} letters, so that it hardly knows its language: ask in English')
+        room = self.context_length - 2
+        if count > room:
+            return (f'{shown!r} is too long: the model reads its first {room} tokens of {count}; '
+                    'say it shorter, or as several texts')
+        return ''
 
-    def __init__(self, paths: Sequence[str], read: Compose) -> None:
-        self.paths = paths
-        self.read = read
 
-    def __len__(self) -> int:
-        return len(self.paths)
+class EncodedWindows(NamedTuple):
+    """A video's windows as :meth:`Encoder.windows` gives them.
 
-    def __getitem__(self, index: int) -> Clip:
-        path = self.paths[index]
-        try:
-            return path, self.read(dict(filename=path))['inputs']['imgs']
-        except VideoReadError as error:
-            return path, str(error)
+    Attributes:
+        duration: Seconds.
+        windows: W windows in order of time.
+        embeddings: (W, E) float32, each of length 1.
+        baseline: The same of the frame means; None where the model has no branch.
+    """
+
+    duration: float
+    windows: list[Window]
+    embeddings: np.ndarray
+    baseline: np.ndarray | None
+
+
+def mean_of_views(features: Tensor, views: int) -> Tensor:
+    """(B x V, E) -> (B, E): the mean of V views, each of length 1 before; as it is for V of 0."""
+    if not views:
+        return features
+    return normalize(features, dim=-1).unflatten(0, (-1, views)).mean(dim=1)
 
 
 def to_unit(features: Tensor) -> np.ndarray:

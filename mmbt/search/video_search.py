@@ -2,30 +2,46 @@
 import copy
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from torch import Tensor
 
-from mmbt.datasets import VideoReadError
+from mmbt.datasets.video_files import VIDEO_SUFFIXES
+from mmbt.files.shown import printable
+from mmbt.files.walk import files_below
 from mmbt.models import VideoTextModel
 from mmbt.models.checkpoints.branch_file import warn_untrained
 from mmbt.models.checkpoints.card_files import temperature_of
 from mmbt.models.init_model import init_model
 
+from .copies import Copies
 from .encoder import Encoder
-from .index import GONE, PathLike, VideoIndex, stamp_of
+from .filling import Filling, Progress, leave_out
+from .index import GONE, PathLike, stamp_of
+from .memory_index import Found, MemoryIndex
+from .query import Hit, Query, combine, mean_of, merge
+from .windows import Window, WindowPlan
+
+FETCHED = 16  # windows that are looked at for each hit, to begin with
+
+
+class LabelledWindow(NamedTuple):
+    """A part of a video, in seconds, and the classes that it may be of, best first."""
+
+    start: float
+    end: float
+    labels: list[tuple[str, float]]
 
 
 class VideoSearch:
-    """Videos by what they show: an index of embeddings that text and videos are compared with.
+    """Videos by the moments that they show: an index that text, videos and images are looked up in.
 
-    A path is kept absolute. A video is known by its path, size and time of change; one that has
-    changed is encoded again.
+    A video is cut into windows of time, each of which has an embedding. A path is kept absolute. A
+    video is known by its path, size and time of change; one that has changed is encoded again.
 
     Args:
         model: A model with a joint space of video and text, see :func:`mmbt.models.init_model`. It
@@ -34,11 +50,17 @@ class VideoSearch:
         context_length: Token ids of a text at most, with start and end.
         arch: The architecture whose tokenizer the texts are for. Defaults to the text tower's own;
             another is refused.
+        index: A :class:`.moment_index.MomentIndex`, or what has its face. Defaults to one in
+            memory; see :meth:`open`.
+        plan: How videos are cut. Defaults to the windows that follow from the model's frames, see
+            :func:`.windows.default_plan`.
 
     Attributes:
         encoder (Encoder): Videos and texts to embeddings.
         temperature (float): tau of :meth:`label`, unless it is given one.
-        index (VideoIndex): What is kept of the videos.
+        index: What is kept of the videos.
+        copies (dict): Path -> the path of the index that it is a link to or a copy of, of the
+            videos that :meth:`add` left out for that.
 
     Raises:
         ValueError: If the model has no such space, the context is too short or too long, or the
@@ -46,15 +68,24 @@ class VideoSearch:
     """
 
     def __init__(self, model: VideoTextModel, pipeline: Sequence[dict], context_length: int,
-                 arch: str | dict | None = None) -> None:
+                 arch: str | dict | None = None, *, index: Any = None,
+                 plan: WindowPlan | None = None) -> None:
         self.encoder = Encoder(model, pipeline, context_length, arch)
-        self.index = VideoIndex(model.trunk.embed_dim)
+        self.plan = plan or self.encoder.plan
+        self._own_plan = plan
         self.temperature = temperature_of(model) or 0.01
         self._classes: tuple[tuple[str, ...], np.ndarray] = ((), np.empty(0))
+        self._take(MemoryIndex(model.trunk.embed_dim) if index is None else index)
+
+    def _take(self, index: Any) -> None:
+        self.index = index
+        self.copies: dict[str, str] = {}
+        self._contents: Copies | None = None
 
     @classmethod
     def from_config(cls, config: PathLike | Config, checkpoint: str | None = None,
-                    device: str | torch.device = 'cpu') -> 'VideoSearch':
+                    device: str | torch.device = 'cpu', *,
+                    index: Any = None, plan: WindowPlan | None = None) -> 'VideoSearch':
         """Build model and pipeline of a zero-shot config; its data and class file are not needed.
 
         Text is tokenised as the config's ``TokenizeText`` does, else as its ``cls_head``.
@@ -64,6 +95,7 @@ class VideoSearch:
             checkpoint: Weights, as :func:`mmbt.apis.init_model` takes them. Where there are none,
                 a line in the log says that the branch is untrained.
             device: Where the model goes.
+            index, plan: As the class takes them.
 
         Raises:
             FileNotFoundError: If a file is missing.
@@ -86,42 +118,66 @@ class VideoSearch:
         model = init_model(config, checkpoint, device)
         if checkpoint is None:
             warn_untrained(model.backbone, 'give it a checkpoint')
-        search = cls(model, dataset.pipeline, text.get('context_length', 12), text.get('arch'))
+        search = cls(model, dataset.pipeline, text.get('context_length', 12), text.get('arch'),
+                     index=index, plan=plan)
         search.temperature = (head or {}).get('temperature', search.temperature)
         return search
 
+    def create(self, folder: PathLike) -> None:
+        """Begin an index in a folder, in the place of the index here.
+
+        Raises:
+            ValueError: If there is one already.
+            OSError: If it cannot be written.
+        """
+        from .moment_index import MomentIndex
+        self._take(MomentIndex.create(folder, self.index.width, self.encoder.made_with(self.plan)))
+
+    def open(self, folder: PathLike) -> None:
+        """Take the index of a folder in the place of the index here, with its windows.
+
+        Raises:
+            FileNotFoundError: If there is none.
+            ValueError: If another model, pipeline or plan than was given made it.
+        """
+        from .moment_index import MomentIndex
+        plan = self.plan
+        if self._own_plan is None:
+            kept = MomentIndex.open(folder).made_by.get('windows')
+            plan = WindowPlan(**kept) if isinstance(kept, dict) else plan
+        self._take(MomentIndex.open(folder, self.encoder.made_with(plan)))
+        self.plan = plan
+
     def __len__(self) -> int:
-        return len(self.index.videos)
+        return sum(not row.error for row in self.index.videos())
 
     @property
     def paths(self) -> list[str]:
-        """The indexed videos, in the order of :attr:`embeddings`."""
-        return list(self.index.videos)
-
-    @property
-    def embeddings(self) -> np.ndarray:
-        """(N, E) float32, each of length 1."""
-        return self.index.embeddings
+        """The videos of the index that could be read."""
+        return [row.path for row in self.index.videos() if not row.error]
 
     @property
     def broken(self) -> dict[str, str]:
         """Path -> why, of the videos that could not be read."""
-        return self.index.broken
+        return self.index.errors()
 
-    def add(self, videos: Iterable[PathLike], on_broken: str = 'skip',
-            progress: Callable[[int, int], Any] | None = None, batch_size: int = 8,
-            workers: int = 0) -> int:
+    def add(self, videos: PathLike | Iterable[PathLike], on_broken: str = 'skip',
+            progress: Progress | None = None, batch_size: int = 8, workers: int = 0,
+            retry: bool = False) -> int:
         """Encode videos that are not in the index, or have changed since.
 
-        What is encoded is in the index before ``progress`` is called, so that it may :meth:`save`.
+        Of links to a file and of files of one content the first alone is encoded; the others are in
+        :attr:`copies`. Each video is in the index before ``progress`` is called.
 
         Args:
             videos: Files, or what else the pipeline reads, such as folders of frames.
-            on_broken: ``'skip'`` keeps a video that cannot be read in :attr:`broken`, and out of
-                the index; it is tried again by the next call. ``'error'`` stops at it.
-            progress: Called after each batch with how many of how many are done.
-            batch_size: Videos encoded at a time.
-            workers: Processes that read ahead; 0 reads in this one.
+            on_broken: ``'skip'`` keeps why a video cannot be read in :attr:`broken`; ``'error'``
+                stops at it as well.
+            progress: Called, as videos get done, with how many of how many are.
+            batch_size: Windows encoded at a time.
+            workers: Threads that read ahead, each with a process that decodes; 0 reads in this one.
+            retry: Whether what could not be read before, and has not changed, is tried again; what
+                was not there always is.
 
         Returns:
             How many were encoded.
@@ -132,38 +188,78 @@ class VideoSearch:
         """
         if on_broken not in ('skip', 'error'):
             raise ValueError(f"on_broken must be 'skip' or 'error', got {on_broken!r}")
+        if batch_size < 1 or workers < 0:
+            raise ValueError('batch_size must be at least 1 and workers at least 0, got '
+                             f'{batch_size} and {workers}')
         videos = [videos] if isinstance(videos, (str, Path)) else videos
         stamps = {path: stamp_of(path) for path in map(os.path.abspath, videos)}
-        todo = [path for path, stamp in stamps.items() if not self.index.is_current(path, stamp)]
-        done = encoded = 0
-        for batch in self.encoder.batches(todo, batch_size, workers):
-            read = {path: clip for path, clip in batch if isinstance(clip, Tensor)}
-            for path, embedding in zip(read, self.encoder.videos(list(read.values()))):
-                self.index.put(path, stamps[path], embedding)
-            for path, why in batch:
-                if not isinstance(why, Tensor):
-                    self._leave_out(path, why, on_broken)
-            done, encoded = done + len(batch), encoded + len(read)
-            if progress is not None:
-                progress(done, len(todo))
+        again = self.broken if retry or on_broken == 'error' else {}
+        todo, copies = self._split({path: stamp for path, stamp in stamps.items() if path in again
+                                    or stamp == GONE or not self.index.is_current(path, *stamp)})
+        filling = Filling(self.encoder, self.index, stamps, batch_size, on_broken, progress)
+        encoded = filling.fill(todo, self.plan, workers)
+        broken = self.broken if copies else {}
+        for path, first in copies.items():
+            if first in broken:
+                leave_out(self.index, path, stamps[path], f'{path} is one with {first}, and '
+                          f'{broken[first]}')
+        self.index.flush()
         return encoded
 
-    def _leave_out(self, path: str, why: str, on_broken: str) -> None:
-        self.index.drop(path)  # what the file was before
-        self.broken[path] = why
-        if on_broken == 'error':
-            raise VideoReadError(why)
+    def _split(self, stamps: dict[str, tuple[int, int]]) -> tuple[list[str], dict[str, str]]:
+        """The videos to be encoded, and those that are copies, each with the first of them."""
+        if not stamps:
+            return [], {}
+        if self._contents is None:
+            self._contents = Copies((row.path, row.size) for row in self.index.videos()
+                                    if not row.error)
+        todo, copies = [], {}
+        for path, (size, _) in stamps.items():
+            first = self._contents.first_of(path, size)
+            if first is None:
+                todo.append(path)
+                self._contents.add(path, size)
+                self.copies.pop(path, None)
+            else:
+                copies[path] = first
+        if copies:  # what such a file was before it became a copy
+            self.index.drop([row.path for row in self.index.videos() if row.path in copies])
+        self.copies.update(copies)
+        return todo, copies
 
-    def search(self, text: str, top: int = 10) -> list[tuple[str, float]]:
-        """The videos that a text describes, as (path, cosine), best first.
+    def add_folder(self, folder: PathLike, **settings: Any) -> int:
+        """Add the videos below a folder, by their suffixes; for ``settings`` see :meth:`add`.
 
         Raises:
-            ValueError: If the text or the index is empty, or ``top`` is below 1.
+            FileNotFoundError: If there is no such folder.
+            ValueError: If it holds no video.
         """
-        return self._best(self.encoder.texts([text])[0], top)
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f'{printable(folder)} is no folder: name one that holds videos')
+        videos = list(files_below(os.fspath(folder), VIDEO_SUFFIXES))
+        if not videos:
+            raise ValueError(f'no videos in {printable(folder)}: none of its files ends in '
+                             f'{", ".join(VIDEO_SUFFIXES)}')
+        return self.add(videos, **settings)
 
-    def similar(self, video: PathLike, top: int = 10) -> list[tuple[str, float]]:
-        """The other videos that look like one, as (path, cosine), best first.
+    def search(self, query: str | Query, top: int = 10) -> list[Hit]:
+        """The moments that fit a text, or a query of several things, best first.
+
+        How windows become moments says :func:`.query.merge`, with half the temperature for a
+        difference that means nothing; how several things become one query says
+        :func:`.query.combine`.
+
+        Raises:
+            VideoReadError: If a video or image of the query cannot be read.
+            ValueError: If a text or the index is empty, ``top`` is below 1, nothing is in the
+                query's scope, or its mode is 'time' and the index keeps no frame means.
+        """
+        query = Query((query,)) if isinstance(query, str) else query
+        self._check(query, top)
+        return self._hits(self.vector(query), top, query)
+
+    def similar(self, video: PathLike, top: int = 10) -> list[Hit]:
+        """The moments of other videos that look like a video, best first.
 
         Args:
             video: One of the index, or any other, which is not added to it.
@@ -173,19 +269,62 @@ class VideoSearch:
             VideoReadError: If the video is to be read and cannot be.
             ValueError: If the index is empty, or ``top`` is below 1.
         """
-        return self._best(self.embedding(video), top, without=os.path.abspath(video))
+        query = Query(videos=(os.path.abspath(video),))
+        self._check(query, top)
+        return self._hits(self.vector(query), top, query, exclude=os.path.abspath(video))
 
-    def _best(self, query: np.ndarray, top: int,
-              without: str | None = None) -> list[tuple[str, float]]:
+    def _check(self, query: Query, top: int) -> None:
         check_top(top)
-        if not len(self):
+        if not self.index.count_windows():
             raise ValueError('the index holds no videos yet')
-        scores, paths = self.embeddings @ query, self.paths
-        hits = [(paths[place], float(scores[place])) for place in best_first(scores)[:top + 1]]
-        return [hit for hit in hits if hit[0] != without][:top]
+        if query.mode == 'time' and not self.index.has_baseline:
+            raise ValueError("the mode 'time' needs what a branch adds to its frame mean, and the "
+                             'index keeps no frame means: make it with a model that has a branch')
+
+    def vector(self, query: Query) -> np.ndarray:
+        """A query as (E,) float32 of length 1."""
+        parts = [self.encoder.texts(query.texts)] if query.texts else []
+        parts += [self.embedding(video)[None] for video in query.videos]
+        parts += [self.encoder.images(query.images)] if query.images else []
+        without = (self.encoder.texts(query.without) if query.without
+                   else np.zeros((0, self.index.width), np.float32))
+        return combine(np.concatenate(parts), without)
+
+    def _hits(self, vector: np.ndarray, top: int, query: Query,
+              exclude: str | None = None) -> list[Hit]:
+        column = 'time' if query.mode == 'time' else 'embedding'
+        scope = None if query.scope is None else os.path.abspath(query.scope)
+        known: dict[str, list[Found]] = {}
+
+        def of_video(path: str) -> list[Found]:
+            if path not in known:
+                known[path] = self.index.scores(path, vector, column)
+            return known[path]
+
+        count = max(64, FETCHED * top)
+        while True:
+            found = self.index.search(vector, count, scope=scope, column=column,
+                                      exclude_path=exclude)
+            if scope is not None and not found:
+                raise ValueError(f'no video of the index lies in {printable(scope)}')
+            hits = merge(found, of_video, top, self.temperature / 2)
+            if len(hits) == top or len(found) < count:
+                return hits
+            count *= 4
+
+    @overload
+    def label(self, video: PathLike, classes: Sequence[str], top: int = 5,
+              temperature: float | None = None, over_time: Literal[False] = False
+              ) -> list[tuple[str, float]]: ...
+
+    @overload
+    def label(self, video: PathLike, classes: Sequence[str], top: int = 5,
+              temperature: float | None = None, *, over_time: Literal[True]
+              ) -> list[LabelledWindow]: ...
 
     def label(self, video: PathLike, classes: Sequence[str], top: int = 5,
-              temperature: float | None = None) -> list[tuple[str, float]]:
+              temperature: float | None = None, over_time: bool = False
+              ) -> list[tuple[str, float]] | list[LabelledWindow]:
         """The classes that a video may be of, as (name, probability), best first.
 
         The names are the queries, and the probabilities a softmax over all of them, as
@@ -197,6 +336,8 @@ class VideoSearch:
             top: How many.
             temperature: tau, by which cosines are divided. Defaults to that of the model's
                 objectives, and to 0.01 where it has none.
+            over_time: Whether each window is labelled, in order of time, and not the whole, for
+                which the mean of the windows' embeddings stands.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
@@ -206,64 +347,54 @@ class VideoSearch:
         names = check_labels(classes, top, temperature)
         if self._classes[0] != names:
             self._classes = names, self.encoder.texts(names)
-        cosines = torch.from_numpy(self._classes[1] @ self.embedding(video))
-        scores = torch.softmax(cosines / temperature, dim=0).numpy()
-        return [(names[place], float(scores[place])) for place in best_first(scores)[:top]]
+        windows, rows = self.windows_of(video)
+        if not over_time:
+            rows = mean_of(rows)[None]
+        cosines = torch.from_numpy(rows @ self._classes[1].T)
+        labels = [[(names[place], float(row[place])) for place in best_first(row)[:top]]
+                  for row in torch.softmax(cosines / temperature, dim=1).numpy()]
+        if not over_time:
+            return labels[0]
+        return [LabelledWindow(*window, each) for window, each in zip(windows, labels)]
 
-    def embedding(self, video: PathLike) -> np.ndarray:
-        """A video's (E,) embedding: the index's where the file is unchanged or gone, else anew.
+    def windows_of(self, video: PathLike) -> tuple[list[Window], np.ndarray]:
+        """A video's windows and their (W, E) embeddings.
+
+        They are the index's where the file is unchanged or gone, and else encoded anew.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
         """
-        path = os.path.abspath(video)
-        known = self.index.videos.get(path)
-        if known is not None and stamp_of(path) in (known.stamp, GONE):
-            return known.embedding
-        (_, clip), = next(self.encoder.batches([path]))
-        if not isinstance(clip, Tensor):
-            raise VideoReadError(clip)
-        return self.encoder.videos([clip])[0]
+        path = self._first_of(os.path.abspath(video))
+        stamp = stamp_of(path)
+        if stamp == GONE or self.index.is_current(path, *stamp):
+            windows, rows = self.index.windows_of(path)
+            if len(windows):
+                return windows, rows
+        encoded = self.encoder.windows(path, self.plan)
+        return encoded.windows, encoded.embeddings
+
+    def _first_of(self, path: str) -> str:
+        """The video of the index that a path is still a copy of; else the path."""
+        first = self.copies.get(path)
+        if first is None or self._contents is None:
+            return path
+        return self._contents.first_of(path, stamp_of(path)[0]) or path
+
+    def embedding(self, video: PathLike) -> np.ndarray:
+        """A whole video's (E,) embedding: the mean of its windows', at length 1.
+
+        Raises:
+            VideoReadError: If the video is to be read and cannot be.
+        """
+        return mean_of(self.windows_of(video)[1])
 
     def drop_missing(self) -> list[str]:
         """Take the videos whose files are gone out of the index; return their paths."""
-        gone = [path for path in self.paths if stamp_of(path) == GONE]
-        for path in gone:
-            self.index.drop(path)
+        gone = self.index.drop_missing()
+        self._contents = None
+        self.copies = {path: first for path, first in self.copies.items() if first not in gone}
         return gone
-
-    def save(self, path: PathLike) -> None:
-        """Write the index as ``.npz``: whole or not there, and without pickle.
-
-        Several processes may fill one file: what another has saved there since this index was
-        begun, read or saved is taken in. What was there before is replaced.
-        """
-        self.index.save(path, self.encoder.made_by, self.encoder.card)
-
-    def open_index(self, path: PathLike) -> None:
-        """Read an index in the place of what is here, or begin one where there is no file.
-
-        What cannot be written is known from here on, before the work.
-
-        Raises:
-            ValueError: As :meth:`load_index`, or if another process keeps the file for a minute.
-            OSError: If it cannot be written.
-        """
-        with self.index.locked(path):
-            if os.path.exists(path):
-                self.load_index(path)
-            else:
-                self.index = VideoIndex(self.index.width)
-                self.index.write(path, self.encoder.made_by, self.encoder.card)
-
-    def load_index(self, path: PathLike) -> None:
-        """Read an index in the place of what is here.
-
-        Raises:
-            FileNotFoundError: If there is none.
-            ValueError: If it was made by another model or pipeline, or the file is no index.
-        """
-        self.index = VideoIndex.load(path, self.encoder.made_by, self.encoder.card)
 
 
 def best_first(scores: np.ndarray) -> np.ndarray:

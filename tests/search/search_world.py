@@ -77,7 +77,12 @@ def filled(videos):
 
 def count_encoded(search, monkeypatch):
     """A list that grows by the number of videos of each batch that the model encodes."""
-    sizes, encode = [], search.encoder.model.encode_video
-    monkeypatch.setattr(search.encoder.model, 'encode_video',
+    sizes, encode = [], search.encoder.model.encode
+    monkeypatch.setattr(search.encoder.model, 'encode',
                         lambda imgs: sizes.append(len(imgs)) or encode(imgs))
     return sizes
+
+
+def embeddings(search):
+    """(N, E), of each video of the index."""
+    return np.stack([search.embedding(path) for path in search.paths])

@@ -95,7 +95,7 @@ class ReadFrames(BaseTransform):
             raise ValueError(f'ReadFrames: deadline must be above 0 seconds, got {deadline}')
         self.num_frames, self.num_clips, self.test_mode = num_frames, num_clips, test_mode
         self.max_offset = max_offset
-        self.max_pixels = max_pixels
+        self.max_pixels, self.deadline = max_pixels, deadline
         self.by, self.reader = by, reader
         self.sample: Any = SAMPLERS[by](
             clip_len=num_frames, num_clips=num_clips, test_mode=test_mode)
