@@ -34,7 +34,7 @@ class Query:
         scope: A folder, or a file, outside which nothing is found.
 
     Raises:
-        ValueError: If there is nothing to look for, or the mode is unknown.
+        ValueError: If there is nothing to look for, a text is empty, or the mode is unknown.
     """
 
     texts: tuple[str, ...] = ()
@@ -51,6 +51,9 @@ class Query:
         if not (self.texts or self.videos or self.images):
             raise ValueError('a query needs a text, a video or an image to look for' + (
                 f', beside {self.without[0]!r} to leave out' if self.without else ''))
+        for text in (*self.texts, *self.without):
+            if not (isinstance(text, str) and text.strip()):
+                raise ValueError(f'a text to compare videos with is empty or no text: {text!r}')
         if self.mode not in MODES:
             raise ValueError(f"a query's mode is 'plain' or 'time', got {self.mode!r}")
 

@@ -8,8 +8,8 @@ from mmbt.datasets.transforms.sampling import frames_shown
 from mmbt.reading import VideoFacts
 from mmbt.reading.process import stream_isolated
 
-RATE = 10  # frames a second that are compared
-SHORTEST = RATE  # frames of a shot
+RATE = 10.  # frames a second that are compared
+SHORTEST = 10  # of these frames in a shot
 WIDTH = 256  # pixels to which a picture is thinned out, about
 
 
@@ -25,24 +25,27 @@ def find_cuts(path: str, reader: ReadFrames) -> list[float]:
     """
     detectors, timecode = _scenedetect()
     detector = detectors.ContentDetector(min_scene_len=SHORTEST)
-    chosen: list[int] = []
+    ticks: dict[int, int] = {}  # frame -> the first tenth of a second at which it is shown
 
     def choose(facts: VideoFacts) -> list[int]:
         at = np.arange(0., max(facts.seconds, 1 / RATE), 1 / RATE)
-        chosen[:] = np.unique(frames_shown(facts.times, at)).tolist()
-        return chosen
+        chosen, first = np.unique(frames_shown(facts.times, at), return_index=True)
+        ticks.clear()
+        ticks.update(zip(chosen.tolist(), first.tolist()))
+        return chosen.tolist()
 
-    known, count, cuts = None, 0, list[float]()
-    for facts, _, frames in stream_isolated(path, choose, reader.max_pixels, reader.deadline):
+    known, cuts = None, list[float]()
+    for facts, numbers, frames in stream_isolated(path, choose, reader.max_pixels,
+                                                  reader.deadline):
         if facts is not known:
-            known, count, cuts = facts, 0, []
+            known, cuts = facts, []
             detector = detectors.ContentDetector(min_scene_len=SHORTEST)
-        for frame in frames:
+        frame_at = {tick: number for number, tick in ticks.items()}
+        for number, frame in zip(numbers, frames):
             step = max(1, frame.shape[1] // WIDTH)
             small = np.ascontiguousarray(frame[::step, ::step, ::-1])  # it reads BGR
-            found = detector.process_frame(timecode(count, RATE), small)
-            cuts += [float(facts.times[chosen[cut.frame_num]]) for cut in found]
-            count += 1
+            found = detector.process_frame(timecode(ticks[number], RATE), small)
+            cuts += [float(facts.times[frame_at[cut.frame_num]]) for cut in found]
     return sorted(set(cuts))
 
 
