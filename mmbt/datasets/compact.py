@@ -47,7 +47,7 @@ class Lazy(Sequence):
         return isinstance(other, Sequence) and len(self) == len(other) and all(
             ours == theirs for ours, theirs in zip(self, other))
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # as Python has it of what is not hashable
 
     def __repr__(self) -> str:
         return f'{type(self).__name__} of {len(self)} entries'

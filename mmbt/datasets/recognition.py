@@ -1,5 +1,6 @@
 """Videos with class labels: zero-shot recognition."""
 import os.path as osp
+from typing import Any
 
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
@@ -40,7 +41,7 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
     def __init__(self, ann_file: str, pipeline: list, class_file: str,
                  data_prefix: dict | None = None, delimiter: str = ' ', label_base: int = 0,
                  num_classes: int | None = None, class_names: str = 'words',
-                 test_mode: bool = False, **kwargs) -> None:
+                 test_mode: bool = False, **kwargs: Any) -> None:
         self.class_file = class_file
         self.class_names = class_names
         self.delimiter = delimiter

@@ -1,6 +1,7 @@
 """Videos with captions: pretraining and retrieval."""
 import os.path as osp
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmaction.datasets import BaseActionDataset
@@ -41,7 +42,7 @@ class CaptionedVideos(BrokenVideoPolicy, BaseActionDataset):
 
     def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
                  form: str = 'dict', join_captions: bool = False, match: str = 'path',
-                 test_mode: bool = False, **kwargs) -> None:
+                 test_mode: bool = False, **kwargs: Any) -> None:
         if match not in ('path', 'stem'):
             raise ValueError(f"CaptionedVideos: match must be 'path' or 'stem', got {match!r}")
         self.form = form
@@ -68,6 +69,6 @@ class CaptionedVideos(BrokenVideoPolicy, BaseActionDataset):
 
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
         """MMEngine's, without an object for each sample on the way."""
-        data = serialize(self.data_list)  # type: ignore[has-type]
-        self.data_list = []
+        data = serialize(self.data_list)
+        self.data_list: list = []
         return data

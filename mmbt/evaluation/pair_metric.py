@@ -1,4 +1,6 @@
 """Pairs of videos that differ in one thing, such as the order of events."""
+from typing import Any
+
 import numpy as np
 import torch
 from mmaction.registry import METRICS
@@ -32,7 +34,7 @@ class PairOrderMetric(FeatureMetric):
 
     default_prefix = 'pairs'
 
-    def __init__(self, pairs_file: str, **kwargs) -> None:
+    def __init__(self, pairs_file: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pairs_file = pairs_file
         self.pairs = read_pairs(pairs_file)

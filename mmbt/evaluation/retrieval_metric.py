@@ -1,5 +1,7 @@
 """Video-text retrieval for ``mim test``."""
 
+from typing import Any
+
 import numpy as np
 from mmaction.registry import METRICS
 
@@ -34,7 +36,7 @@ class VideoTextRetrieval(FeatureMetric):
 
     default_prefix = 'retrieval'
 
-    def __init__(self, dump: str | None = None, block_size: int = 1024, **kwargs) -> None:
+    def __init__(self, dump: str | None = None, block_size: int = 1024, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if dump is not None and not dump.endswith('.npz'):
             raise ValueError(f'VideoTextRetrieval: dump must end in .npz, got {dump!r}')

@@ -121,7 +121,7 @@ def _whole_number(digits: str) -> int:
 
 
 def _is_deep(content: Any) -> bool:
-    level = [[content]]
+    level: list[list | dict] = [[content]]
     for _ in range(DEEPEST + 1):
         level = [each for owner in level
                  for each in (owner.values() if isinstance(owner, dict) else owner)

@@ -39,10 +39,12 @@ class ZeroShotHead(nn.Module):
                  temperature: float = 0.01,
                  class_names: str = 'words') -> None:
         super().__init__()
-        if (class_file is None) == (classes is None):
+        if class_file is not None and classes is None:
+            self.classes = read_classes(class_file, class_names)
+        elif class_file is None and classes is not None:
+            self.classes = list(classes)
+        else:
             raise ValueError('give either class_file or classes')
-        self.classes = (list(classes) if classes is not None
-                        else read_classes(class_file, class_names))
         self.arch = arch
         self.context_length = context_length
         self.temperature = temperature

@@ -5,6 +5,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideData
 
 # Sizes are rounded to even numbers when a video is made smaller, and the shape of its pixels then
 # makes up for it: below this such a picture is not resampled.
@@ -132,7 +133,7 @@ def _display_matrix(frame: Any) -> np.ndarray | None:
     graph = _scale_graph(frame, 2, 2)
     graph.vpush(frame)
     for data in graph.vpull().side_data:
-        if data.type == av.sidedata.sidedata.Type.DISPLAYMATRIX:
+        if data.type == SideData.DISPLAYMATRIX:
             matrix = np.frombuffer(data, np.int32).copy()
             return matrix if len(matrix) == 9 else None
     return None

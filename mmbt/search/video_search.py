@@ -48,7 +48,7 @@ class VideoSearch:
     def __init__(self, model: VideoTextModel, pipeline: Sequence[dict], context_length: int,
                  arch: str | dict | None = None) -> None:
         self.encoder = Encoder(model, pipeline, context_length, arch)
-        self.index = VideoIndex(model.trunk.embed_dim)
+        self.index = VideoIndex(self.encoder.embed_dim)
         self.temperature = temperature_of(model) or 0.01
         self._classes: tuple[tuple[str, ...], np.ndarray] = ((), np.empty(0))
 

@@ -1,6 +1,7 @@
 """Questions about videos with the answers that a dialogue model is taught: instruction tuning."""
 import os.path as osp
 from collections import Counter
+from typing import Any
 
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
@@ -72,7 +73,7 @@ class VideoInstructions(BrokenVideoPolicy, BaseActionDataset):
     """
 
     def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
-                 missing: str = 'fail', test_mode: bool = False, **kwargs) -> None:
+                 missing: str = 'fail', test_mode: bool = False, **kwargs: Any) -> None:
         if missing not in ('fail', 'skip'):
             raise ValueError(f"VideoInstructions: missing must be 'fail' or 'skip', got "
                              f'{missing!r}')
