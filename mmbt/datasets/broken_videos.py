@@ -21,7 +21,7 @@ class SharedMarks:
     """One mark for each sample, in memory that the main process shares with its workers.
 
     Args:
-        size (int): The number of samples.
+        size: The number of samples.
     """
 
     def __init__(self, size: int) -> None:
@@ -71,9 +71,8 @@ class BrokenVideoPolicy(Mixed):
     MMAction2's ``AccMetric`` stops at the missing label.
 
     Args:
-        max_refetch (int): Samples drawn in place of one broken video before giving up.
-            Defaults to 50.
-        on_broken (str): 'fail' or 'skip', in evaluation. Defaults to 'fail'.
+        max_refetch: Samples drawn in place of one broken video before giving up.
+        on_broken: 'fail' or 'skip', in evaluation.
         **kwargs: Arguments of the dataset class.
 
     Raises:
@@ -97,15 +96,14 @@ class BrokenVideoPolicy(Mixed):
 
     @property
     def num_broken(self) -> int:
-        """int: Different broken videos that training has met, over all workers of this process."""
+        """Different broken videos that training has met, over all workers of this process."""
         return 0 if self._broken is None else self._broken.total()
 
     def broken_of_all_ranks(self) -> dict[str, bool]:
         """Name the broken videos that training has met; all ranks must call this together.
 
         Returns:
-            dict[str, bool]: Each video's name, and whether this rank met it (and named it in its
-            log).
+            Each video's name, and whether this rank met it (and named it in its log).
         """
         marks = self._marks()
         return {self._name(index): marks[index] for index in marks.of_all_ranks()}

@@ -16,8 +16,8 @@ class SplitVideos(LabelledVideos):
     in each of them.
 
     Args:
-        ann_file (str): The lists, with ``{split}`` in place of the number.
-        splits (Sequence[int]): The numbers. Defaults to (1, 2, 3).
+        ann_file: The lists, with ``{split}`` in place of the number.
+        splits: The numbers.
         **kwargs: Arguments of :class:`LabelledVideos`.
 
     Raises:

@@ -23,16 +23,15 @@ class CaptionedVideos(BrokenVideoPolicy, BaseActionDataset):
     Broken videos: see :class:`~mmbt.datasets.broken_videos.BrokenVideoPolicy`.
 
     Args:
-        ann_file (str): The annotation file.
-        pipeline (list): Transforms.
-        data_prefix (dict): ``video``, the folder of the videos. Defaults to dict(video='').
-        form (str): The annotation's form: 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or
-            'lsmdc'; see :mod:`mmbt.datasets.annotations`. Defaults to 'dict'.
-        join_captions (bool): Join a video's captions with spaces into one paragraph (DiDeMo,
-            ActivityNet). Defaults to False.
-        match (str): 'path' takes the annotation's path below the folder; 'stem' finds the file by
-            its name without folder and suffix. Defaults to 'path'.
-        test_mode (bool): Evaluation: a broken video is an error. Defaults to False.
+        ann_file: The annotation file.
+        pipeline: Transforms.
+        data_prefix: ``video``, the folder of the videos. Defaults to dict(video='').
+        form: The annotation's form: 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or 'lsmdc';
+            see :mod:`mmbt.datasets.annotations`.
+        join_captions: Join a video's captions with spaces into one paragraph (DiDeMo, ActivityNet).
+        match: 'path' takes the annotation's path below the folder; 'stem' finds the file by its
+            name without folder and suffix.
+        test_mode: Evaluation: a broken video is an error.
         **kwargs: Arguments of ``BaseActionDataset``.
 
     Raises:

@@ -24,10 +24,10 @@ class VideoTextRetrieval(FeatureMetric):
     how many videos of how many. One that was not read is neither a query nor a candidate.
 
     Args:
-        dump (str, optional): An ``.npz`` file to write for later reports: ``video_ids`` (N,),
-            ``captions`` (M,), ``video_features`` (N, E), ``text_features`` (M, E),
-            ``text_to_video`` (M,) and ``top_videos`` (M, 10), the best videos of each text.
-        block_size (int): Texts compared with as many videos at once. Defaults to 1024.
+        dump: An ``.npz`` file to write for later reports: ``video_ids`` (N,), ``captions`` (M,),
+            ``video_features`` (N, E), ``text_features`` (M, E), ``text_to_video`` (M,) and
+            ``top_videos`` (M, 10), the best videos of each text.
+        block_size: Texts compared with as many videos at once.
         **kwargs: Arguments of ``BaseMetric``.
 
     Raises:

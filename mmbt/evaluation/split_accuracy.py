@@ -19,8 +19,7 @@ class SplitAccuracy(ScoredAccMetric):
     as :class:`ScoredAccMetric` does.
 
     Args:
-        metric_list (str | tuple[str]): As in MMAction2's ``AccMetric``. Defaults to
-            'top_k_accuracy', top-1 and top-5.
+        metric_list: As in MMAction2's ``AccMetric``. Defaults to 'top_k_accuracy', top-1 and top-5.
         **kwargs: Arguments of ``AccMetric``.
     """
 

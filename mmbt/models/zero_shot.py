@@ -22,8 +22,8 @@ class ZeroShotHead(nn.Module):
             model refuses another.
         context_length: Token ids of a name at most. Defaults to 12 (App. A).
         temperature: tau, by which similarities are divided.
-        class_names: 'words' turns CamelCase and underscores of the file into words, 'raw' takes
-            its lines as they are. Defaults to 'words'.
+        class_names: 'words' turns CamelCase and underscores of the file into words, 'raw' takes its
+            lines as they are.
 
     Raises:
         FileNotFoundError: If ``class_file`` is missing.

@@ -36,9 +36,9 @@ class VideoSearch:
             another is refused.
 
     Attributes:
-        encoder (Encoder): Videos and texts to embeddings.
-        temperature (float): tau of :meth:`label`, unless it is given one.
-        index (VideoIndex): What is kept of the videos.
+        encoder: Videos and texts to embeddings.
+        temperature: tau of :meth:`label`, unless it is given one.
+        index: What is kept of the videos.
 
     Raises:
         ValueError: If the model has no such space, the context is too short or too long, or the

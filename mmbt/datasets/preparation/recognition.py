@@ -27,8 +27,8 @@ class Listing:
     """The videos of one list, by class.
 
     Attributes:
-        videos (dict[str, str]): Path of a video -> its class, as published.
-        number (int, optional): Which official split, 1 to 3.
+        videos: Path of a video -> its class, as published.
+        number: Which official split, 1 to 3.
     """
 
     videos: dict[str, str] = field(default_factory=dict)
@@ -53,15 +53,15 @@ def prepare_classes(name: str, annotations: list[str], videos: str, out: str, sp
     """Turn the published files into lists ``path label``, from 0, and ``classes.txt`` of words.
 
     Args:
-        name (str): 'kinetics400', 'hmdb51' or 'ucf101'.
-        annotations (list[str]): The published files, or a folder of them.
-        videos (str): Folder of the videos.
-        out (str): Folder to write to.
-        split (str): 'train', 'val' (the test of HMDB-51 and UCF-101) or, for Kinetics, 'test'.
-        drop_missing (bool): Leave out videos that are not there.
+        name: 'kinetics400', 'hmdb51' or 'ucf101'.
+        annotations: The published files, or a folder of them.
+        videos: Folder of the videos.
+        out: Folder to write to.
+        split: 'train', 'val' (the test of HMDB-51 and UCF-101) or, for Kinetics, 'test'.
+        drop_missing: Leave out videos that are not there.
 
     Returns:
-        list[Counts]: One for each list: three where three splits are given.
+        One for each list: three where three splits are given.
 
     Raises:
         FileNotFoundError: If a file or the folder of videos is missing.
@@ -309,12 +309,12 @@ class Family:
     """How one class set is published and kept.
 
     Attributes:
-        read (Callable): From the published files and a split to what they hold.
-        splits (tuple): Names of its splits.
-        stem (str): Of its lists' names.
-        sizes (dict): Videos of (split, number).
-        classes (int): How many there are.
-        about (bool): Copies of the set differ in size.
+        read: From the published files and a split to what they hold.
+        splits: Names of its splits.
+        stem: Of its lists' names.
+        sizes: Videos of (split, number).
+        classes: How many there are.
+        about: Copies of the set differ in size.
     """
 
     read: Callable[[list[str], str], Published]

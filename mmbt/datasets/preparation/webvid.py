@@ -24,14 +24,14 @@ def prepare_webvid(annotations: list[str], videos: str, out: str, split: str,
     already; with ``drop_missing`` only rows whose video is there are.
 
     Args:
-        annotations (list[str]): Tables, csv.
-        videos (str): Folder with ``page_dir/videoid.mp4``, or folders of frames.
-        out (str): Folder to write to.
-        split (str): Names the list of missing videos, with the table.
-        drop_missing (bool): Leave out rows whose video is not there.
+        annotations: Tables, csv.
+        videos: Folder with ``page_dir/videoid.mp4``, or folders of frames.
+        out: Folder to write to.
+        split: Names the list of missing videos, with the table.
+        drop_missing: Leave out rows whose video is not there.
 
     Returns:
-        list[Counts]: For each table.
+        For each table.
 
     Raises:
         ValueError: If a table lacks a column or a value, or would be overwritten.

@@ -25,9 +25,9 @@ class ShardedVideos(BrokenVideoPolicy, BaseActionDataset):
     clip by its number and gives it one empty caption, which is not scored either.
 
     Args:
-        ann_file (str): The shards' ``manifest.json``.
-        pipeline (list): Transforms.
-        test_mode (bool): Evaluation: a broken clip is an error. Defaults to False.
+        ann_file: The shards' ``manifest.json``.
+        pipeline: Transforms.
+        test_mode: Evaluation: a broken clip is an error.
         **kwargs: Arguments of ``BaseActionDataset``.
 
     Raises:

@@ -25,7 +25,7 @@ class Step:
         settings: What to run.
 
     Attributes:
-        forward (Callable): The model's ``forward`` or ``encode_video``, or a compiled form.
+        forward: The model's ``forward`` or ``encode_video``, or a compiled form.
 
     Raises:
         ValueError: If the settings do not fit the architecture.
