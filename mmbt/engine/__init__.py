@@ -1,3 +1,4 @@
+"""How training runs: loop, hooks, schedule, resuming, monitoring, launching."""
 from .card_hook import ModelCardHook
 from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
 from .lazy_info import LazyRuntimeInfoHook

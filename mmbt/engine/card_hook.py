@@ -30,6 +30,7 @@ class ModelCardHook(Hook):
     """
 
     def before_run(self, runner: Runner) -> None:
+        """Compare the model with the card of its config, and tell the data of its CLIP."""
         model = model_of(runner)
         if not has_trunk(model):
             return
@@ -42,6 +43,7 @@ class ModelCardHook(Hook):
                 fit_pipeline(loader.dataset, trunk.card, trunk.text)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write the model's card into the checkpoint's ``meta``."""
         model = model_of(runner)
         if has_trunk(model):
             root = model.tuned_parts() if hasattr(model, 'tuned_parts') else model

@@ -48,9 +48,11 @@ class ClassPromptHook(Hook):
     """
 
     def before_val(self, runner: Runner) -> None:
+        """Check the classes, see :meth:`check_classes`."""
         self.check_classes(runner, runner.val_dataloader)
 
     def before_test(self, runner: Runner) -> None:
+        """Check the classes, see :meth:`check_classes`."""
         self.check_classes(runner, runner.test_dataloader)
 
     def check_classes(self, runner: Runner, loader: DataLoader) -> None:
@@ -81,6 +83,7 @@ class BrokenVideoHook(Hook):
         self._named: set[str] = set()
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Log how many videos all ranks have met that are broken, and the new ones."""
         dataset = runner.train_dataloader.dataset
         if not isinstance(dataset, BrokenVideoPolicy):
             return
@@ -114,6 +117,7 @@ class BranchFileHook(Hook):
     priority = 'VERY_LOW'
 
     def before_train(self, runner: Runner) -> None:
+        """Refuse a model of which no branch file can be written; warn where CLIP is trained."""
         model = model_of(runner)
         if model.backbone.trunk.frozen:
             trained_weights(model)
@@ -123,6 +127,7 @@ class BranchFileHook(Hook):
 
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
+        """Write ``branch_epoch_N.pth``, with the weights that the checkpoint has."""
         model = model_of(runner)
         if not model.backbone.trunk.frozen:
             return

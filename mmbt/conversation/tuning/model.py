@@ -22,11 +22,11 @@ from .text import answer_tokens, check_end
 
 @MODELS.register_module()
 class DialogueTuning(BaseModel):
-    """A dialogue model that learns to answer questions about videos (Sec. 4.1, Table 8).
+    r"""A dialogue model that learns to answer questions about videos (Sec. 4.1, Table 8).
 
     ::
 
-        video - CLIP - branch - balance - projector -\\
+        video - CLIP - branch - balance - projector -\
                                                       language model - answer, its end
         prompt ------------------------ embeddings --/
 
