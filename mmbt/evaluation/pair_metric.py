@@ -6,7 +6,8 @@ import torch
 from mmaction.registry import METRICS
 from torch import Tensor
 
-from ..datasets.annotations import load_json
+from mmbt.datasets.annotations import load_json
+
 from .features import FeatureMetric
 from .retrieval import similarity
 from .scored import counts_of, scored_results

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..files.append_log import Journal
+from mmbt.files.append_log import Journal
+
 from .errors import VideoReadError
 from .facts import VideoFacts
 from .process import DEADLINE, DecoderDied, TookTooLong, read_isolated
