@@ -1,6 +1,5 @@
 """How training runs: loop, hooks, schedule, resuming, monitoring, launching."""
-from .card_hook import ModelCardHook
-from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
+from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook, ModelCardHook
 from .lazy_info import LazyRuntimeInfoHook
 from .monitoring import NonFiniteHook, TrainingMonitorHook
 from .resuming import ResumableSampler, ResumableTrainLoop

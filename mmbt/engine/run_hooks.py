@@ -11,7 +11,7 @@ from mmbt.files.lock import Lock
 from mmbt.files.source import source_of
 
 from .resume_check import ALLOWED, check_resume, say, training_settings
-from .resume_schedule import apply_schedule, copy_groups
+from .schedule import apply_schedule, copy_groups
 
 SETTINGS = 'training_settings'  # in a checkpoint's meta
 

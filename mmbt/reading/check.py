@@ -12,11 +12,10 @@ import numpy as np
 
 from mmbt.files.append_log import Journal
 
-from .errors import VideoReadError
-from .facts import VideoFacts
+from .facts import VideoFacts, VideoReadError
 from .process import DEADLINE, DecoderDied, TookTooLong, read_isolated
+from .video import MAX_PIXELS
 
-MAX_PIXELS = 2**28  # as ReadFrames
 WAITING = 4  # videos that wait for each worker
 
 

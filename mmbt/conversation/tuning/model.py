@@ -16,8 +16,7 @@ from mmbt.models.preprocessor import follow_card
 
 from ..models.base import VideoDialogue
 from ..models.loading import cast
-from .answer_loss import IGNORED, answer_cross_entropy
-from .text import answer_tokens, check_end
+from .taught_answers import IGNORED, answer_cross_entropy, answer_tokens, check_end
 
 
 @MODELS.register_module()
