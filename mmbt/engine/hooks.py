@@ -59,7 +59,15 @@ class ClassPromptHook(Hook):
         self.check_classes(runner, runner.test_dataloader)
 
     def check_classes(self, runner: Runner, loader: DataLoader) -> None:
-        """See that the labels mean the classes that are scored, and forget former features."""
+        """See that the labels mean the classes that are scored, and forget former features.
+
+        Args:
+            runner: Whose model has a ``cls_head``.
+            loader: The data of the evaluation; what names no classes is let be.
+
+        Raises:
+            ValueError: If the data name other classes.
+        """
         model = model_of(runner)
         labelled = getattr(loader.dataset, 'metainfo', {}).get('classes')
         scored = model.cls_head.classes

@@ -135,7 +135,11 @@ class NonFiniteHook(Hook):
                     self.stop(runner, name, iteration, clips)
 
     def stop(self, runner: Runner, what: str, iteration: int, clips: list[str]) -> None:
-        """Say what is not finite, since when, and of which clips."""
+        """Say what is not finite, since when, and of which clips.
+
+        Raises:
+            ValueError: Always.
+        """
         names = ', '.join(clips) or 'unnamed'
         raise ValueError(
             f'{what} is not finite in iteration {iteration}; its clips: {names}. The checkpoints '

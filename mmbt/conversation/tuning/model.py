@@ -123,6 +123,12 @@ class DialogueTuning(BaseModel):
             inputs: ``imgs`` (B, T, 3, H, W).
             data_samples: B samples with ``question`` and ``answer``.
             mode: ``'loss'`` for a dict of the loss, ``'tensor'`` for the videos' (B, n, D) tokens.
+
+        Returns:
+            What ``mode`` says.
+
+        Raises:
+            ValueError: If it is another mode.
         """
         if mode == 'tensor':
             return self.dialogue.tokens(inputs['imgs'])
