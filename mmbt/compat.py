@@ -10,10 +10,11 @@ import logging
 import sys
 import types
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Any
 
 # Import name, the distributions that provide it, lowest version, first version too new or None.
 REQUIREMENTS = (
@@ -85,7 +86,7 @@ def check_versions() -> None:
                           f'{" ".join(found)}, then install one of them again', stacklevel=2)
 
 
-def wanted_version(name: str, low: str, high: Optional[str]) -> str:
+def wanted_version(name: str, low: str, high: str | None) -> str:
     """A requirement as pip takes it."""
     return f'{name}>={low}' + (f',<{high}' if high else '')
 

@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from mmbt.datasets.annotations import load_json
 from mmbt.datasets.preparation.finding import VideoFinder
@@ -41,16 +41,16 @@ class Question(NamedTuple):
     entry: dict
 
 
-def _general(entry: dict, answer: Optional[dict], form: str) -> Question:
+def _general(entry: dict, answer: dict | None, form: str) -> Question:
     return Question(_text(entry, 'video_name'), (_text(entry, 'Q'), ), _text(entry, 'A'), entry)
 
 
-def _consistency(entry: dict, answer: Optional[dict], form: str) -> Question:
+def _consistency(entry: dict, answer: dict | None, form: str) -> Question:
     return Question(_text(entry, 'video_name'), (_text(entry, 'Q1'), _text(entry, 'Q2')),
                     _text(entry, 'A'), entry)
 
 
-def _qa(entry: dict, answer: Optional[dict], form: str) -> Question:
+def _qa(entry: dict, answer: dict | None, form: str) -> Question:
     number = entry.get('id', entry.get('question_id'))
     if not isinstance(number, (str, int)) or isinstance(number, bool):
         raise ValueError("'id' or 'question_id' is missing")
@@ -67,8 +67,8 @@ def _qa(entry: dict, answer: Optional[dict], form: str) -> Question:
 FORMS = dict(general=_general, consistency=_consistency, qa=_qa, msrvtt=_qa, msvd=_qa)
 
 
-def read_questions(path: str, answers: Optional[str] = None,
-                   form: Optional[str] = None) -> list[Question]:
+def read_questions(path: str, answers: str | None = None,
+                   form: str | None = None) -> list[Question]:
     """Read a set of questions.
 
     Args:
@@ -109,7 +109,7 @@ def read_questions(path: str, answers: Optional[str] = None,
 
 
 def find_question_videos(questions: Iterable[Question], folder: str,
-                         mapping: Optional[str] = None) -> tuple[dict[str, str], list[str]]:
+                         mapping: str | None = None) -> tuple[dict[str, str], list[str]]:
     """Look for the videos of a set.
 
     A name may lack a suffix, and the ``v_`` of ActivityNet, or have them where the file has not.

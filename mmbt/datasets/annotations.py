@@ -8,7 +8,7 @@ is: captions that are empty are left out, and a warning counts them.
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Union
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -49,7 +49,7 @@ def read_table(path: str, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
     return tables.read_table(path, columns, *_WHAT)
 
 
-def load_json(path: str, kind: Union[type, tuple[type, ...]],
+def load_json(path: str, kind: type | tuple[type, ...],
               repeated: str = 'the last of each counts') -> Any:
     """Return the content of a JSON file whose top level must be ``kind``: dict, list or both.
 
@@ -84,12 +84,12 @@ def read_json(path: str) -> Sequence[dict]:
     return captions_of(path, load_captions(path))
 
 
-def load_captions(path: str) -> Union[dict, list]:
+def load_captions(path: str) -> dict | list:
     """Return the content of a JSON file of captions; see :func:`load_json`."""
     return load_json(path, (dict, list), _ALL)
 
 
-def captions_of(path: str, content: Union[dict, list]) -> CaptionTable:
+def captions_of(path: str, content: dict | list) -> CaptionTable:
     """Gather the captions of JSON content of either form; ``path`` is named in errors."""
     return _group(path, _dict_pairs(content) if isinstance(content, dict)
                   else _list_pairs(path, content))

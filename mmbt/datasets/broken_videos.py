@@ -1,6 +1,5 @@
 """What happens when a video cannot be read: one policy for every dataset."""
 import logging
-from typing import Optional
 
 import torch
 from mmengine.dist import all_reduce
@@ -75,7 +74,7 @@ class BrokenVideoPolicy:
         ValueError: If ``on_broken`` is neither.
     """
 
-    _broken: Optional[SharedMarks] = None
+    _broken: SharedMarks | None = None
 
     def __init__(self, *args, max_refetch: int = 50, on_broken: str = 'fail', **kwargs) -> None:
         if on_broken not in ('fail', 'skip'):

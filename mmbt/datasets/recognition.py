@@ -1,6 +1,5 @@
 """Videos with class labels: zero-shot recognition."""
 import os.path as osp
-from typing import Optional
 
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
@@ -39,8 +38,8 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
     """
 
     def __init__(self, ann_file: str, pipeline: list, class_file: str,
-                 data_prefix: Optional[dict] = None, delimiter: str = ' ', label_base: int = 0,
-                 num_classes: Optional[int] = None, class_names: str = 'words',
+                 data_prefix: dict | None = None, delimiter: str = ' ', label_base: int = 0,
+                 num_classes: int | None = None, class_names: str = 'words',
                  test_mode: bool = False, **kwargs) -> None:
         self.class_file = class_file
         self.class_names = class_names

@@ -1,7 +1,6 @@
 """Videos with captions: pretraining and retrieval."""
 import os.path as osp
 from collections.abc import Sequence
-from typing import Optional
 
 import numpy as np
 from mmaction.datasets import BaseActionDataset
@@ -40,7 +39,7 @@ class CaptionedVideos(BrokenVideoPolicy, BaseActionDataset):
         ValueError: If the annotation file is malformed.
     """
 
-    def __init__(self, ann_file: str, pipeline: list, data_prefix: Optional[dict] = None,
+    def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
                  form: str = 'dict', join_captions: bool = False, match: str = 'path',
                  test_mode: bool = False, **kwargs) -> None:
         if match not in ('path', 'stem'):

@@ -7,7 +7,7 @@ import os.path as osp
 import re
 import sys
 from argparse import Namespace
-from typing import Callable, Optional, Set
+from collections.abc import Callable
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -65,7 +65,7 @@ def print_any_name() -> None:
 
 def tell_log_errors_once() -> None:
     """Say in one line that a log cannot be written, where Python shows each record's traceback."""
-    told: Set[int] = set()
+    told: set[int] = set()
     original = logging.Handler.handleError
 
     def handle_error(self: logging.Handler, record: logging.LogRecord) -> None:
@@ -101,7 +101,7 @@ def keep_buffers() -> bool:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1), mallopt(M_MMAP_MAX, 0)])
 
 
-def describe(error: Exception) -> Optional[str]:
+def describe(error: Exception) -> str | None:
     """The one line that tells a user what was wrong with their input.
 
     Args:

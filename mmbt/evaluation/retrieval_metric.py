@@ -1,5 +1,4 @@
 """Video-text retrieval for ``mim test``."""
-from typing import Optional
 
 import numpy as np
 from mmaction.registry import METRICS
@@ -35,7 +34,7 @@ class VideoTextRetrieval(FeatureMetric):
 
     default_prefix = 'retrieval'
 
-    def __init__(self, dump: Optional[str] = None, block_size: int = 1024, **kwargs) -> None:
+    def __init__(self, dump: str | None = None, block_size: int = 1024, **kwargs) -> None:
         super().__init__(**kwargs)
         if dump is not None and not dump.endswith('.npz'):
             raise ValueError(f'VideoTextRetrieval: dump must end in .npz, got {dump!r}')

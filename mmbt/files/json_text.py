@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Optional, Union
+from typing import Any
 
 from .text import MOST_BYTES, line_of, read_lines, read_text, shorten
 
@@ -25,7 +25,7 @@ class Repeated(dict):
     pairs: list
 
 
-def read_json(path: Union[str, os.PathLike], kinds: Union[type, tuple[type, ...]] = (dict, list),
+def read_json(path: str | os.PathLike, kinds: type | tuple[type, ...] = (dict, list),
               what: str = 'file', key: str = '', most: int = MOST_BYTES,
               repeated: str = 'the last of each counts',
               report: Callable[[str], object] = warn) -> Any:
@@ -66,7 +66,7 @@ def read_json(path: Union[str, os.PathLike], kinds: Union[type, tuple[type, ...]
 
 
 def parse_json(text: str, where: str, with_lines: bool = False,
-               twice: Optional[list] = None) -> Any:
+               twice: list | None = None) -> Any:
     """Return what a JSON text holds; see :func:`read_json`.
 
     Args:
@@ -107,7 +107,7 @@ def parse_json(text: str, where: str, with_lines: bool = False,
     return content
 
 
-def is_json(path: Union[str, os.PathLike]) -> bool:
+def is_json(path: str | os.PathLike) -> bool:
     """Whether a file's name says that it is JSON, or JSON lines."""
     return str(path).lower().endswith(('.json', *JSON_LINES))
 

@@ -7,10 +7,11 @@ own (``checkpoint_values.py``); every record of a zip is compared with its check
 import os
 import re
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Callable, Dict, FrozenSet, Iterator, Optional, Union
+from typing import Any
 
 import torch
 from safetensors.torch import load as load_safetensors
@@ -33,7 +34,7 @@ MISFITS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, R
 
 LONGEST_WAIT = 60  # seconds that another thread's torch.load waits for this one's to be over
 _replacing = threading.RLock()
-_bystanders: FrozenSet[threading.Thread] = frozenset()
+_bystanders: frozenset[threading.Thread] = frozenset()
 
 
 class CheckpointError(ValueError):
@@ -70,7 +71,7 @@ def read_checkpoint(file: Any, place: Any = None, mapped: bool = False) -> Any:
         return _read(opened, path, _device(place), path if mapped and is_utf8(path) else None)
 
 
-def _read(file: Any, name: str, place: torch.device, mapped: Optional[str]) -> Any:
+def _read(file: Any, name: str, place: torch.device, mapped: str | None) -> Any:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     try:
@@ -88,7 +89,7 @@ def _read(file: Any, name: str, place: torch.device, mapped: Optional[str]) -> A
         raise CheckpointError(name, first_line(error)) from error
 
 
-def _read_safetensors(file: Any, name: str, place: torch.device) -> Dict[str, torch.Tensor]:
+def _read_safetensors(file: Any, name: str, place: torch.device) -> dict[str, torch.Tensor]:
     if os.path.isfile(name) and is_utf8(name):
         return load_safetensors_file(name, str(place))
     return {key: value.to(place) for key, value in load_safetensors(file.read()).items()}
@@ -193,7 +194,7 @@ def naming(load: Callable, deed: str) -> Callable:
     return load_named
 
 
-def check_parts(checkpoint: Any, filename: Union[str, Path]) -> Any:
+def check_parts(checkpoint: Any, filename: str | Path) -> Any:
     """Refuse a checkpoint whose parts are of other kinds than mmengine takes them for.
 
     Its Runner asks ``'config' in meta`` and runs what it finds as Python. A config there is
@@ -227,7 +228,7 @@ def check_parts(checkpoint: Any, filename: Union[str, Path]) -> Any:
     return checkpoint
 
 
-def check_weights(state: Any, part: str, filename: Union[str, Path]) -> None:
+def check_weights(state: Any, part: str, filename: str | Path) -> None:
     """Refuse weights that are no tensors by name.
 
     Raises:
@@ -242,7 +243,7 @@ def check_weights(state: Any, part: str, filename: Union[str, Path]) -> None:
                                                  f'{type(value).__name__}, not a weight')
 
 
-def check_name(name: Any, part: str, filename: Union[str, Path]) -> None:
+def check_name(name: Any, part: str, filename: str | Path) -> None:
     """Refuse a name that is none, since whoever reports on a weight prints its name.
 
     Raises:

@@ -1,5 +1,5 @@
 """Recognition by the names of the classes."""
-from typing import Dict, Optional, Sequence, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -32,9 +32,9 @@ class ZeroShotHead(nn.Module):
     """
 
     def __init__(self,
-                 class_file: Optional[str] = None,
-                 classes: Optional[Sequence[str]] = None,
-                 arch: Union[str, Dict, None] = None,
+                 class_file: str | None = None,
+                 classes: Sequence[str] | None = None,
+                 arch: str | dict | None = None,
                  context_length: int = 12,
                  temperature: float = 0.01,
                  class_names: str = 'words') -> None:

@@ -2,9 +2,10 @@
 
 Pillow is imported where such a file is met and nowhere else.
 """
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any, Iterator
+from typing import Any
 
 import av
 import numpy as np

@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Checked:
     height: int = 0
     rotation: int = 0
     frames: int = 0
-    claimed_frames: Optional[int] = None
+    claimed_frames: int | None = None
     seconds: float = 0.
     rate: float = 0.
     variable_rate: bool = False
@@ -106,9 +106,9 @@ def _stamp(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def check_videos(paths: Sequence[str], journal: Union[str, Path], workers: int = 1,
+def check_videos(paths: Sequence[str], journal: str | Path, workers: int = 1,
                  frames: int = 8, deadline: float = DEADLINE,
-                 progress: Optional[Callable[[int, int], Any]] = None) -> list[Checked]:
+                 progress: Callable[[int, int], Any] | None = None) -> list[Checked]:
     """Check videos, each by :func:`check_video`; those of an earlier run are not read again.
 
     Args:

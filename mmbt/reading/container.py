@@ -3,7 +3,7 @@ import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Optional
+from typing import Any
 
 import av
 
@@ -41,10 +41,10 @@ class Header:
     format: str
     width: int
     height: int
-    aspect: Optional[Fraction]
+    aspect: Fraction | None
     unit: float
     rate: float
-    frames: Optional[int]
+    frames: int | None
     seconds: float
 
 
@@ -129,7 +129,7 @@ def _shown_stream(path: str, container: Any) -> Any:
     """The video stream that FFmpeg takes by default; cover pictures are none."""
     videos = [stream for stream in container.streams.video if not _is_cover(stream)]
     best = container.streams.best('video')
-    stream: Optional[Any] = best if best in videos else next(iter(videos), None)
+    stream: Any | None = best if best in videos else next(iter(videos), None)
     if stream is None:
         others = sorted({other.type for other in container.streams if other.type != 'video'})
         found = ' and '.join(others + ['a cover picture'] * bool(container.streams.video))

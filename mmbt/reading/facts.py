@@ -1,6 +1,5 @@
 """What is known of a video before its frames are wanted."""
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 
@@ -39,7 +38,7 @@ class VideoFacts:
     container: str
     pixel_format: str
     rotation: int
-    claimed_frames: Optional[int]
+    claimed_frames: int | None
     in_order: bool
     notes: tuple[str, ...] = ()
 

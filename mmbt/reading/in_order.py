@@ -1,7 +1,8 @@
 """Decoding a whole file in its order: slow, and right wherever anything can be right."""
 from array import array
 from collections import deque
-from typing import Any, Callable, Iterator, Optional
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -40,7 +41,7 @@ class InOrder:
 
     def __init__(self, path: str, note: Callable[[str], None]) -> None:
         self.path = path
-        self._kept: Optional[list[Any]] = []
+        self._kept: list[Any] | None = []
         source = open_source(path)
         try:
             self._count(source, note)
@@ -132,7 +133,7 @@ def decode_all(source: Source, note: Callable[[str], None]) -> Iterator[Any]:
         note(f'{broken} of its packets cannot be decoded')
 
 
-def _rising(times: 'array[int]') -> Optional[np.ndarray]:
+def _rising(times: 'array[int]') -> np.ndarray | None:
     """The times as int64 where each is given and later than the one before, else None."""
     found = np.array(times, np.int64)
     is_rising = (found != _UNTIMED).all() and (found[1:] > found[:-1]).all()

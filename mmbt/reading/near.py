@@ -13,7 +13,7 @@ Where that leaves a frame further away than ``max_offset`` it is none of this mo
 as decoded exactly, but for the smoothing of block edges in frames between others, which is left
 out: it changes a colour by about half a grey level on average, in HEVC by one.
 """
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .table import PacketTable
 
 
 def near_frames(path: str, table: PacketTable, wanted: list[int],
-                max_offset: int) -> Optional[dict[int, tuple[int, Any]]]:
+                max_offset: int) -> dict[int, tuple[int, Any]] | None:
     """Decode frames near those wanted.
 
     Args:

@@ -1,6 +1,7 @@
 """Decoded frames as RGB arrays: square pixels, upright."""
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, Callable, Optional
+from typing import Any
 
 import av
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 _SQUARE = 0.01
 
 
-def shown_size(width: int, height: int, aspect: Optional[Any], turns: int) -> tuple[int, int]:
+def shown_size(width: int, height: int, aspect: Any | None, turns: int) -> tuple[int, int]:
     """Height and width of a picture as shown.
 
     Args:
@@ -89,7 +90,7 @@ class Converter:
         self._orientation = orientation
         self._allocate = allocate
         self._graph: Any = None
-        self._built_for: Optional[tuple] = None
+        self._built_for: tuple | None = None
 
     def picture(self, frame: Any) -> np.ndarray:
         """Convert a frame to an RGB picture, (H, W, 3) uint8."""
@@ -122,7 +123,7 @@ def _scale_graph(frame: Any, width: int, height: int) -> Any:
     return graph
 
 
-def _display_matrix(frame: Any) -> Optional[np.ndarray]:
+def _display_matrix(frame: Any) -> np.ndarray | None:
     """The nine numbers of a frame's display matrix; None where it has none.
 
     They are read from a copy of a few pixels: PyAV ties a frame that was asked for its side data

@@ -1,7 +1,8 @@
 """The table of a video's packets: which frames a player shows, and where each is decoded from."""
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional
+from typing import Any
 
 import av
 import numpy as np
@@ -39,7 +40,7 @@ class PacketTable:
     is_key: np.ndarray
     place: np.ndarray
     last_duration: int
-    packets: Optional[list[Any]]
+    packets: list[Any] | None
 
     def __post_init__(self) -> None:
         self._keys = np.flatnonzero(self.is_key)
@@ -59,7 +60,7 @@ class PacketTable:
         return 0
 
 
-def make_table(source: Source) -> tuple[Optional[PacketTable], str]:
+def make_table(source: Source) -> tuple[PacketTable | None, str]:
     """Read all packets of a file that was just opened.
 
     Returns:
@@ -75,7 +76,7 @@ def make_table(source: Source) -> tuple[Optional[PacketTable], str]:
         return None, f'the packets of {source.header.codec} are not trusted'
     pts, key, shown = array('q'), bytearray(), bytearray()
     durations = array('q')
-    packets: Optional[list[Any]] = []
+    packets: list[Any] | None = []
     size = 0
     try:
         for packet in video_packets(source):
@@ -99,7 +100,7 @@ def make_table(source: Source) -> tuple[Optional[PacketTable], str]:
 
 
 def _ordered(pts: np.ndarray, key: np.ndarray, shown: np.ndarray, durations: np.ndarray,
-             packets: Optional[list[Any]]) -> tuple[Optional[PacketTable], str]:
+             packets: list[Any] | None) -> tuple[PacketTable | None, str]:
     if not shown.any():
         return None, 'no packet is shown'
     if not key[0]:

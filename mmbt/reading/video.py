@@ -1,5 +1,6 @@
 """A video: what is known of it, and its frames by number."""
-from typing import Any, Callable, Optional, Sequence, Union
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import av
 import numpy as np
@@ -40,13 +41,13 @@ class Video:
             it, its codec and the reason.
     """
 
-    def __init__(self, path: str, max_pixels: Optional[int] = None,
+    def __init__(self, path: str, max_pixels: int | None = None,
                  allocate: Callable[[tuple], np.ndarray] = new_picture) -> None:
         self.path, self._max_pixels, self._allocate = path, max_pixels, allocate
         self._notes: list[str] = []
-        self._table: Optional[PacketTable] = None
-        self._feeder: Optional[Feeder] = None
-        self._in_order: Optional[Union[InOrder, AnimatedWebP]] = None
+        self._table: PacketTable | None = None
+        self._feeder: Feeder | None = None
+        self._in_order: InOrder | AnimatedWebP | None = None
         self._first: Any = None
         source = open_strictly(path)
         self._header = source.header
@@ -220,7 +221,7 @@ class Video:
                 f'{width * height * num_frames:,} pixels and max_pixels is {self._max_pixels:,}')
 
 
-def probe(path: str, max_pixels: Optional[int] = None) -> VideoFacts:
+def probe(path: str, max_pixels: int | None = None) -> VideoFacts:
     """What is known of a video, with no more decoded than that takes.
 
     Raises:
@@ -231,7 +232,7 @@ def probe(path: str, max_pixels: Optional[int] = None) -> VideoFacts:
 
 
 def read_frames(path: str, choose: Callable[[VideoFacts], Sequence[int]], max_offset: int = 0,
-                max_pixels: Optional[int] = None
+                max_pixels: int | None = None
                 ) -> tuple[list[np.ndarray], list[int], VideoFacts]:
     """Open a video, choose frames of it and decode them, in this process.
 

@@ -1,6 +1,6 @@
 """The videos that a search found, as a picture."""
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence, Tuple, Union
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ def read_three(video: str) -> Sequence[np.ndarray]:
     return reader.transform(dict(filename=video))['imgs']
 
 
-def draw_sheet(hits: Sequence[Tuple[str, float]], title: str, path: Union[str, Path]) -> None:
+def draw_sheet(hits: Sequence[tuple[str, float]], title: str, path: str | Path) -> None:
     """Draw a row a video, of its first, middle and last frame below its rank, cosine and path.
 
     Args:

@@ -1,7 +1,6 @@
 """Questions about videos with the answers that a dialogue model is taught: instruction tuning."""
 import os.path as osp
 from collections import Counter
-from typing import Optional
 
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
@@ -72,7 +71,7 @@ class VideoInstructions(BrokenVideoPolicy, BaseActionDataset):
         ValueError: If the annotation file is malformed, or two files could be one video.
     """
 
-    def __init__(self, ann_file: str, pipeline: list, data_prefix: Optional[dict] = None,
+    def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
                  missing: str = 'fail', test_mode: bool = False, **kwargs) -> None:
         if missing not in ('fail', 'skip'):
             raise ValueError(f"VideoInstructions: missing must be 'fail' or 'skip', got "

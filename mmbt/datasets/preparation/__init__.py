@@ -1,6 +1,5 @@
 """The published annotation files of each set -> the one form that the configs read."""
 import os.path as osp
-from typing import Optional
 
 from .recognition import FAMILIES as CLASS_SETS
 from .recognition import prepare_classes
@@ -14,8 +13,8 @@ __all__ = ['NAMES', 'Counts', 'prepare']
 NAMES = ('webvid', *CAPTION_SETS, *CLASS_SETS)
 
 
-def prepare(name: str, annotations: list[str], videos: Optional[str] = None,
-            out: Optional[str] = None, split: Optional[str] = None,
+def prepare(name: str, annotations: list[str], videos: str | None = None,
+            out: str | None = None, split: str | None = None,
             drop_missing: bool = False) -> list[Counts]:
     """Prepare a set; see docs/data.md for what each needs.
 

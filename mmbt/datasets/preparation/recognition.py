@@ -4,7 +4,6 @@ import os.path as osp
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Optional
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.text import shorten
@@ -33,7 +32,7 @@ class Listing:
     """
 
     videos: dict[str, str] = field(default_factory=dict)
-    number: Optional[int] = None
+    number: int | None = None
 
     def add(self, path: str, video: str, label: str) -> None:
         """Add a video of ``path``, a published file; a video has one class."""
@@ -240,7 +239,7 @@ def _class_index(path: str) -> list[str]:
     return [names[label] for label in sorted(names)]
 
 
-def _read_lists(paths: list[str], split: str, classes: Optional[list[str]] = None) -> Published:
+def _read_lists(paths: list[str], split: str, classes: list[str] | None = None) -> Published:
     """Read lists ``path label`` and a file of class names, told apart by their lines."""
     tables = []
     for path in paths:
@@ -320,18 +319,18 @@ class Family:
     read: Callable[[list[str], str], Published]
     splits: tuple[str, ...]
     stem: str
-    sizes: dict[tuple[str, Optional[int]], int]
+    sizes: dict[tuple[str, int | None], int]
     classes: int
     about: bool = False
 
-    def list_name(self, split: str, number: Optional[int]) -> str:
+    def list_name(self, split: str, number: int | None) -> str:
         """The file of a list, as MMAction2 names it."""
         if number is None and self.stem != 'kinetics400':
             number = 1
         middle = f'{split}_list' if self.stem == 'kinetics400' else f'{split}_split_{number}'
         return f'{self.stem}_{middle}_videos.txt'
 
-    def size(self, split: str, number: Optional[int]) -> Official:
+    def size(self, split: str, number: int | None) -> Official:
         """What a list should have."""
         return Official(videos=self.sizes.get((split, number)), classes=self.classes,
                         about=self.about)

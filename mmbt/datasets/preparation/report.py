@@ -1,6 +1,5 @@
 """What was prepared, beside what the set should have."""
 from dataclasses import dataclass, field
-from typing import Optional
 
 from mmbt.files.shown import printable
 
@@ -18,9 +17,9 @@ class Official:
         about (bool): The numbers are rounded: copies of the set differ.
     """
 
-    videos: Optional[int] = None
-    captions: Optional[int] = None
-    classes: Optional[int] = None
+    videos: int | None = None
+    captions: int | None = None
+    classes: int | None = None
     about: bool = False
 
 
@@ -50,18 +49,18 @@ class Counts:
     rows: int = 0
     videos: int = 0
     there: int = 0
-    captions: Optional[int] = None
+    captions: int | None = None
     fewest: int = 0
     most: int = 0
-    classes: Optional[int] = None
+    classes: int | None = None
     missing: list = field(default_factory=list)
-    missing_file: Optional[str] = None
-    written: Optional[str] = None
+    missing_file: str | None = None
+    written: str | None = None
     kept: int = 0
     official: Official = field(default_factory=Official)
     notes: list = field(default_factory=list)
 
-    def add(self, video: str, there: bool, captions: Optional[int] = None) -> None:
+    def add(self, video: str, there: bool, captions: int | None = None) -> None:
         """Count a video."""
         self.videos += 1
         self.there += there

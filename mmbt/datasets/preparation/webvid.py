@@ -2,7 +2,6 @@
 import csv
 import os.path as osp
 from collections.abc import Callable, Iterator
-from typing import Optional
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.tables import delimiter_of
@@ -44,7 +43,7 @@ def prepare_webvid(annotations: list[str], videos: str, out: str, split: str,
 def _prepare_table(path: str, finder: VideoFinder, out: str, drop_missing: bool) -> Counts:
     stem = osp.splitext(osp.basename(path))[0]
     counts = Counts(f'webvid {stem}', finder.folder, official=SIZES.get(stem, Official()))
-    target: Optional[str] = osp.join(out, osp.basename(path))
+    target: str | None = osp.join(out, osp.basename(path))
     if not drop_missing and osp.exists(target) and osp.samefile(target, path):
         counts.notes.append(f'{path} is read as it is')
         target = None

@@ -1,6 +1,5 @@
 """What a set of shards is made of."""
 from dataclasses import dataclass
-from typing import Optional
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class ShardSettings:
 
     clips: int = 1000
     frames: int = 16
-    fps: Optional[float] = None
+    fps: float | None = None
     short_side: int = 256
     quality: int = 90
 

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import cv2
 import numpy as np
@@ -199,7 +199,7 @@ def _clips(rows: range, broken: list) -> Iterator[tuple[int, dict, list]]:
         _count(1)
 
 
-def finished(path: Path, verify: bool) -> Optional[dict]:
+def finished(path: Path, verify: bool) -> dict | None:
     """What is known of a shard that is whole; None for one to be made.
 
     Args:
@@ -227,7 +227,7 @@ def file_hash(path: Path) -> str:
 
 
 def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1,
-                verify: bool = False, progress: Optional[Callable[[int], None]] = None) -> dict:
+                verify: bool = False, progress: Callable[[int], None] | None = None) -> dict:
     """Make a data set into shards; what a killed run finished is kept.
 
     Args:
@@ -253,7 +253,7 @@ def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1
 
 
 def _make_shards(source: Any, folder: Path, settings: ShardSettings, workers: int, verify: bool,
-                 progress: Optional[Callable[[int], None]]) -> dict:
+                 progress: Callable[[int], None] | None) -> dict:
     described = dict(asdict(settings), format=FORMAT, rows=len(source),
                      annotation=file_hash(Path(source.ann_file)), form=source.form,
                      join_captions=source.join_captions)

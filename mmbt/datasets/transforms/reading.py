@@ -2,7 +2,7 @@
 import copy
 import functools
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from mmaction.datasets.transforms import UniformSample
@@ -74,7 +74,7 @@ class ReadFrames(BaseTransform):
     """
 
     def __init__(self, num_frames: int, test_mode: bool = False, num_threads: int = 1,
-                 cache: bool = False, max_pixels: Optional[int] = MAX_PIXELS,
+                 cache: bool = False, max_pixels: int | None = MAX_PIXELS,
                  num_clips: int = 1, max_offset: int = 0, by: str = 'frame',
                  reader: str = 'pyav', isolated: bool = True, deadline: float = DEADLINE) -> None:
         if num_frames < 1:
@@ -103,7 +103,7 @@ class ReadFrames(BaseTransform):
         # In a partial: what an answer depends on does not depend on these.
         self.decode: Callable = (functools.partial(read_isolated, deadline=deadline) if isolated
                                  else functools.partial(read_frames))
-        self.cache: Optional[dict[str, dict]] = {} if cache else None
+        self.cache: dict[str, dict] | None = {} if cache else None
 
     def sampled_by(self, by: str) -> 'ReadFrames':
         """A reader that samples by 'frame' or 'time', and is else the same."""

@@ -1,5 +1,4 @@
 """Which frames of a video are taken, beside MMAction2's ``UniformSample``."""
-from typing import Optional
 
 import numpy as np
 
@@ -78,5 +77,5 @@ class FirstMiddleLast:
 def times_of(results: dict) -> tuple[np.ndarray, float]:
     """When each frame is shown and how long all take; in frames where that is not known."""
     total = results['total_frames']
-    times: Optional[np.ndarray] = results.get('times')
+    times: np.ndarray | None = results.get('times')
     return (np.arange(total), float(total)) if times is None else (times, results['seconds'])

@@ -1,7 +1,6 @@
 """Read the frames of a clip from a shard."""
 import zlib
 from io import BytesIO
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -76,7 +75,7 @@ class ReadShardFrames(BaseTransform):
         return f'{type(self).__name__}(num_frames={self.num_frames}, test_mode={self.test_mode})'
 
 
-def check_frames(jpegs: list, places: list, crc32: Optional[list], name: str) -> None:
+def check_frames(jpegs: list, places: list, crc32: list | None, name: str) -> None:
     """Refuse frames that are not those that were written; a torn JPEG decodes, partly grey.
 
     Args:

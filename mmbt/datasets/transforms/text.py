@@ -1,5 +1,5 @@
 """Turn captions into token ids."""
-from typing import Callable, Union
+from collections.abc import Callable
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -32,7 +32,7 @@ class TokenizeText(BaseTransform):
         ValueError: If a caption is not text, or there is none.
     """
 
-    def __init__(self, context_length: int, arch: Union[str, dict, None] = None,
+    def __init__(self, context_length: int, arch: str | dict | None = None,
                  caption: str = 'random') -> None:
         if caption not in ('random', 'all'):
             raise ValueError(f"TokenizeText: caption must be 'random' or 'all', got {caption!r}")

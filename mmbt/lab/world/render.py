@@ -81,7 +81,7 @@ class Canvas:
         self.side = size * SUPERSAMPLING
         self.pixels = draw_background(background, self.side, rng)
 
-    def copy(self) -> 'Canvas':
+    def copy(self) -> Canvas:
         """Return an independent canvas with the same content."""
         other = object.__new__(Canvas)
         other.size, other.side, other.pixels = self.size, self.side, self.pixels.copy()

@@ -1,14 +1,15 @@
 """The model card: what weights were made beside, as plain values that files carry."""
 import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any
 
 import open_clip
 import torch
 
 from .fingerprint import TOLERANCE, distance
 
-Triple = Tuple[float, float, float]
+Triple = tuple[float, float, float]
 NAMES = dict(gelu='GELU', quick_gelu='quick-GELU')
 RESIZE_MODES = ('shortest', 'squash', 'longest')
 
@@ -43,27 +44,27 @@ class ModelCard:
         fingerprint: Marks of the CLIP's first weights, see ``fingerprint.stem``.
     """
 
-    arch: Optional[str] = None
-    depth: Optional[int] = None
-    width: Optional[int] = None
-    num_heads: Optional[int] = None
-    activation: Optional[str] = None
-    pooling: Optional[str] = None
-    image_size: Optional[Tuple[int, int]] = None
-    mean: Optional[Triple] = None
-    std: Optional[Triple] = None
-    resize_mode: Optional[str] = None
-    interpolation: Optional[str] = None
-    tokenizer: Optional[str] = None
-    context_length: Optional[int] = None
-    text_heads: Optional[int] = None
-    text_pooling: Optional[str] = None
-    backbone: Optional[str] = None
-    num_frames: Optional[int] = None
-    temperature: Optional[float] = None
-    fingerprint: Optional[Tuple[float, ...]] = None
+    arch: str | None = None
+    depth: int | None = None
+    width: int | None = None
+    num_heads: int | None = None
+    activation: str | None = None
+    pooling: str | None = None
+    image_size: tuple[int, int] | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+    resize_mode: str | None = None
+    interpolation: str | None = None
+    tokenizer: str | None = None
+    context_length: int | None = None
+    text_heads: int | None = None
+    text_pooling: str | None = None
+    backbone: str | None = None
+    num_frames: int | None = None
+    temperature: float | None = None
+    fingerprint: tuple[float, ...] | None = None
 
-    def to_dict(self) -> Dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON and configs have them."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value
@@ -82,7 +83,7 @@ class ModelCard:
         """
         if not isinstance(values, Mapping):
             raise ValueError(f'{source}: its model_card is no dict but a {type(values).__name__}')
-        known: Dict[str, Any] = {}
+        known: dict[str, Any] = {}
         for name, check in CHECKS.items():
             value = values.get(name)
             if value is not None:
@@ -165,7 +166,7 @@ def is_name(value: Any) -> bool:
 
 
 size = is_whole(1, 100_000)
-CHECKS: Dict[str, Callable[[Any], bool]] = dict(
+CHECKS: dict[str, Callable[[Any], bool]] = dict(
     arch=is_name, depth=size, width=size, num_heads=size,
     activation=lambda value: isinstance(value, str) and value in NAMES,
     pooling=is_name, image_size=is_tuple(size, 2),

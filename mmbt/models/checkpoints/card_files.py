@@ -1,7 +1,8 @@
 """Model cards of models and in files: written on saving, enforced on loading."""
 import os
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Dict, Mapping, Optional
+from typing import Any
 
 from mmengine.logging import print_log
 from torch import nn
@@ -27,7 +28,7 @@ def model_card(root: nn.Module) -> ModelCard:
                    fingerprint=stem(backbone.trunk))
 
 
-def temperature_of(root: nn.Module) -> Optional[float]:
+def temperature_of(root: nn.Module) -> float | None:
     """tau of a model's objectives, else of its zero-shot head; None where it has neither."""
     heads = [*getattr(root, 'heads', ()), getattr(root, 'cls_head', None)]
     values = [getattr(head, 'temperature', None) for head in heads]
@@ -74,7 +75,7 @@ def check_source(root: nn.Module, known: Mapping[str, Any], same_clip: bool) -> 
     return source
 
 
-def read_card(path: Optional[str]) -> Optional[ModelCard]:
+def read_card(path: str | None) -> ModelCard | None:
     """The card of a checkpoint or branch file of this project; its weights are not read.
 
     Args:
@@ -92,6 +93,6 @@ def read_card(path: Optional[str]) -> Optional[ModelCard]:
         checkpoint = read_checkpoint(path, 'meta')
     except (OSError, ValueError):  # who reads the weights says what is wrong with the file
         return None
-    meta: Dict[str, Any] = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    meta: dict[str, Any] = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     told = meta.get(CARD) if isinstance(meta, dict) else None
     return None if told is None else ModelCard.from_dict(told, str(path))

@@ -4,7 +4,8 @@ A hash would tell CLIP in half precision from itself in full, and open_clip's fi
 Face's. A fingerprint keeps a few sums of every weight under names that no library decides: casts
 move them by about 0.1 %, other weights by about 140 %.
 """
-from typing import TYPE_CHECKING, Dict, Mapping, Optional, Tuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ TOLERANCE = 0.01
 STEM = ('patch_embedding.weight', 'cls_token', 'position_embedding')  # every tower has them
 
 
-def fingerprint(trunk: 'Trunk') -> Dict[str, Tensor]:
+def fingerprint(trunk: 'Trunk') -> dict[str, Tensor]:
     """The marks of all weights that the trunk runs, by canonical name.
 
     Args:
@@ -31,7 +32,7 @@ def fingerprint(trunk: 'Trunk') -> Dict[str, Tensor]:
             if value.is_floating_point()}
 
 
-def stem(trunk: 'Trunk') -> Optional[Tuple[float, ...]]:
+def stem(trunk: 'Trunk') -> tuple[float, ...] | None:
     """The 14 marks of what stands before the first layer, taken as one weight.
 
     They name a CLIP where all marks are too many. None where weights are shapes alone.
@@ -59,7 +60,7 @@ def distance(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).square().mean().sqrt()) / scale if scale else 0.
 
 
-def first_difference(trunk: 'Trunk', recorded: Mapping[str, Tensor]) -> Optional[str]:
+def first_difference(trunk: 'Trunk', recorded: Mapping[str, Tensor]) -> str | None:
     """The first weight of the trunk that is not what was recorded, None where all are.
 
     A trunk may run fewer layers than were recorded, as in dialogue models, and no more.

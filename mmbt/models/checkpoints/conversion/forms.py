@@ -2,7 +2,8 @@
 
 Names of the files are the current ones; older names are led to them in ``released.py``.
 """
-from typing import Callable, Collection, Dict, Iterator, List, NamedTuple
+from collections.abc import Callable, Collection, Iterator
+from typing import NamedTuple
 
 from .recipe import (
     HF,
@@ -43,11 +44,11 @@ class Form(NamedTuple):
     key: str
     title: str
     marks: tuple
-    recipe: Callable[[Collection[str]], List[Weight]]
+    recipe: Callable[[Collection[str]], list[Weight]]
     frames: int
 
 
-def clip_recipe(names: Collection[str]) -> List[Weight]:
+def clip_recipe(names: Collection[str]) -> list[Weight]:
     """Pretraining beside OpenAI's CLIP, in Hugging Face's names."""
     text = 'text_backbone.text_model.'
     weights = [
@@ -105,7 +106,7 @@ def gates(names: Collection[str]) -> Iterator[Weight]:
     yield Weight(f'{BRANCH}output_gate.weight', (output, ), output_gate)
 
 
-def eva_recipe(names: Collection[str]) -> List[Weight]:
+def eva_recipe(names: Collection[str]) -> list[Weight]:
     """Pretraining beside EVA-CLIP-g: vision in timm's names, text in open_clip's."""
     vision, text, branch = 'backbone.', 'text_backbone.', 'backbone.btadapter_'
     timm = f'{VISUAL}trunk.'
@@ -141,12 +142,12 @@ def trunk_block(ours: str, theirs: str) -> Iterator[Weight]:
             yield weight
 
 
-def branch_recipe(names: Collection[str]) -> List[Weight]:
+def branch_recipe(names: Collection[str]) -> list[Weight]:
     """The branch of a conversation model alone; its gates are made in ``convert.py``."""
     return list(clip_branch(names, 'model.vision_tower.'))
 
 
-def projector_recipe(names: Collection[str]) -> List[Weight]:
+def projector_recipe(names: Collection[str]) -> list[Weight]:
     """The projection of a conversation model, and the embedding of its tokens."""
     weights = linear('projector', 'model.mm_projector')
     if 'model.embed_tokens.weight' in names:
@@ -155,7 +156,7 @@ def projector_recipe(names: Collection[str]) -> List[Weight]:
     return weights
 
 
-FORMS: Dict[str, Form] = {form.key: form for form in (
+FORMS: dict[str, Form] = {form.key: form for form in (
     Form('clip', "pretraining beside OpenAI's CLIP", ('backbone.layers.', ), clip_recipe, 8),
     Form('eva', 'pretraining beside EVA-CLIP', ('backbone.blocks.', ), eva_recipe, 8),
     Form('branch', 'the branch of a conversation model, tuned on 50 groups of frames',

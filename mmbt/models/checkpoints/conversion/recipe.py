@@ -1,6 +1,7 @@
 """How each weight of ours is made from weights of a released file."""
 import re
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +23,7 @@ class Weight(NamedTuple):
     """
 
     name: str
-    sources: Tuple[str, ...]
+    sources: tuple[str, ...]
     make: Callable[..., Tensor]
 
 
@@ -58,7 +59,7 @@ def middle_gate(balance: Tensor) -> Tensor:
 
 # Parts of a transformer layer, and how Hugging Face, timm, open_clip and the branch name them.
 # Three names are query, key and value apart; a name ends where ``weight`` or ``bias`` follows.
-Names = Dict[str, Tuple[str, ...]]
+Names = dict[str, tuple[str, ...]]
 HF: Names = dict(
     norm1=('layer_norm1.', ),
     qkv=('self_attn.q_proj.', 'self_attn.k_proj.', 'self_attn.v_proj.'),
@@ -120,7 +121,7 @@ def without_key_bias(weights: Iterable[Weight]) -> Iterator[Weight]:
             yield weight
 
 
-def linear(ours: str, theirs: str) -> List[Weight]:
+def linear(ours: str, theirs: str) -> list[Weight]:
     """A module with weight and bias, as it is."""
     return [Weight(f'{ours}.{kind}', (f'{theirs}.{kind}', ), as_it_is)
             for kind in ('weight', 'bias')]
