@@ -122,7 +122,8 @@ def supply_drn_localizer() -> None:
         return
     package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
     package.__path__ = []
-    module.DRN = _stand_in('DRN', 'mmaction2 was packed without it: install mmaction2 from source')
+    vars(module)['DRN'] = _stand_in(
+        'DRN', 'mmaction2 was packed without it: install mmaction2 from source')
     sys.modules[name], sys.modules[f'{name}.drn'] = package, module
 
 

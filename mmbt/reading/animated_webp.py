@@ -20,7 +20,7 @@ class AnimatedWebP:
     """The frames of a WebP file; the same face as :class:`.in_order.InOrder`.
 
     Args:
-        path (str): The file.
+        path: The file.
 
     Raises:
         VideoReadError: If it cannot be decoded.

@@ -41,6 +41,7 @@ class Encoder:
             raise ValueError(f'context_length is {context_length}, and the text tower takes '
                              f'{text.context_length} tokens at most')
         self.model = model.eval()
+        self.embed_dim: int = model.trunk.embed_dim
         self.pipeline = [dict(BY_TIME, **step) if step['type'] == 'ReadFrames' else dict(step)
                          for step in pipeline
                          if step['type'] not in ('TokenizeText', 'PackVideoText')]
@@ -80,7 +81,7 @@ class Encoder:
             ValueError: If an embedding is not finite, or the clips differ in shape.
         """
         if not clips:
-            return np.zeros((0, self.model.trunk.embed_dim), np.float32)
+            return np.zeros((0, self.embed_dim), np.float32)
         imgs = self.model.data_preprocessor(dict(inputs=dict(imgs=clips)))['inputs']['imgs']
         like = next(self.model.parameters())
         return to_unit(self.model.encode_video(imgs.to(like.dtype)))

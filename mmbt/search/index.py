@@ -41,8 +41,8 @@ class VideoIndex:
         width: E, the channels of an embedding.
 
     Attributes:
-        videos (dict): Path -> :class:`Indexed`; changed by :meth:`put` and :meth:`drop` alone.
-        broken (dict): Path -> why, of the videos that could not be read.
+        videos: Path -> :class:`Indexed`; changed by :meth:`put` and :meth:`drop` alone.
+        broken: Path -> why, of the videos that could not be read.
     """
 
     def __init__(self, width: int) -> None:

@@ -36,9 +36,9 @@ class VideoSearch:
             another is refused.
 
     Attributes:
-        encoder (Encoder): Videos and texts to embeddings.
-        temperature (float): tau of :meth:`label`, unless it is given one.
-        index (VideoIndex): What is kept of the videos.
+        encoder: Videos and texts to embeddings.
+        temperature: tau of :meth:`label`, unless it is given one.
+        index: What is kept of the videos.
 
     Raises:
         ValueError: If the model has no such space, the context is too short or too long, or the
@@ -48,7 +48,7 @@ class VideoSearch:
     def __init__(self, model: VideoTextModel, pipeline: Sequence[dict], context_length: int,
                  arch: str | dict | None = None) -> None:
         self.encoder = Encoder(model, pipeline, context_length, arch)
-        self.index = VideoIndex(model.trunk.embed_dim)
+        self.index = VideoIndex(self.encoder.embed_dim)
         self.temperature = temperature_of(model) or 0.01
         self._classes: tuple[tuple[str, ...], np.ndarray] = ((), np.empty(0))
 

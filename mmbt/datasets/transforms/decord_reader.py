@@ -19,8 +19,8 @@ class DecordReader(DecordInit):
     bytes of a truncated AVI.
 
     Args:
-        num_threads (int): Threads that decord may use for one video.
-        max_pixels (int, optional): The most that one video may decode to.
+        num_threads: Threads that decord may use for one video.
+        max_pixels: The most that one video may decode to.
     """
 
     def __init__(self, num_threads: int, max_pixels: int | None) -> None:

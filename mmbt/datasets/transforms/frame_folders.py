@@ -16,10 +16,10 @@ def find_frame_folder(filename: str) -> str | None:
     """The folder of frames that stands for a video: ``filename`` itself, or without its suffix.
 
     Args:
-        filename (str): The video, as its annotation names it.
+        filename: The video, as its annotation names it.
 
     Returns:
-        Optional[str]: The folder; None where ``filename`` is a file or nothing at all.
+        The folder; None where ``filename`` is a file or nothing at all.
     """
     if osp.isfile(filename):
         return None
@@ -34,13 +34,13 @@ def read_frame_folder(folder: str, results: dict, sample: BaseTransform,
     ``img_00001.jpg``. Only the images that are drawn are read.
 
     Args:
-        folder (str): The images of one clip.
-        results (dict): ``start_index``; the keys that ``ReadFrames`` adds are filled in.
-        sample (BaseTransform): Draws ``frame_inds`` from ``total_frames``.
-        max_pixels (int, optional): The most that the drawn frames may hold together.
+        folder: The images of one clip.
+        results: ``start_index``; the keys that ``ReadFrames`` adds are filled in.
+        sample: Draws ``frame_inds`` from ``total_frames``.
+        max_pixels: The most that the drawn frames may hold together.
 
     Returns:
-        dict: ``results``.
+        ``results``.
 
     Raises:
         VideoReadError: If the folder holds no image, or an image cannot be decoded, is too large

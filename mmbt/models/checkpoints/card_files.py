@@ -93,6 +93,6 @@ def read_card(path: str | None) -> ModelCard | None:
         checkpoint = read_checkpoint(path, 'meta')
     except (OSError, ValueError):  # who reads the weights says what is wrong with the file
         return None
-    meta: dict[str, Any] = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     told = meta.get(CARD) if isinstance(meta, dict) else None
     return None if told is None else ModelCard.from_dict(told, str(path))
