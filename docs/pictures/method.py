@@ -73,10 +73,11 @@ def frames(x, y, hidden=()):
     """Three frames of a clip behind one another, the same patches of each hidden."""
     drawn = []
     for shift in (20, 10, 0):
-        drawn += [
-            f'<rect x="{x + shift + CELL * (patch % GRID)}" y="{y - shift + CELL * (patch // GRID)}"'
-            f' width="{CELL}" height="{CELL}" class="{"hidden" if patch in hidden else "trunk"}" '
-            'stroke-width="0.8"/>' for patch in range(GRID * GRID)]
+        for patch in range(GRID * GRID):
+            row, column = divmod(patch, GRID)
+            kind = 'hidden' if patch in hidden else 'trunk'
+            drawn.append(f'<rect x="{x + shift + CELL * column}" y="{y - shift + CELL * row}" '
+                         f'width="{CELL}" height="{CELL}" class="{kind}" stroke-width="0.8"/>')
     return ''.join(drawn)
 
 
@@ -110,8 +111,8 @@ def branch():
         arrow((128, BRANCH_Y), (first - 52, BRANCH_Y)),
         text(202, BRANCH_Y - 8, '+ P_t + P_s + CLS, Eq. 3', 12, 'soft'),
         arrow((first, TRUNK_Y + 30), (first, BRANCH_Y - 34)),
-        *(box(x, BRANCH_Y, 'branch', f'layer {number}', 'time, Eq. 2', 'space, Eq. 1', size=(104, 68))
-          for number, x in enumerate(COLUMNS[:-1], 1)),
+        *(box(x, BRANCH_Y, 'branch', f'layer {number}', 'time, Eq. 2', 'space, Eq. 1',
+              size=(104, 68)) for number, x in enumerate(COLUMNS[:-1], 1)),
         *(arrow((x, TRUNK_Y + 30), (x, GATE_Y - 17)) for x in rest),
         *(arrow((x - 88, BRANCH_Y), (x - 70, BRANCH_Y), (x - 70, GATE_Y), (x - 17, GATE_Y))
           for x in rest),
