@@ -44,6 +44,22 @@ def test_broken_links_would_stop_the_building():
     assert 'mkdocs build --strict' in (ROOT / 'Makefile').read_text()
 
 
+def pins(name):
+    """Package -> version of a requirement file's own lines, all of which must be exact."""
+    lines = [line for line in (ROOT / name).read_text().splitlines() if line[:1] not in '#-']
+    assert all(re.fullmatch(r'[\w.-]+==[\w.]+', line) for line in lines), name
+    return dict(line.lower().split('==') for line in lines)
+
+
+def test_what_builds_the_site_is_pinned_as_elsewhere():
+    """The environment of the site is its own; one of both would have one version of each."""
+    docs, others = pins('requirements-docs.txt'), pins('requirements-dev.txt')
+    others |= pins('requirements.txt')
+    assert {'mkdocs', 'mkdocs-material', 'mkdocstrings-python', 'griffelib'} <= set(docs)
+    assert {name: docs[name] for name in docs.keys() & others.keys()} == {
+        name: others[name] for name in docs.keys() & others.keys()}
+
+
 @pytest.mark.parametrize('page', PAGES)
 def test_pages_link_to_pages(page):
     """What lies outside of docs is not on the site; a link there would be broken."""
