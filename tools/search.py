@@ -83,7 +83,7 @@ def build(args: argparse.Namespace) -> 'VideoSearch':
         return VideoSearch.from_config(config, args.checkpoint, pick_device(args.device))
 
 
-def pick_device(name: str) -> str:
+def pick_device(name: str | None) -> str:
     """The device that was asked for; else cuda where there is.
 
     Raises:

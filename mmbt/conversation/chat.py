@@ -73,8 +73,8 @@ class VideoChat:
             benchmarks' answers (:func:`mmbt.apis.answer_questions`) go by frame.
 
     Attributes:
-        history (list): Questions and answers so far.
-        frames (Tensor): (T, 3, H, W) uint8, what the model sees.
+        history: Questions and answers so far.
+        frames: (T, 3, H, W) uint8, what the model sees.
 
     Raises:
         VideoReadError: If the file cannot be read.

@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 from mmbt.datasets.annotations import load_json
 from mmbt.datasets.preparation.finding import VideoFinder
-from mmbt.datasets.video_files import without_suffix
-from mmbt.datasets.youtube_mapping import read_mapping
+from mmbt.datasets.video_files import read_mapping, without_suffix
 from mmbt.files.text import shorten
 
 _YOUTUBE = r'[\w-]{11}'
@@ -29,10 +28,10 @@ class Question(NamedTuple):
     """An entry of a set.
 
     Attributes:
-        video (str): The set's own name of the video.
-        asked (tuple[str, ...]): The question, or the two of a consistency entry.
-        answer (str): The right answer.
-        entry (dict): What is published of it, to which the model's answers are added.
+        video: The set's own name of the video.
+        asked: The question, or the two of a consistency entry.
+        answer: The right answer.
+        entry: What is published of it, to which the model's answers are added.
     """
 
     video: str
@@ -72,14 +71,14 @@ def read_questions(path: str, answers: str | None = None,
     """Read a set of questions.
 
     Args:
-        path (str): The questions, JSON.
-        answers (str, optional): The answers, where they are a file of their own.
-        form (str, optional): 'general' (temporal understanding has it too), 'consistency' or 'qa';
-            'msrvtt' and 'msvd' are 'qa' whose videos may be numbers, ``video_id`` 7010 being
-            ``video7010`` and ``vid7010``. None tells the first three by the keys.
+        path: The questions, JSON.
+        answers: The answers, where they are a file of their own.
+        form: 'general' (temporal understanding has it too), 'consistency' or 'qa'; 'msrvtt' and
+            'msvd' are 'qa' whose videos may be numbers, ``video_id`` 7010 being ``video7010`` and
+            ``vid7010``. None tells the first three by the keys.
 
     Returns:
-        list[Question]: In the file's order.
+        In the file's order.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -115,13 +114,13 @@ def find_question_videos(questions: Iterable[Question], folder: str,
     A name may lack a suffix, and the ``v_`` of ActivityNet, or have them where the file has not.
 
     Args:
-        questions (Iterable[Question]): The set.
-        folder (str): The videos, files or folders of frames, with subfolders.
-        mapping (str, optional): MSVD's ``youtube_mapping.txt``, where the set says ``vid7`` and the
-            files have YouTube's names, or the other way round.
+        questions: The set.
+        folder: The videos, files or folders of frames, with subfolders.
+        mapping: MSVD's ``youtube_mapping.txt``, where the set says ``vid7`` and the files have
+            YouTube's names, or the other way round.
 
     Returns:
-        tuple: Name of a video -> path, and the names of those that are not there.
+        Name of a video -> path, and the names of those that are not there.
 
     Raises:
         FileNotFoundError: If the folder or the mapping is missing.

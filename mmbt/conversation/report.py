@@ -182,7 +182,8 @@ def number(run: Run, cell: tuple[str, str]) -> float | None:
 def mean_of(run: Run) -> float | None:
     """The mean of the five metrics, None where one was not run."""
     values = [number(run, (name, 'score_int')) for name in GENERATIVE]
-    return None if None in values else mean(values)
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
 
 
 def paper_numbers() -> dict[str, Any]:

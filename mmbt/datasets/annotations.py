@@ -54,9 +54,9 @@ def load_json(path: str, kind: type | tuple[type, ...],
     """Return the content of a JSON file whose top level must be ``kind``: dict, list or both.
 
     Args:
-        path (str): The file; a ``.jsonl`` or ``.ndjson`` file is a list of its lines.
-        kind (type): Of the top level.
-        repeated (str): What is done where a key occurs twice, which is warned of.
+        path: The file; a ``.jsonl`` or ``.ndjson`` file is a list of its lines.
+        kind: Of the top level.
+        repeated: What is done where a key occurs twice, which is warned of.
 
     Raises:
         FileNotFoundError: If it is missing.
@@ -132,11 +132,11 @@ def read_captions(path: str, form: str) -> Sequence[dict]:
     """Read a caption annotation file of one of the forms in ``CAPTION_READERS``.
 
     Args:
-        path (str): The annotation file.
-        form (str): 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or 'lsmdc'.
+        path: The annotation file.
+        form: 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or 'lsmdc'.
 
     Returns:
-        Sequence[dict]: ``dict(video=str, captions=list[str])`` for each video.
+        ``dict(video=str, captions=list[str])`` for each video.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -152,12 +152,12 @@ def read_labels(path: str, delimiter: str = ' ', label_base: int = 0) -> list[di
     """Read a recognition list, a line a video: path, delimiter, label.
 
     Args:
-        path (str): The list file.
-        delimiter (str): Between path and label; a path may hold it too. Defaults to ' '.
-        label_base (int): The first class's label in the file, 0 or 1. Defaults to 0.
+        path: The list file.
+        delimiter: Between path and label; a path may hold it too.
+        label_base: The first class's label in the file, 0 or 1.
 
     Returns:
-        list[dict]: ``dict(video=str, label=int, line=int)``, labels from 0.
+        ``dict(video=str, label=int, line=int)``, labels from 0.
 
     Raises:
         FileNotFoundError: If the file is missing.

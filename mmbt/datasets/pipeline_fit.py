@@ -102,7 +102,9 @@ def frames_of(transforms: Iterable[Any]) -> tuple[tuple[int, int] | None, list[s
 
     None and no ways where it cannot be told; a random crop may be any way.
     """
-    size, modes, kept = None, [], False
+    size: tuple[int, int] | None = None
+    modes: list[str] = []
+    kept = False
     for step in transforms:
         kind = type(step).__name__
         if kind == 'Resize':

@@ -1,5 +1,7 @@
 """Videos with class labels: zero-shot recognition."""
 import os.path as osp
+from collections.abc import Sequence
+from typing import Any
 
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
@@ -20,16 +22,16 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
     Broken videos: see :class:`~mmbt.datasets.broken_videos.BrokenVideoPolicy`.
 
     Args:
-        ann_file (str): A list of videos, a line each: path, delimiter, label.
-        pipeline (list): Transforms.
-        class_file (str): Class names, one a line, in label order.
-        data_prefix (dict): ``video``, the folder of the videos. Defaults to dict(video='').
-        delimiter (str): Between path and label. Defaults to ' '.
-        label_base (int): The first class's label in the list, 0 or 1. Defaults to 0.
-        num_classes (int, optional): Checked against the class file where given.
-        class_names (str): 'words' turns CamelCase and underscores of the class file into words,
-            'raw' takes its lines as they are; ``cls_head`` must say the same. Defaults to 'words'.
-        test_mode (bool): Evaluation: a broken video is an error. Defaults to False.
+        ann_file: A list of videos, a line each: path, delimiter, label.
+        pipeline: Transforms.
+        class_file: Class names, one a line, in label order.
+        data_prefix: ``video``, the folder of the videos. Defaults to dict(video='').
+        delimiter: Between path and label.
+        label_base: The first class's label in the list, 0 or 1.
+        num_classes: Checked against the class file where given.
+        class_names: 'words' turns CamelCase and underscores of the class file into words, 'raw'
+            takes its lines as they are; ``cls_head`` must say the same.
+        test_mode: Evaluation: a broken video is an error.
         **kwargs: Arguments of ``BaseActionDataset``.
 
     Raises:
@@ -40,7 +42,7 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
     def __init__(self, ann_file: str, pipeline: list, class_file: str,
                  data_prefix: dict | None = None, delimiter: str = ' ', label_base: int = 0,
                  num_classes: int | None = None, class_names: str = 'words',
-                 test_mode: bool = False, **kwargs) -> None:
+                 test_mode: bool = False, **kwargs: Any) -> None:
         self.class_file = class_file
         self.class_names = class_names
         self.delimiter = delimiter
@@ -74,3 +76,45 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
                                  f'{count} of {self.class_file}; check label_base')
         return [dict(filename=osp.join(folder, item['video']), video_id=item['video'],
                      label=item['label']) for item in items]
+
+
+@DATASETS.register_module()
+class SplitVideos(LabelledVideos):
+    """One sample for each video of any split; ``splits`` says of which ones it is.
+
+    HMDB-51 and UCF-101 have three splits, whose tests share videos. A sample enters the pipeline as
+    ``dict(filename=..., video_id=..., label=int, splits=[1, 3])``, and ``SplitAccuracy`` counts it
+    in each of them.
+
+    Args:
+        ann_file: The lists, with ``{split}`` in place of the number.
+        splits: The numbers.
+        **kwargs: Arguments of :class:`LabelledVideos`.
+
+    Raises:
+        FileNotFoundError: If a list, the class file or the video folder is missing.
+        ValueError: If a list is malformed, or two lists give a video two labels.
+    """
+
+    def __init__(self, ann_file: str, *args: Any, splits: Sequence[int] = (1, 2, 3),
+                 **kwargs: Any) -> None:
+        if not splits or '{split}' not in ann_file:
+            raise ValueError(f'SplitVideos: ann_file must hold {{split}}, and splits a number; got '
+                             f'{ann_file!r} and {splits!r}')
+        self.splits = tuple(splits)
+        super().__init__(ann_file, *args, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Return ``dict(filename, video_id, label, splits)`` for every video of a split."""
+        self._metainfo['classes'] = self._read_classes()
+        samples: dict[str, dict] = {}
+        for split in self.splits:
+            path = self.ann_file.replace('{split}', str(split))
+            for sample in self._read_list(path):
+                known = samples.setdefault(sample['video_id'], dict(sample, splits=[]))
+                if known['label'] != sample['label']:
+                    raise ValueError(f"{path}: {sample['video_id']} has label {sample['label']} "
+                                     f"(from 0) here and {known['label']} in another split")
+                if split not in known['splits']:
+                    known['splits'].append(split)
+        return list(samples.values())

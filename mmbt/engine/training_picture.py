@@ -1,10 +1,12 @@
 """A picture of a training run's log."""
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Title of a panel, what its curves' names begin with, and whether its axis is logarithmic.
 PANELS = (
@@ -24,6 +26,7 @@ def training_picture(curves: dict[str, tuple[Sequence[float], Sequence[int]]]) -
     Args:
         curves: Name in MMEngine's log to its values and how many iterations each sums up.
     """
+    from matplotlib.figure import Figure  # it takes half a second, and most runs draw nothing
     figure = Figure(figsize=(11, 8.2), facecolor='white')
     figure.subplots_adjust(0.06, 0.06, 0.98, 0.95, 0.14, 0.36)
     steps = max((len(values) for values, _ in curves.values()), default=0)
@@ -37,7 +40,7 @@ def training_picture(curves: dict[str, tuple[Sequence[float], Sequence[int]]]) -
     return data.getvalue()
 
 
-def draw_panel(axes: Axes, title: str, curves: dict[str, tuple[Sequence[float], Sequence[int]]],
+def draw_panel(axes: 'Axes', title: str, curves: dict[str, tuple[Sequence[float], Sequence[int]]],
                steps: int, logarithmic: bool) -> None:
     """Draw one panel over all steps; what was logged less often has points further apart."""
     axes.set_title(title, fontsize=10, loc='left')

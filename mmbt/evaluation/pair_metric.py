@@ -1,10 +1,13 @@
 """Pairs of videos that differ in one thing, such as the order of events."""
+from typing import Any
+
 import numpy as np
 import torch
 from mmaction.registry import METRICS
 from torch import Tensor
 
-from ..datasets.annotations import load_json
+from mmbt.datasets.annotations import load_json
+
 from .features import FeatureMetric
 from .retrieval import similarity
 from .scored import counts_of, scored_results
@@ -21,7 +24,7 @@ class PairOrderMetric(FeatureMetric):
     video that could not be read is left out: ``scored`` of ``total`` pairs count.
 
     Args:
-        pairs_file (str): JSON ``[[id_a, id_b], ...]`` of video ids.
+        pairs_file: JSON ``[[id_a, id_b], ...]`` of video ids.
         **kwargs: Arguments of ``BaseMetric``.
 
     Raises:
@@ -32,13 +35,23 @@ class PairOrderMetric(FeatureMetric):
 
     default_prefix = 'pairs'
 
-    def __init__(self, pairs_file: str, **kwargs) -> None:
+    def __init__(self, pairs_file: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pairs_file = pairs_file
         self.pairs = read_pairs(pairs_file)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Return ``t2v_acc``, ``v2t_acc``, ``acc``, ``scored`` and ``total``."""
+        """Compare the videos of each pair.
+
+        Args:
+            results: What :class:`FeatureMetric` kept of each video.
+
+        Returns:
+            ``t2v_acc``, ``v2t_acc`` and ``acc``, in percent; ``scored`` and ``total``, in pairs.
+
+        Raises:
+            ValueError: If a video of a pair was not evaluated, or no pair could be read whole.
+        """
         by_id = {result['video_id']: result for result in results}
         scored_results(results, self.prefix)  # the log names those that could not be read
         for video in {video for pair in self.pairs for video in pair}:
@@ -59,8 +72,8 @@ def pair_accuracy(a: dict, b: dict) -> tuple[float, float]:
     """Return the text-to-video and video-to-text accuracy (0 to 1) of one pair.
 
     Args:
-        a (dict): ``video_feature`` (E,) and ``text_features`` (M_a, E), numpy float32.
-        b (dict): The same of the other video.
+        a: ``video_feature`` (E,) and ``text_features`` (M_a, E), numpy float32.
+        b: The same of the other video.
     """
     videos = torch.from_numpy(np.stack([a['video_feature'], b['video_feature']]))
     sims_a = similarity(torch.from_numpy(a['text_features']), videos)

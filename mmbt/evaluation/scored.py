@@ -29,11 +29,11 @@ def scored_results(results: list[dict], name: str) -> tuple[list[dict], dict[str
     all, a line each with the reason.
 
     Args:
-        results (list[dict]): One a video, those of :func:`broken_result` among them.
-        name (str): The metric's prefix.
+        results: One a video, those of :func:`broken_result` among them.
+        name: The metric's prefix.
 
     Returns:
-        tuple: The other results, and ``dict(scored=..., total=...)``, see :func:`counts_of`.
+        The other results, and ``dict(scored=..., total=...)``, see :func:`counts_of`.
 
     Raises:
         ValueError: If there were no videos, or none that could be read.

@@ -21,7 +21,7 @@ class Journal:
         made_by: Names and values, as JSON has them, that all records depend on.
 
     Attributes:
-        records (list): What the file held, and what was added since.
+        records: What the file held, and what was added since.
 
     Raises:
         ValueError: On entry, if the file's records depend on something else, it is no journal, or

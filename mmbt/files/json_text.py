@@ -36,7 +36,7 @@ def read_json(path: str | os.PathLike, kinds: type | tuple[type, ...] = (dict, l
     Args:
         path: The file.
         kinds: Type of the top level, dict, list or both.
-        what: What it is, for errors. Defaults to 'file'.
+        what: What it is, for errors.
         key: What is set to its path, for errors.
         most: Bytes that it may have. Defaults to 2 GiB.
         repeated: What is done where a key occurs twice, for the report.
@@ -72,7 +72,7 @@ def parse_json(text: str, where: str, with_lines: bool = False,
     Args:
         text: The JSON.
         where: The file, or file and line, that it is of.
-        with_lines: Whether errors add the line within the text. Defaults to False.
+        with_lines: Whether errors add the line within the text.
         twice: Gets each key that occurs twice in an object.
 
     Raises:
@@ -121,7 +121,7 @@ def _whole_number(digits: str) -> int:
 
 
 def _is_deep(content: Any) -> bool:
-    level = [[content]]
+    level: list[list | dict] = [[content]]
     for _ in range(DEEPEST + 1):
         level = [each for owner in level
                  for each in (owner.values() if isinstance(owner, dict) else owner)

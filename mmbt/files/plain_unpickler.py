@@ -9,7 +9,7 @@ import pickle
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 OPERATIONS = 5_000_000  # about ten seconds
 LONGEST_NAME = 500
@@ -67,7 +67,7 @@ class _Memo(dict):
         super().__setitem__(place, value)
 
 
-class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
+class PlainUnpickler(pickle._Unpickler):
     """Reads a pickle with the help of a list of names.
 
     Args:
@@ -76,7 +76,10 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
         operations: Instructions after which the file is refused.
     """
 
-    dispatch: dict[int, Callable] = {}
+    dispatch: ClassVar[dict[int, Callable]] = {}
+    stack: list[Any]
+    metastack: list[list[Any]]
+    readline: Callable[[], bytes]
 
     def __init__(self, file: IO[bytes], names: Mapping[str, Any],
                  operations: int = OPERATIONS) -> None:
@@ -206,7 +209,7 @@ def with_digits(load: Callable, most: int = DIGITS) -> Callable:
 
 
 def _instructions() -> dict[int, Callable]:
-    loads = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    loads = dict(pickle._Unpickler.dispatch)
     for name in FORBIDDEN:
         loads.pop(getattr(pickle, name)[0])
     load = {name: loads[getattr(pickle, name)[0]] for name in (

@@ -152,10 +152,10 @@ def guarded(load: Callable) -> Callable:
     """Wrap ``CheckpointLoader.load_checkpoint`` so that no file it reads can run code.
 
     Args:
-        load (Callable): The loader, ``load(cls, filename, map_location, logger)``.
+        load: The loader, ``load(cls, filename, map_location, logger)``.
 
     Returns:
-        Callable: The same, reading with :func:`read_checkpoint` whichever way it opens the file.
+        The same, reading with :func:`read_checkpoint` whichever way it opens the file.
     """
 
     @wraps(load)
@@ -174,11 +174,11 @@ def naming(load: Callable, deed: str) -> Callable:
     """Wrap a method of MMEngine's Runner so that what it says of a checkpoint names the file.
 
     Args:
-        load (Callable): The method, ``load(runner, filename, ...)``.
-        deed (str): What it does with the file, in words.
+        load: The method, ``load(runner, filename, ...)``.
+        deed: What it does with the file, in words.
 
     Returns:
-        Callable: The same.
+        The same.
     """
 
     @wraps(load)
@@ -259,11 +259,11 @@ def refusal(filename: str, reason: str) -> str:
     """Say in one line why a file is not loaded.
 
     Args:
-        filename (str): The file.
-        reason (str): What is wrong with it.
+        filename: The file.
+        reason: What is wrong with it.
 
     Returns:
-        str: The line.
+        The line.
     """
     if CODE.match(reason):
         found = reason.replace('GLOBAL builtins.', 'GLOBAL ')

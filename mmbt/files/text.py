@@ -23,7 +23,7 @@ def read_text(path: str | os.PathLike, what: str = 'file', key: str = '',
 
     Args:
         path: The file.
-        what: What it is, for errors. Defaults to 'file'.
+        what: What it is, for errors.
         key: What is set to its path, for errors.
         most: Bytes that it may have. Defaults to 2 GiB.
 

@@ -139,6 +139,7 @@ class VideoTextModel(BaseModel):
 
     def _encode_classes(self) -> Tensor:
         head, device = self.cls_head, next(self.text.parameters()).device
+        assert head is not None
         tokens = self.text.tokenize(head.classes, head.context_length).to(device)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             return normalize(self.encode_text(tokens), dim=-1)

@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from .container import MAX_FRAME_PIXELS
-from .errors import VideoReadError
+from .facts import VideoReadError
 
 _MAX_FRAMES = 100_000
 
@@ -20,7 +20,7 @@ class AnimatedWebP:
     """The frames of a WebP file; the same face as :class:`.in_order.InOrder`.
 
     Args:
-        path (str): The file.
+        path: The file.
 
     Raises:
         VideoReadError: If it cannot be decoded.

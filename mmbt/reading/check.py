@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..files.append_log import Journal
-from .errors import VideoReadError
-from .facts import VideoFacts
-from .process import DEADLINE, DecoderDied, TookTooLong, read_isolated
+from mmbt.files.append_log import Journal
 
-MAX_PIXELS = 2**28  # as ReadFrames
+from .facts import VideoFacts, VideoReadError
+from .process import DEADLINE, DecoderDied, TookTooLong, read_isolated
+from .video import MAX_PIXELS
+
 WAITING = 4  # videos that wait for each worker
 
 
@@ -24,22 +24,22 @@ class Checked:
     """What was found of a video.
 
     Attributes:
-        path (str): The file, as the list names it.
-        status (str): 'ok', 'broken', 'hang' or 'crash'.
-        reason (str): Why it cannot be read.
-        codec, container, pixel_format (str): FFmpeg's names.
-        width, height (int): As shown.
-        rotation (int): Degrees by which pictures are turned to be upright.
-        frames (int): That are shown.
-        claimed_frames (int, optional): That the header promises.
-        seconds (float): From the start of the first frame to the end of the last.
-        rate (float): Frames a second, on average.
-        variable_rate (bool): Whether some frames are shown much longer than others.
-        in_order (bool): Whether the whole file is decoded for any frame, which is slow.
-        notes (str): What else a user may want to know.
-        bytes (int): Of the file.
-        changed (int): When it was, in ns.
-        took (float): Seconds that reading took.
+        path: The file, as the list names it.
+        status: 'ok', 'broken', 'hang' or 'crash'.
+        reason: Why it cannot be read.
+        codec, container, pixel_format: FFmpeg's names.
+        width, height: As shown.
+        rotation: Degrees by which pictures are turned to be upright.
+        frames: That are shown.
+        claimed_frames: That the header promises.
+        seconds: From the start of the first frame to the end of the last.
+        rate: Frames a second, on average.
+        variable_rate: Whether some frames are shown much longer than others.
+        in_order: Whether the whole file is decoded for any frame, which is slow.
+        notes: What else a user may want to know.
+        bytes: Of the file.
+        changed: When it was, in ns.
+        took: Seconds that reading took.
     """
 
     path: str
@@ -115,8 +115,8 @@ def check_videos(paths: Sequence[str], journal: str | Path, workers: int = 1,
         paths: The files; one that is named twice is checked once.
         journal: Where results are kept, record by record. A file that has changed since is read
             again.
-        workers: Videos read at a time. Defaults to 1.
-        frames: Frames read of each. Defaults to 8.
+        workers: Videos read at a time.
+        frames: Frames read of each.
         deadline: Seconds for each, and one more for each 8 MB. Defaults to 60.
         progress: Called with how many of how many are done.
 

@@ -30,10 +30,9 @@ class Feeder:
     """A decoder, the packets it is fed with, and the frames that come out.
 
     Args:
-        source (Source): As :func:`open_strictly` opened it; its packets may have been read.
-        table (PacketTable): Of the file.
-        jumps (bool): Begin at the key frame before each frame; else at the first packet. Defaults
-            to True.
+        source: As :func:`open_strictly` opened it; its packets may have been read.
+        table: Of the file.
+        jumps: Begin at the key frame before each frame; else at the first packet.
     """
 
     def __init__(self, source: Source, table: PacketTable, jumps: bool = True) -> None:
@@ -55,10 +54,10 @@ class Feeder:
         """Decode frames.
 
         Args:
-            wanted (list[int]): Their numbers, rising.
+            wanted: Their numbers, rising.
 
         Yields:
-            tuple[int, av.VideoFrame]: Each number with its frame, in order.
+            Each number with its frame, in order.
 
         Raises:
             TableBroken: If what comes out is not what the table promises.
@@ -91,7 +90,7 @@ class Feeder:
         Targets must rise from call to call.
 
         Returns:
-            list[tuple[int, av.VideoFrame]]: Two at most, with their numbers.
+            Two at most, with their numbers.
 
         Raises:
             TableBroken: If what comes out is not what the table promises.

@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from .container import Source, open_source, reason
-from .errors import VideoReadError
+from .facts import VideoReadError
 from .table import MAX_PACKETS, video_packets
 
 # Decoded frames are kept while they fit here; else the file is decoded a second time.
@@ -25,15 +25,15 @@ class InOrder:
     """The frames of a file as decoding it from its start gives them.
 
     Attributes:
-        times (np.ndarray): (total_frames,) float64 seconds from frame 0.
-        timed (bool): False where they are index / rate.
-        last_duration (float): Seconds that the last frame is shown; 0 where unknown.
-        rate (float): Frames a second by the header; 0.0 where unknown.
-        first (av.VideoFrame): The first frame.
+        times: (total_frames,) float64 seconds from frame 0.
+        timed: False where they are index / rate.
+        last_duration: Seconds that the last frame is shown; 0 where unknown.
+        rate: Frames a second by the header; 0.0 where unknown.
+        first: The first frame.
 
     Args:
-        path (str): The file.
-        note (Callable): Is told what was wrong on the way.
+        path: The file.
+        note: Is told what was wrong on the way.
 
     Raises:
         VideoReadError: If no frame can be decoded.
@@ -80,10 +80,10 @@ class InOrder:
         """Decode frames.
 
         Args:
-            wanted (list[int]): Their numbers, rising.
+            wanted: Their numbers, rising.
 
         Yields:
-            tuple[int, av.VideoFrame]: Each number with its frame, in order.
+            Each number with its frame, in order.
         """
         if self._kept is not None:
             yield from ((number, self._kept[number]) for number in wanted)
@@ -105,8 +105,8 @@ def decode_all(source: Source, note: Callable[[str], None]) -> Iterator[Any]:
     """Every frame that decoding in order gives; packets that cannot be decoded are passed over.
 
     Args:
-        source (Source): Just opened.
-        note (Callable): Is told, once for each kind, what was passed over.
+        source: Just opened.
+        note: Is told, once for each kind, what was passed over.
     """
     broken, count = 0, 0
     packets = video_packets(source)

@@ -26,14 +26,13 @@ def near_frames(path: str, table: PacketTable, wanted: list[int],
     """Decode frames near those wanted.
 
     Args:
-        path (str): The file.
-        table (PacketTable): Of the file.
-        wanted (list[int]): Numbers of frames, rising.
-        max_offset (int): Distance in frames from a wanted frame to the one taken, at most.
+        path: The file.
+        table: Of the file.
+        wanted: Numbers of frames, rising.
+        max_offset: Distance in frames from a wanted frame to the one taken, at most.
 
     Returns:
-        Optional[dict[int, tuple[int, av.VideoFrame]]]: For each wanted number the number taken
-        and its frame; None where the exact way must serve.
+        For each wanted number the number taken and its frame; None where the exact way must serve.
     """
     keys = _key_frames(table)
     feeder = Feeder(open_strictly(path, skip_loop_filter='bidir'), table)

@@ -22,8 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import VideoReadError
-from .facts import VideoFacts
+from .facts import VideoFacts, VideoReadError
 from .messages import Line, Message, unpack_facts
 from .shared_frames import SharedFrames
 
@@ -46,7 +45,7 @@ def read_isolated(path: str, choose: Callable[[VideoFacts], Sequence[int]], max_
         path: The file.
         choose: The frames wanted, in the order wanted, of a video of which the facts are known. It
             runs in this process, and again where decoding finds other facts than the file told.
-        max_offset: Take frames that are cheaper to decode, at most so many away. Defaults to 0.
+        max_offset: Take frames that are cheaper to decode, at most so many away.
         max_pixels: Of all frames together, at most. Defaults to None: no limit.
         deadline: Seconds that it may take, and one more for each 8 MB of the file. Defaults to 60.
 

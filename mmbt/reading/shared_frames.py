@@ -59,7 +59,8 @@ class SharedFrames:
         """
         sizes = [int(np.prod(shape)) for shape in shapes]
         mapped = self._map(max(map(sum, zip(places, sizes))))
-        together, start, frames = np.empty(sum(sizes), np.uint8), 0, []
+        together: np.ndarray = np.empty(sum(sizes), np.uint8)
+        frames, start = [], 0
         for shape, size, place in zip(shapes, sizes, places):
             frame = together[start:start + size]
             np.copyto(frame, np.frombuffer(mapped, np.uint8, size, place))

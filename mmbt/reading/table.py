@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from .container import Source, reason
-from .errors import VideoReadError
+from .facts import VideoReadError
 
 # Packets are kept while they fit here; of larger files only the table is, and they are read twice.
 KEPT_BYTES = 2**26
@@ -29,11 +29,11 @@ class PacketTable:
     """Packets in decoding order, and the frames that they hold in the order of showing.
 
     Attributes:
-        pts (np.ndarray): (packets,) int64, the time of each packet in units of the stream's.
-        is_key (np.ndarray): (packets,) bool.
-        place (np.ndarray): (total_frames,) int64, the packet of each frame shown.
-        last_duration (int): Of the last frame shown, in the stream's units; 0 where unknown.
-        packets (list[av.Packet], optional): All of them; None where they are too large to keep.
+        pts: (packets,) int64, the time of each packet in units of the stream's.
+        is_key: (packets,) bool.
+        place: (total_frames,) int64, the packet of each frame shown.
+        last_duration: Of the last frame shown, in the stream's units; 0 where unknown.
+        packets: All of them; None where they are too large to keep.
     """
 
     pts: np.ndarray
@@ -64,8 +64,7 @@ def make_table(source: Source) -> tuple[PacketTable | None, str]:
     """Read all packets of a file that was just opened.
 
     Returns:
-        tuple[Optional[PacketTable], str]: None, and why, where packets cannot be trusted and the
-        file has to be decoded in its order.
+        None, and why, where packets cannot be trusted and the file has to be decoded in its order.
 
     Raises:
         VideoReadError: If it holds more packets than can be taken seriously.

@@ -8,13 +8,15 @@ import numpy as np
 
 from .animated_webp import AnimatedWebP
 from .container import MAX_FRAME_PIXELS, Source, reason
-from .errors import VideoReadError
-from .facts import CountChanged, VideoFacts
+from .facts import CountChanged, VideoFacts, VideoReadError
 from .feeder import Feeder, TableBroken, open_strictly
 from .in_order import InOrder
 from .near import near_frames
 from .pictures import Converter, Orientation, new_picture, shown_size
 from .table import PacketTable, make_table
+
+MAX_PIXELS = 2**28
+"""Eight frames of 8K video (7680 x 4320), 0.8 GB: what one video may decode to, if none says."""
 
 # What a decoder or PyAV raises on a damaged file, wherever it is met.
 _DECODING_ERRORS = (av.error.FFmpegError, OSError, MemoryError, OverflowError, UnicodeError)
@@ -28,14 +30,14 @@ class Video:
     decoding the file in its order.
 
     Attributes:
-        facts (VideoFacts): What is known of it.
+        facts: What is known of it.
 
     Args:
-        path (str): A local file.
-        max_pixels (int, optional): The most that one :meth:`read` may decode to, width x height x
-            frames. Defaults to None: no limit but that of one frame.
-        allocate (Callable): Makes the array (H, W, 3) uint8 that a picture goes to. Defaults to
-            one of its own.
+        path: A local file.
+        max_pixels: The most that one :meth:`read` may decode to, width x height x frames. Defaults
+            to None: no limit but that of one frame.
+        allocate: Makes the array (H, W, 3) uint8 that a picture goes to. Defaults to one of its
+            own.
 
     Raises:
         VideoReadError: If it is missing, empty, too large or cannot be decoded; the message names
@@ -99,13 +101,13 @@ class Video:
         """Decode frames.
 
         Args:
-            frames (Sequence[int]): Their numbers, in any order, repeated as wished.
-            max_offset (int): Distance in frames from each to the one that may be taken in its
-                place because it is cheaper. Defaults to 0: the very frames.
+            frames: Their numbers, in any order, repeated as wished.
+            max_offset: Distance in frames from each to the one that may be taken in its place
+                because it is cheaper. Defaults to 0: the very frames.
 
         Returns:
-            tuple[list[np.ndarray], list[int]]: RGB pictures (H, W, 3) uint8, one for each of
-            ``frames`` (repeated numbers share one), and the numbers of those taken.
+            RGB pictures (H, W, 3) uint8, one for each of ``frames`` (repeated numbers share one),
+            and the numbers of those taken.
 
         Raises:
             CountChanged: If decoding showed that the file holds other frames than ``facts`` said;
@@ -256,10 +258,20 @@ class Video:
             self._notes.append(text)
 
     def _check_size(self, width: int, height: int, num_frames: int) -> None:
-        if self._max_pixels is not None and width * height * num_frames > self._max_pixels:
-            raise VideoReadError(
-                f'{self.path} is too large: {num_frames} frames of {width} x {height} are '
-                f'{width * height * num_frames:,} pixels and max_pixels is {self._max_pixels:,}')
+        if self._max_pixels is not None:
+            check_size(self.path, width, height, num_frames, self._max_pixels)
+
+
+def check_size(filename: str, width: int, height: int, num_frames: int, max_pixels: int) -> None:
+    """Refuse ``num_frames`` pictures that hold more than ``max_pixels`` pixels.
+
+    Raises:
+        VideoReadError: If they do.
+    """
+    if width * height * num_frames > max_pixels:
+        raise VideoReadError(
+            f'{filename} is too large: {num_frames} frames of {width} x {height} are '
+            f'{width * height * num_frames:,} pixels and max_pixels is {max_pixels:,}')
 
 
 def probe(path: str, max_pixels: int | None = None) -> VideoFacts:
@@ -278,16 +290,15 @@ def read_frames(path: str, choose: Callable[[VideoFacts], Sequence[int]], max_of
     """Open a video, choose frames of it and decode them, in this process.
 
     Args:
-        path (str): A local file.
-        choose (Callable): From the facts to the numbers of the frames. It is called once more
-            where decoding showed that the facts were others; what draws at random has to draw as
-            if it had not been called before.
-        max_offset (int): See :meth:`Video.read`.
-        max_pixels (int, optional): See :class:`Video`.
+        path: A local file.
+        choose: From the facts to the numbers of the frames. It is called once more where decoding
+            showed that the facts were others; what draws at random has to draw as if it had not
+            been called before.
+        max_offset: See :meth:`Video.read`.
+        max_pixels: See :class:`Video`.
 
     Returns:
-        tuple[list[np.ndarray], list[int], VideoFacts]: RGB pictures (H, W, 3) uint8, the numbers
-        of those taken, and the facts.
+        RGB pictures (H, W, 3) uint8, the numbers of those taken, and the facts.
 
     Raises:
         VideoReadError: If the file is missing, empty, too large or cannot be decoded.

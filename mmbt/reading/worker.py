@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import VideoReadError
-from .facts import CountChanged, VideoFacts
+from .facts import CountChanged, VideoFacts, VideoReadError
 from .messages import Line, pack_facts
 from .shared_frames import SharedFrames
 from .video import Video

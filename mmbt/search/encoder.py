@@ -48,6 +48,7 @@ class Encoder:
             raise ValueError(f'context_length is {context_length}, and the text tower takes '
                              f'{text.context_length} tokens at most')
         self.model = model.eval()
+        self.embed_dim: int = model.trunk.embed_dim
         self.pipeline = [dict(BY_TIME, **step) if step['type'] == 'ReadFrames' else dict(step)
                          for step in pipeline
                          if step['type'] not in ('TokenizeText', 'PackVideoText')]
@@ -106,7 +107,7 @@ class Encoder:
             the model has no branch beside its CLIP.
         """
         if not clips:
-            none = np.zeros((0, self.model.trunk.embed_dim), np.float32)
+            none = np.zeros((0, self.embed_dim), np.float32)
             return none, none if self.has_baseline else None
         imgs = self.model.data_preprocessor(dict(inputs=dict(imgs=list(clips))))['inputs']['imgs']
         imgs = imgs.to(next(self.model.parameters()).dtype)

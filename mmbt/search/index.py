@@ -41,8 +41,8 @@ class VideoIndex:
         width: E, the channels of an embedding.
 
     Attributes:
-        videos (dict): Path -> :class:`Indexed`; changed by :meth:`put` and :meth:`drop` alone.
-        broken (dict): Path -> why, of the videos that could not be read.
+        videos: Path -> :class:`Indexed`; changed by :meth:`put` and :meth:`drop` alone.
+        broken: Path -> why, of the videos that could not be read.
     """
 
     def __init__(self, width: int) -> None:
@@ -88,11 +88,11 @@ class VideoIndex:
         Args:
             path: The file, ``.npz``.
             made_by: What the embeddings depend on: the model, and the pipeline.
+            card: The model's card, as JSON.
 
         Raises:
             ValueError: If another process keeps the file for a minute.
             OSError: If it cannot be written.
-            card: The model's card, as JSON.
         """
         with self.locked(path):
             self._take_in(path, made_by, card)

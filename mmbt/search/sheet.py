@@ -1,6 +1,7 @@
 """The moments that a search found, as a picture."""
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -68,7 +69,7 @@ def draw_sheet(hits: Sequence[Hit], title: str, path: str | Path,
     hits = hits[:MOST]
     figure = Figure(figsize=(9, 0.6 + 2.4 * len(hits)), layout='constrained')
     figure.suptitle(shorten(title), parse_math=False)
-    rows = figure.subfigures(len(hits), squeeze=False)[:, 0] if hits else []
+    rows: Any = figure.subfigures(len(hits), squeeze=False)[:, 0] if hits else []
     for rank, (row, hit) in enumerate(zip(rows, hits), start=1):
         when = f'  {clock(hit.start)} to {clock(hit.end)}' if hit.end > hit.start else ''
         row.suptitle(f'{rank}.  {hit.score:.3f}  {shorten(name(hit.path))}{when}', fontsize=9,

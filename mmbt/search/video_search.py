@@ -56,10 +56,10 @@ class VideoSearch:
             :func:`.windows.default_plan`.
 
     Attributes:
-        encoder (Encoder): Videos and texts to embeddings.
-        temperature (float): tau of :meth:`label`, unless it is given one.
+        encoder: Videos and texts to embeddings.
+        temperature: tau of :meth:`label`, unless it is given one.
         index: What is kept of the videos.
-        copies (dict): Path -> the path of the index that it is a link to or a copy of, of the
+        copies: Path -> the path of the index that it is a link to or a copy of, of the
             videos that :meth:`add` left out for that.
 
     Raises:
@@ -75,7 +75,7 @@ class VideoSearch:
         self._own_plan = plan
         self.temperature = temperature_of(model) or 0.01
         self._classes: tuple[tuple[str, ...], np.ndarray] = ((), np.empty(0))
-        self._take(MemoryIndex(model.trunk.embed_dim) if index is None else index)
+        self._take(MemoryIndex(self.encoder.embed_dim) if index is None else index)
 
     def _take(self, index: Any) -> None:
         self.index = index
@@ -95,7 +95,11 @@ class VideoSearch:
             checkpoint: Weights, as :func:`mmbt.apis.init_model` takes them. Where there are none,
                 a line in the log says that the branch is untrained.
             device: Where the model goes.
-            index, plan: As the class takes them.
+            index: As the class takes it.
+            plan: The same.
+
+        Returns:
+            A search.
 
         Raises:
             FileNotFoundError: If a file is missing.
@@ -249,6 +253,13 @@ class VideoSearch:
         difference that means nothing; how several things become one query says
         :func:`.query.combine`.
 
+        Args:
+            query: A text, or more than that.
+            top: How many moments.
+
+        Returns:
+            Moments, best first.
+
         Raises:
             VideoReadError: If a video or image of the query cannot be read.
             ValueError: If a text or the index is empty, ``top`` is below 1, nothing is in the
@@ -259,11 +270,14 @@ class VideoSearch:
         return self._hits(self.vector(query), top, query)
 
     def similar(self, video: PathLike, top: int = 10) -> list[Hit]:
-        """The moments of other videos that look like a video, best first.
+        """The moments of other videos that look like a video.
 
         Args:
             video: One of the index, or any other, which is not added to it.
             top: How many.
+
+        Returns:
+            Moments, best first.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
@@ -325,7 +339,7 @@ class VideoSearch:
     def label(self, video: PathLike, classes: Sequence[str], top: int = 5,
               temperature: float | None = None, over_time: bool = False
               ) -> list[tuple[str, float]] | list[LabelledWindow]:
-        """The classes that a video may be of, as (name, probability), best first.
+        """The classes that a video may be of.
 
         The names are the queries, and the probabilities a softmax over all of them, as
         :class:`ZeroShotHead` has it.
@@ -338,6 +352,9 @@ class VideoSearch:
                 objectives, and to 0.01 where it has none.
             over_time: Whether each window is labelled, in order of time, and not the whole, for
                 which the mean of the windows' embeddings stands.
+
+        Returns:
+            (name, probability) of each, best first; over time such a list for each window.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
@@ -358,9 +375,13 @@ class VideoSearch:
         return [LabelledWindow(*window, each) for window, each in zip(windows, labels)]
 
     def windows_of(self, video: PathLike) -> tuple[list[Window], np.ndarray]:
-        """A video's windows and their (W, E) embeddings.
+        """A video's windows: the index's where the file is unchanged or gone, else anew.
 
-        They are the index's where the file is unchanged or gone, and else encoded anew.
+        Args:
+            video: One of the index, or any other, which is not added to it.
+
+        Returns:
+            W windows, and their embeddings, (W, E) float32 of length 1.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
@@ -382,7 +403,13 @@ class VideoSearch:
         return self._contents.first_of(path, stamp_of(path)[0]) or path
 
     def embedding(self, video: PathLike) -> np.ndarray:
-        """A whole video's (E,) embedding: the mean of its windows', at length 1.
+        """A whole video's embedding: the mean of its windows', at length 1.
+
+        Args:
+            video: As :meth:`windows_of` takes it.
+
+        Returns:
+            (E,) float32.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.

@@ -98,4 +98,6 @@ def _container(text: str, place: int, depth: int) -> _Read:
 
 
 def _blank(text: str, place: int) -> int:
-    return _BLANK.match(text, place).end()  # type: ignore[union-attr]
+    blank = _BLANK.match(text, place)
+    assert blank is not None, 'it matches nothing too'
+    return blank.end()

@@ -33,7 +33,7 @@ def dtype_of(name: str | None, model: str | nn.Module) -> torch.dtype:
     return DTYPES[name]
 
 
-def from_pretrained(kind: type, name: str, dtype: torch.dtype, **kwargs: Any) -> nn.Module:
+def from_pretrained(kind: Any, name: str, dtype: torch.dtype, **kwargs: Any) -> nn.Module:
     """Load a model, whole.
 
     Raises:

@@ -14,7 +14,7 @@ PROJECTOR = 'llama_proj'
 Model: TypeAlias = str | nn.Module
 
 
-def check_kind(model: Model, kind: type) -> None:
+def check_kind(model: Model, kind: Any) -> None:
     """Refuse a model of another class of transformers, or a folder of one.
 
     Raises:
@@ -108,6 +108,7 @@ def projector_of(model: Model, state: dict[str, Tensor] | None, source: str | No
         ValueError: If there is none in the file, or it is of other sizes.
     """
     if state is not None:
+        assert source is not None
         return linear_of(state, PROJECTOR, width, hidden, source)
     assert not isinstance(model, str)  # check_parts has seen to it
     layer = model.language_projection

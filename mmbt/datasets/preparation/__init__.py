@@ -19,16 +19,16 @@ def prepare(name: str, annotations: list[str], videos: str | None = None,
     """Prepare a set; see docs/data.md for what each needs.
 
     Args:
-        name (str): One of ``NAMES``.
-        annotations (list[str]): The published files.
-        videos (str, optional): Folder of the videos, where the set's config looks for them if it
-            is not given: ``out/videos``, for Kinetics ``out/videos_val``.
-        out (str, optional): Folder to write to. Defaults to ``data/NAME``.
-        split (str, optional): Defaults to the one that the paper tests on.
-        drop_missing (bool): Leave out videos that are not there. Defaults to False.
+        name: One of ``NAMES``.
+        annotations: The published files.
+        videos: Folder of the videos, where the set's config looks for them if it is not given:
+            ``out/videos``, for Kinetics ``out/videos_val``.
+        out: Folder to write to. Defaults to ``data/NAME``.
+        split: Defaults to the one that the paper tests on.
+        drop_missing: Leave out videos that are not there.
 
     Returns:
-        list[Counts]: What each list holds.
+        What each list holds.
 
     Raises:
         FileNotFoundError: If a file or folder is missing.

@@ -13,10 +13,9 @@ class VideoFinder:
     in the whole tree. An empty file is not there.
 
     Args:
-        folder (str): The videos.
-        by_name (bool): Search the tree; False looks at a video's own path alone, which takes no
-            memory. Defaults to True.
-        aliases (Callable, optional): From a name to other names that the video may have.
+        folder: The videos.
+        by_name: Search the tree; False looks at a video's own path alone, which takes no memory.
+        aliases: From a name to other names that the video may have.
     """
 
     def __init__(self, folder: str, by_name: bool = True,

@@ -11,10 +11,10 @@ class Official:
     """The size of a published split; None where nobody says.
 
     Attributes:
-        videos (int, optional): Videos of the split.
-        captions (int, optional): Captions of the split.
-        classes (int, optional): Classes of the set.
-        about (bool): The numbers are rounded: copies of the set differ.
+        videos: Videos of the split.
+        captions: Captions of the split.
+        classes: Classes of the set.
+        about: The numbers are rounded: copies of the set differ.
     """
 
     videos: int | None = None
@@ -28,20 +28,20 @@ class Counts:
     """What one list of a set holds.
 
     Attributes:
-        title (str): Set and split.
-        folder (str): Where the videos were looked for.
-        rows (int): Rows, entries or lines that were read.
-        videos (int): Different videos.
-        there (int): Of these, videos that are there.
-        captions (int, optional): Captions of all videos.
-        fewest, most (int): Captions of a video.
-        classes (int, optional): Classes of the set.
-        missing (list[str]): The first few of the videos that are not there.
-        missing_file (str, optional): The file that names all of them.
-        written (str, optional): The list that was written.
-        kept (int): Videos in it.
-        official (Official): What the set should have.
-        notes (list[str]): Lines to add.
+        title: Set and split.
+        folder: Where the videos were looked for.
+        rows: Rows, entries or lines that were read.
+        videos: Different videos.
+        there: Of these, videos that are there.
+        captions: Captions of all videos.
+        fewest, most: Captions of a video.
+        classes: Classes of the set.
+        missing: The first few of the videos that are not there.
+        missing_file: The file that names all of them.
+        written: The list that was written.
+        kept: Videos in it.
+        official: What the set should have.
+        notes: Lines to add.
     """
 
     title: str

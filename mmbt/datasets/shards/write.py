@@ -21,7 +21,7 @@ import numpy as np
 from mmbt.files.atomic import whole_file
 from mmbt.files.json_text import read_json
 from mmbt.files.lock import Lock
-from mmbt.files.names import ANY_NAME
+from mmbt.files.shown import ANY_NAME
 from mmbt.reading import VideoReadError
 
 from ..transforms.reading import ReadFrames
@@ -57,7 +57,7 @@ def read_frames(sample: dict, reader: ReadFrames, settings: ShardSettings) -> tu
     """Read a video's frames to keep.
 
     Returns:
-        tuple[dict, list]: What is known of the clip, and its frames as JPEGs.
+        What is known of the clip, and its frames as JPEGs.
 
     Raises:
         VideoReadError: If it cannot be read.
@@ -109,11 +109,11 @@ def write_shard(path: Path, clips: Iterator[tuple[int, dict, list]]) -> dict:
     """Write a tar file, whole or not at all.
 
     Args:
-        path (Path): The tar file.
-        clips (Iterator): Row, json and JPEGs of each clip.
+        path: The tar file.
+        clips: Row, json and JPEGs of each clip.
 
     Returns:
-        dict: ``clips``, ``bytes``, ``sha256``, ``offsets``.
+        ``clips``, ``bytes``, ``sha256``, ``offsets``.
     """
     offsets = []
     with whole_file(path) as draft, open(draft, 'wb') as file:
@@ -203,8 +203,8 @@ def finished(path: Path, verify: bool) -> dict | None:
     """What is known of a shard that is whole; None for one to be made.
 
     Args:
-        path (Path): The tar file.
-        verify (bool): Read it and compare its hash, not its size alone.
+        path: The tar file.
+        verify: Read it and compare its hash, not its size alone.
     """
     try:
         made = json.loads(Path(index_path(str(path))).read_text(encoding='utf-8'))
@@ -231,16 +231,15 @@ def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1
     """Make a data set into shards; what a killed run finished is kept.
 
     Args:
-        source (CaptionedVideos): The videos.
-        out (str): The folder to write to.
-        settings (ShardSettings): How.
-        workers (int): Processes. Defaults to 1.
-        verify (bool): Read the shards that are there and compare their hashes, not only their
-            sizes. Defaults to False.
-        progress (Callable, optional): Called with the number of rows done so far.
+        source: The videos.
+        out: The folder to write to.
+        settings: How.
+        workers: Processes.
+        verify: Read the shards that are there and compare their hashes, not only their sizes.
+        progress: Called with the number of rows done so far.
 
     Returns:
-        dict: The manifest.
+        The manifest.
 
     Raises:
         ValueError: If the folder holds shards of other settings or of another annotation, if

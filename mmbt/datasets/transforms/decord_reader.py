@@ -4,9 +4,7 @@ from typing import Any
 
 from mmaction.datasets.transforms import DecordDecode, DecordInit
 
-from mmbt.reading import VideoReadError, check_file
-
-from .size_limit import check_size
+from mmbt.reading import VideoReadError, check_file, check_size
 
 DEPRECATED = ("ReadFrames(reader='decord') is there to reproduce old numbers and goes with the "
               'next release: leave it out, and every video is read right')
@@ -19,8 +17,8 @@ class DecordReader(DecordInit):
     bytes of a truncated AVI.
 
     Args:
-        num_threads (int): Threads that decord may use for one video.
-        max_pixels (int, optional): The most that one video may decode to.
+        num_threads: Threads that decord may use for one video.
+        max_pixels: The most that one video may decode to.
     """
 
     def __init__(self, num_threads: int, max_pixels: int | None) -> None:

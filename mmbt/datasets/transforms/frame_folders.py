@@ -5,21 +5,21 @@ import os.path as osp
 import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
+from PIL import Image
 
-from mmbt.reading import VideoReadError
+from mmbt.reading import VideoReadError, check_size
 
 from ..video_files import IMAGE_SUFFIXES, frame_names, without_suffix
-from .size_limit import check_image_size
 
 
 def find_frame_folder(filename: str) -> str | None:
     """The folder of frames that stands for a video: ``filename`` itself, or without its suffix.
 
     Args:
-        filename (str): The video, as its annotation names it.
+        filename: The video, as its annotation names it.
 
     Returns:
-        Optional[str]: The folder; None where ``filename`` is a file or nothing at all.
+        The folder; None where ``filename`` is a file or nothing at all.
     """
     if osp.isfile(filename):
         return None
@@ -34,13 +34,13 @@ def read_frame_folder(folder: str, results: dict, sample: BaseTransform,
     ``img_00001.jpg``. Only the images that are drawn are read.
 
     Args:
-        folder (str): The images of one clip.
-        results (dict): ``start_index``; the keys that ``ReadFrames`` adds are filled in.
-        sample (BaseTransform): Draws ``frame_inds`` from ``total_frames``.
-        max_pixels (int, optional): The most that the drawn frames may hold together.
+        folder: The images of one clip.
+        results: ``start_index``; the keys that ``ReadFrames`` adds are filled in.
+        sample: Draws ``frame_inds`` from ``total_frames``.
+        max_pixels: The most that the drawn frames may hold together.
 
     Returns:
-        dict: ``results``.
+        ``results``.
 
     Raises:
         VideoReadError: If the folder holds no image, or an image cannot be decoded, is too large
@@ -97,6 +97,24 @@ def read_image(path: str, max_pixels: int | None) -> np.ndarray:
     if image is None:
         raise VideoReadError(f'{path} cannot be decoded: damaged or not an image')
     return mmcv.bgr2rgb(image)
+
+
+def check_image_size(filename: str, max_pixels: int | None) -> None:
+    """Refuse an image of more than ``max_pixels`` pixels, told from its header.
+
+    Raises:
+        VideoReadError: If it is one.
+    """
+    if max_pixels is None:
+        return
+    try:
+        with Image.open(filename) as image:
+            width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise VideoReadError(f'{filename} is too large: {error}') from error
+    except (OSError, ValueError, SyntaxError):
+        return  # the decoder says what is wrong
+    check_size(filename, width, height, 1, max_pixels)
 
 
 def _size(shape: tuple) -> str:

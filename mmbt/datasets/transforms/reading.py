@@ -9,16 +9,15 @@ from mmaction.datasets.transforms import UniformSample
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from mmbt.reading import VideoFacts, check_file, read_frames
+from mmbt.reading import MAX_PIXELS, VideoFacts, check_file, read_frames
 from mmbt.reading.process import DEADLINE, read_isolated
 
-from .blank import blank_frames
 from .decord_reader import DecordReader
 from .frame_folders import find_frame_folder, is_still_image, read_frame_folder, read_image
 from .sampling import EveryFrame, UniformTimeSample
-from .size_limit import MAX_PIXELS
 
 SAMPLERS = dict(frame=UniformSample, time=UniformTimeSample)
+BLANK_SIDE = 224  # pixels
 
 
 @TRANSFORMS.register_module()
@@ -45,27 +44,25 @@ class ReadFrames(BaseTransform):
     ``num_clips``, ``modality``; of a video file ``avg_fps``.
 
     Args:
-        num_frames (int): Frames of a clip.
-        test_mode (bool): Take fixed frames. Defaults to False.
-        num_threads (int): Threads that decord may use for one video. Defaults to 1.
-        cache (bool): Keep every frame of every file in memory once it is decoded, in each
-            data-loading process: for sets of a few thousand tiny clips that are read many times.
-            Defaults to False.
-        max_pixels (int, optional): The most that one file may decode to, width x height x frames
-            wanted (all frames with ``cache``), told from its header; None for no limit. Defaults
-            to 2**28, eight frames of 8K video.
-        num_clips (int): Clips of a video, in testing alone. Defaults to 1.
-        max_offset (int): In training, take in place of each sampled frame one that is cheap to
-            decode, at most so many frames away. ``frame_inds`` are then those of the frames taken.
-            Defaults to 0: the frames sampled.
-        by (str): 'frame' or 'time': what the frames are evenly spaced in. Defaults to 'frame', as
-            the benchmarks do.
-        reader (str): 'pyav', or for one release 'decord', which numbers before it were made with.
-            Defaults to 'pyav'.
-        isolated (bool): Read in a process of its own. Defaults to True; else no deadline holds, and
-            what kills a decoder kills this process.
-        deadline (float): Seconds that reading a video may take, and one more for each 8 MB of its
-            file. Defaults to 60.
+        num_frames: Frames of a clip.
+        test_mode: Take fixed frames.
+        num_threads: Threads that decord may use for one video.
+        cache: Keep every frame of every file in memory once it is decoded, in each data-loading
+            process: for sets of a few thousand tiny clips that are read many times.
+        max_pixels: The most that one file may decode to, width x height x frames wanted (all frames
+            with ``cache``), told from its header; None for no limit. Defaults to 2**28, eight
+            frames of 8K video.
+        num_clips: Clips of a video, in testing alone.
+        max_offset: In training, take in place of each sampled frame one that is cheap to decode, at
+            most so many frames away. ``frame_inds`` are then those of the frames taken. Defaults to
+            0: the frames sampled.
+        by: 'frame' or 'time': what the frames are evenly spaced in. Defaults to 'frame', as the
+            benchmarks do.
+        reader: 'pyav', or for one release 'decord', which numbers before it were made with.
+        isolated: Read in a process of its own. Defaults to True; else no deadline holds, and what
+            kills a decoder kills this process.
+        deadline: Seconds that reading a video may take, and one more for each 8 MB of its file.
+            Defaults to 60.
 
     Raises:
         VideoReadError: If the file is missing, empty, cut short, too large or cannot be decoded,
@@ -192,3 +189,22 @@ class ReadFrames(BaseTransform):
         return (f'{type(self).__name__}(num_frames={self.num_frames}, '
                 f'test_mode={self.test_mode}, max_offset={self.max_offset}, by={self.by!r}, '
                 f'reader={self.reader!r})')
+
+
+def blank_frames(results: dict, num_frames: int, sample: UniformSample) -> dict:
+    """Add black frames to ``results``, as if its video had ``num_frames`` of them.
+
+    Args:
+        results: A sample; the keys that ``ReadFrames`` adds are filled in.
+        num_frames: Frames of the video that there is not.
+        sample: Draws ``frame_inds`` from ``total_frames``.
+
+    Returns:
+        ``results``.
+    """
+    results.setdefault('start_index', 0)
+    results.update(total_frames=num_frames, modality='RGB')
+    results = sample.transform(results)
+    results['imgs'] = [np.zeros((BLANK_SIDE, BLANK_SIDE, 3), np.uint8)] * len(results['frame_inds'])
+    results['original_shape'] = results['img_shape'] = (BLANK_SIDE, BLANK_SIDE)
+    return results

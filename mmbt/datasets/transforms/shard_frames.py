@@ -12,7 +12,7 @@ from PIL import Image
 from mmbt.reading import VideoReadError
 
 from ..shards.layout import read_ranges
-from .blank import blank_frames
+from .reading import blank_frames
 
 MAX_PICTURE = 2**25  # pixels; 8K has 33 million
 UNDECODABLE = 'holds a frame that cannot be decoded: damaged, copy or make the shard again'
@@ -33,8 +33,8 @@ class ReadShardFrames(BaseTransform):
     returned, ``img_shape`` and ``original_shape`` are of the stored pictures.
 
     Args:
-        num_frames (int): Frames to return.
-        test_mode (bool): Take fixed frames. Defaults to False.
+        num_frames: Frames to return.
+        test_mode: Take fixed frames.
 
     Raises:
         VideoReadError: If the shard is missing or a frame cannot be decoded.
@@ -79,10 +79,10 @@ def check_frames(jpegs: list, places: list, crc32: list | None, name: str) -> No
     """Refuse frames that are not those that were written; a torn JPEG decodes, partly grey.
 
     Args:
-        jpegs (list): As read.
-        places (list): Of each among the clip's frames.
-        crc32 (list, optional): The checksums of all of the clip's frames; older shards have none.
-        name (str): The clip.
+        jpegs: As read.
+        places: Of each among the clip's frames.
+        crc32: The checksums of all of the clip's frames; older shards have none.
+        name: The clip.
 
     Raises:
         VideoReadError: If a checksum is another; it says ``name``.

@@ -28,8 +28,8 @@ class LiveMemory(TorchDispatchMode):
         device: Kind of device, ``'cuda'`` or ``'cpu'``.
 
     Attributes:
-        now (int): Bytes that are alive.
-        peak (int): The most that were.
+        now: Bytes that are alive.
+        peak: The most that were.
     """
 
     def __init__(self, device: str) -> None:

@@ -62,6 +62,7 @@ def model_sizes(arch: str | dict) -> Sizes:
     if not isinstance(text, TextTransformer) or text.cls_emb is not None:
         raise ValueError(f"arch {arch!r}: products are counted for open_clip's text transformer "
                          'without a CLS token alone')
+    assert trunk.embed_dim is not None, 'a whole CLIP has its projection'
     block = trunk.tower.block_state(0)
     return Sizes(
         width=trunk.width,

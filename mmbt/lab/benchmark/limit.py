@@ -25,9 +25,9 @@ class Limit:
         device: ``'cpu'`` or ``'cuda'``.
 
     Attributes:
-        rates (dict): The best rate of each shape so far, operations a second.
-        sustained (float): The rate of all products of the trunk's own shapes together, as fast as
-            the machine was on average while they ran; 0 before the first probe.
+        rates: The best rate of each shape so far, operations a second.
+        sustained: The rate of all products of the trunk's own shapes together, as fast as the
+            machine was on average while they ran; 0 before the first probe.
     """
 
     def __init__(self, sizes: Sizes, rows: int, dtype: torch.dtype, device: str) -> None:
@@ -41,6 +41,7 @@ class Limit:
 
     @property
     def sustained(self) -> float:
+        """The rate of all shapes together while they ran, operations a second; see the class."""
         return self.operations / self.seconds if self.seconds else 0.
 
     @property

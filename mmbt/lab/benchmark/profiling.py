@@ -102,9 +102,10 @@ def summary(events: list, cuda: bool, top: int) -> dict:
     slowest = sorted(found.items(), key=lambda item: -item[1][1])[:top]
     operators = [dict(operator=operator, part=part, calls=calls, seconds=seconds)
                  for (part, operator), (calls, seconds) in slowest]
+    listed = sum(seconds for _, (_, seconds) in slowest)
     return dict(
         parts=dict(sorted(parts.items(), key=lambda item: -item[1])), operators=operators,
-        listed=sum(row['seconds'] for row in operators) / total if total else 0.)
+        listed=listed / total if total else 0.)
 
 
 def part_of(event: Any) -> str:

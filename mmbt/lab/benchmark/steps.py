@@ -25,7 +25,7 @@ class Step:
         settings: What to run.
 
     Attributes:
-        forward (Callable): The model's ``forward`` or ``encode_video``, or a compiled form.
+        forward: The model's ``forward`` or ``encode_video``, or a compiled form.
 
     Raises:
         ValueError: If the settings do not fit the architecture.
@@ -61,6 +61,7 @@ class Step:
     def update(self, inputs: dict, part: Parts) -> None:
         """Losses, gradients and the optimizer's step."""
         optimizer = self.optimizer
+        assert optimizer is not None, 'a step of inference updates nothing'
         with part('loss'), self.autocast():
             losses = self.forward(inputs, mode='loss')
         total, _ = self.model.parse_losses(losses)

@@ -135,7 +135,7 @@ def draw_background(name: str, side: int, rng: np.random.Generator) -> np.ndarra
     shade = rng.uniform(-8, 8)
     phase = rng.uniform(0, 1, 2)
     period = side / 4
-    x, y = np.meshgrid(np.arange(side) / period, np.arange(side) / period)
+    y, x = np.indices((side, side)) / period
     if name == 'dark':
         grey = np.full((side, side), 52 + shade)
     elif name == 'light':

@@ -105,8 +105,8 @@ class ModelCard:
             same_clip: Whether the CLIPs' fingerprints count.
         """
         if differ(self.activation, theirs.activation):
-            yield (f'was made beside {NAMES[theirs.activation]}, this config says '
-                   f'{NAMES[self.activation]}: set {self._activation_of(theirs)}')
+            yield (f'was made beside {NAMES[str(theirs.activation)]}, this config says '
+                   f'{NAMES[str(self.activation)]}: set {self._activation_of(theirs)}')
         for name, remedy in REMEDIES.items():
             ours, other = getattr(self, name), getattr(theirs, name)
             if differ(ours, other):

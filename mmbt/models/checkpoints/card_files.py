@@ -29,7 +29,7 @@ def model_card(root: nn.Module) -> ModelCard:
 
 
 def temperature_of(root: nn.Module) -> float | None:
-    """tau of a model's objectives, else of its zero-shot head; None where it has neither."""
+    """The tau of a model's objectives, else of its zero-shot head; None where it has neither."""
     heads = [*getattr(root, 'heads', ()), getattr(root, 'cls_head', None)]
     values = [getattr(head, 'temperature', None) for head in heads]
     return next((float(value) for value in values if value is not None), None)
@@ -93,6 +93,6 @@ def read_card(path: str | None) -> ModelCard | None:
         checkpoint = read_checkpoint(path, 'meta')
     except (OSError, ValueError):  # who reads the weights says what is wrong with the file
         return None
-    meta: dict[str, Any] = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     told = meta.get(CARD) if isinstance(meta, dict) else None
     return None if told is None else ModelCard.from_dict(told, str(path))

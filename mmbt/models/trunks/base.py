@@ -1,7 +1,7 @@
 """The frozen image-text model, seen one way: embed -> blocks -> norm -> proj."""
 import contextlib
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +104,7 @@ class Trunk(nn.Module):
 
     def _card(self, arch: Optional[str], depth: int, frames: Preprocessing) -> ModelCard:
         text = self.text
-        words = {} if text is None else dict(
+        words: Dict[str, Any] = {} if text is None else dict(
             tokenizer=str(text.tokenizer), context_length=text.context_length,
             text_heads=getattr(text.transformer, 'heads', None), text_pooling=text.pooling)
         return ModelCard(

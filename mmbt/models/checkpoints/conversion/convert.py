@@ -194,6 +194,7 @@ def add_config(done: Conversion, configs: Path, arch: str | Path | None) -> None
     if alone:
         done.config = output.tokens_config(configs, done.arch if arch else None, branch)
     else:
+        assert done.arch is not None
         mbta = any(name.startswith(MBTA) for name in done.state)
         done.config = output.retrieval_config(configs, done.arch, branch, mbta)
         if not mbta:
