@@ -1,7 +1,7 @@
 """Search and label your own videos by text.
 
-``python tools/search.py index CONFIG CHECKPOINT videos/ --index index.npz``
-``python tools/search.py query CONFIG CHECKPOINT --index index.npz --text 'a dog runs'``
+``python tools/search.py index CONFIG CHECKPOINT videos/ --index index``
+``python tools/search.py query CONFIG CHECKPOINT --index index --text 'a dog runs'``
 ``python tools/search.py label CONFIG CHECKPOINT videos/ --classes classes.txt``
 
 CONFIG is one of configs/zeroshot_* or of your own. An index that was cut short goes on where it
@@ -25,15 +25,15 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest='command', required=True)
-    index = add_command(commands, 'index', 'encode videos, and keep what they show in a file')
+    index = add_command(commands, 'index', 'encode videos, and keep what they show in a folder')
     index.add_argument('videos', nargs='+', help='files, and folders with their subfolders')
-    index.add_argument('--index', required=True, help='the file, .npz')
+    index.add_argument('--index', required=True, help='the folder')
     index.add_argument('--save-every', type=int, default=100, metavar='N',
                        help='save after so many videos; default: 100')
     index.add_argument('--prune', action='store_true',
                        help='take videos whose files are gone out of the index')
-    query = add_command(commands, 'query', 'the videos of an index that a text describes')
-    query.add_argument('--index', required=True, help='the file that `index` wrote')
+    query = add_command(commands, 'query', 'the moments of an index that a text describes')
+    query.add_argument('--index', required=True, help='the folder that `index` wrote')
     what = query.add_mutually_exclusive_group(required=True)
     what.add_argument('--text', help='what the videos show')
     what.add_argument('--like', metavar='VIDEO', help='a video that they look like')
@@ -46,7 +46,8 @@ def parse_args() -> argparse.Namespace:
     label.add_argument('--top', type=int, default=5, help='default: 5')
     label.add_argument('--temperature', type=float,
                        help="default: that of the model's objectives, else 0.01")
-    label.add_argument('--index', help='take embeddings of this index; it is not changed')
+    label.add_argument('--index',
+                       help='take embeddings of this index, and videos that it lacks into it')
     label.add_argument('--csv', help='write a table of video, rank, class, probability')
     for command in (index, label):
         command.add_argument('--batch-size', type=int, default=8, help='default: 8')
@@ -170,39 +171,34 @@ def add(search: 'VideoSearch', videos: list[str], args: argparse.Namespace,
 
 def index_videos(args: argparse.Namespace) -> None:
     """Encode videos into a new index, or one that is there."""
-    if os.path.isdir(args.index):
-        raise ValueError(f'--index {args.index} is a folder; name a file in it')
+    if os.path.isfile(args.index):
+        raise ValueError(f'--index {args.index} is a file; name a folder for the index')
     videos = find_videos(args.videos)
     search = build(args)
-    search.open_index(args.index)
+    search.open(args.index, create=True)
     gone = search.drop_missing() if args.prune else []
-    search.save(args.index)  # what cannot be written is known before the work
-    progress = Progress(lambda: search.save(args.index), args.save_every)
-    try:
-        new = add(search, videos, args, progress)
-    finally:
-        search.save(args.index)
+    new = add(search, videos, args, Progress(search.index.flush, args.save_every))
     dropped = f', {len(gone)} gone' if args.prune else ''
     print(f'{args.index}: {len(search)} videos, {new} of them encoded now{dropped}')
 
 
 def query(args: argparse.Namespace) -> None:
-    """Print the videos that fit, and draw them."""
-    if not Path(args.index).is_file():
+    """Print the moments that fit, and draw them."""
+    if not Path(args.index).is_dir():
         raise FileNotFoundError(f'index {args.index} is missing: make it with `search.py index`')
     if args.sheet:
         from mmbt.files.atomic import check_place
         check_place(args.sheet)
+    from mmbt.search.windows import clock
     search = build(args)
-    search.load_index(args.index)
+    search.open(args.index)
     hits = (search.search(args.text, args.top) if args.like is None
             else search.similar(args.like, args.top))
-    for path, cosine in hits:
-        print(f'{cosine:.3f}  {shown(path)}')
+    for hit in hits:
+        print(f'{hit.score:.3f}  {clock(hit.start)}-{clock(hit.end)}  {shown(hit.path)}')
     if args.sheet:
         from mmbt.search.sheet import draw_sheet
-        draw_sheet([(shown(path), cosine) for path, cosine in hits],
-                   args.text or f'like {args.like}', args.sheet)
+        draw_sheet(hits, args.text or f'like {args.like}', args.sheet, shown)
 
 
 def label(args: argparse.Namespace) -> None:
@@ -217,12 +213,12 @@ def label(args: argparse.Namespace) -> None:
                            0.01 if args.temperature is None else args.temperature)
     search = build(args)
     if args.index:
-        search.load_index(args.index)
+        search.open(args.index)
     add(search, videos, args, Progress(lambda: None, 100))
-    known = set(search.paths)
+    left_out = set(search.broken)
     rows = []
     for path in dict.fromkeys(map(os.path.abspath, videos)):
-        if path not in known:
+        if path in left_out:
             continue
         found = search.label(path, classes, args.top, args.temperature)
         print(shown(path))

@@ -107,7 +107,7 @@ class Encoder:
             the model has no branch beside its CLIP.
         """
         if not clips:
-            none = np.zeros((0, self.embed_dim), np.float32)
+            none: np.ndarray = np.zeros((0, self.embed_dim), np.float32)
             return none, none if self.has_baseline else None
         imgs = self.model.data_preprocessor(dict(inputs=dict(imgs=list(clips))))['inputs']['imgs']
         imgs = imgs.to(next(self.model.parameters()).dtype)
@@ -139,7 +139,8 @@ class Encoder:
         Raises:
             VideoReadError: If it cannot be read.
         """
-        timeline, parts, waiting = Timeline(0., []), [], list[Tensor]()
+        timeline, waiting = Timeline(0., []), list[Tensor]()
+        parts: list[tuple[np.ndarray, np.ndarray | None]] = []
         for now, _, clip in self.reader.clips(path, plan or self.plan):
             if now is not timeline:
                 timeline, parts, waiting = now, [], []
@@ -148,9 +149,10 @@ class Encoder:
                 parts.append(self.videos_and_means(waiting))
                 waiting = []
         parts.append(self.videos_and_means(waiting))
-        embeddings, means = zip(*parts)
-        return EncodedWindows(timeline.duration, timeline.windows, np.concatenate(embeddings),
-                              np.concatenate(means) if self.has_baseline else None)
+        means = [mean for _, mean in parts if mean is not None]
+        return EncodedWindows(timeline.duration, timeline.windows,
+                              np.concatenate([rows for rows, _ in parts]),
+                              np.concatenate(means) if means else None)
 
     def images(self, images: Sequence[str | np.ndarray]) -> np.ndarray:
         """N pictures, files or (H, W, 3) RGB uint8 -> (N, E) float32, each of length 1.

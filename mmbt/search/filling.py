@@ -115,5 +115,5 @@ class Filling:
 
 def leave_out(index: MemoryIndex, path: str, stamp: Stamp, why: str) -> None:
     """Keep that a video cannot be read, in the place of what was known of it."""
-    none = np.zeros((0, index.width), np.float32)
+    none: np.ndarray = np.zeros((0, index.width), np.float32)
     index.add(VideoRow(path, *stamp, 0., 0, why), [], none, None)

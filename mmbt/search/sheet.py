@@ -43,7 +43,8 @@ def read_three(video: str, start: float = 0., end: float = 0.) -> Sequence[np.nd
 
     Args:
         video: The file.
-        start, end: Of the moment, in seconds; the whole video where it has no length.
+        start: Of the moment, in seconds.
+        end: The same; the whole video where the moment has no length.
 
     Raises:
         VideoReadError: If it cannot be read.

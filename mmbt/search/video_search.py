@@ -127,24 +127,24 @@ class VideoSearch:
         search.temperature = (head or {}).get('temperature', search.temperature)
         return search
 
-    def create(self, folder: PathLike) -> None:
-        """Begin an index in a folder, in the place of the index here.
+    def open(self, folder: PathLike, create: bool = False) -> None:
+        """Take the index of a folder in the place of the index here, and its windows as the plan.
 
-        Raises:
-            ValueError: If there is one already.
-            OSError: If it cannot be written.
-        """
-        from .moment_index import MomentIndex
-        self._take(MomentIndex.create(folder, self.index.width, self.encoder.made_with(self.plan)))
-
-    def open(self, folder: PathLike) -> None:
-        """Take the index of a folder in the place of the index here, with its windows.
+        Args:
+            folder: An index, see :class:`.moment_index.MomentIndex`.
+            create: Whether to begin one where there is no folder, or an empty one.
 
         Raises:
             FileNotFoundError: If there is none.
             ValueError: If another model, pipeline or plan than was given made it.
+            OSError: If it cannot be written.
         """
         from .moment_index import MomentIndex
+        if create and not (os.path.exists(folder) and (os.path.isfile(folder)
+                                                       or os.listdir(folder))):
+            made_by = self.encoder.made_with(self.plan)
+            self._take(MomentIndex.create(folder, self.index.width, made_by))
+            return
         plan = self.plan
         if self._own_plan is None:
             kept = MomentIndex.open(folder).made_by.get('windows')

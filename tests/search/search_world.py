@@ -75,6 +75,13 @@ def filled(videos):
     return search
 
 
+def opened(folder='index', config='config.py'):
+    """A search by the world's model, with the index of a folder."""
+    search = new_search(config)
+    search.open(folder)
+    return search
+
+
 def count_encoded(search, monkeypatch):
     """A list that grows by the number of videos of each batch that the model encodes."""
     sizes, encode = [], search.encoder.model.encode

@@ -279,7 +279,7 @@ def test_windows_end_at_shots(world):
     timeline = next(reader.clips(film, WindowPlan(4, 2, shots=True)))[0]
     borders = [(0, 4), (1, 5), (5, 9), (7, 11), (8, 12), (12, 16), (14, 18)]
     assert timeline.windows == borders
-    for _, place, clip in reader.clips(film, WindowPlan(4, 2, shots=True)):
+    for _, _, clip in reader.clips(film, WindowPlan(4, 2, shots=True)):
         assert clip.float().std(dim=0).max() < 8  # one colour
     write_clip(world / 'short.mp4', 3)
     assert len(list(reader.clips('short.mp4', WindowPlan(4, 2, shots=True)))) == 1

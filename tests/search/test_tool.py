@@ -5,20 +5,23 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from mmbt.search.query import Hit
 from mmbt.search.sheet import draw_sheet, read_three, shorten
 
 from ..datasets.conftest import GREY_STEP, write_video
 from ..support.tools import ROOT, load_tool, run
-from .search_world import TEXT, filled, new_search, write_clip
+from .memory_folder import NAME
+from .search_world import TEXT, embeddings, filled, opened, write_clip
 
 MODEL = ('config.py', 'weights.pth', '--device', 'cpu')
-INDEX = ('--index', 'index.npz')
+INDEX = ('--index', 'index')
 CLASSES = ('a dog', 'a cat', 'rain')
 
 # Ends as a killed process does, when the model has encoded so many videos.
@@ -27,13 +30,13 @@ import os, sys
 sys.path.insert(0, {root!r})
 from tests.support.tools import load_tool
 from mmbt.models import VideoTextModel
-encode, seen = VideoTextModel.encode_video, []
+encode, seen = VideoTextModel.encode, []
 def dying(self, imgs):
     seen.extend(imgs)
     if len(seen) > 4:
         os._exit(9)
     return encode(self, imgs)
-VideoTextModel.encode_video = dying
+VideoTextModel.encode = dying
 sys.argv = ['search.py', *{args!r}]
 load_tool('search').main()
 """
@@ -60,20 +63,19 @@ def test_index_and_query(videos, world, monkeypatch, capsys):
     capsys.readouterr()
     assert make_index(monkeypatch) is None
     shown = capsys.readouterr()
-    assert shown.out == 'index.npz: 5 videos, 5 of them encoded now\n'
+    assert shown.out == 'index: 5 videos, 5 of them encoded now\n'
     assert '6 of 6 videos, ' in shown.err and '1 of 6 videos left out' in shown.err
     assert f'  {world}/videos/broken.mp4 cannot be ' in shown.err
-    made = new_search()
-    made.load_index('index.npz')
+    made = opened()
     assert made.paths == found and len(made.broken) == 1
-    np.testing.assert_allclose(made.embeddings, expected.embeddings, atol=1e-6)
+    np.testing.assert_allclose(embeddings(made), embeddings(expected), atol=1e-6)
 
     capsys.readouterr()
     for args, hits in ((('--text', TEXT), expected.search(TEXT, 3)),
                        (('--like', 'videos/a.mp4'), expected.similar(found[0], 3))):
         assert run(monkeypatch, 'search', 'query', *MODEL, *INDEX, '--top', 3, *args) is None
         assert capsys.readouterr().out.splitlines() == [
-            f'{cosine:.3f}  {os.path.relpath(path)}' for path, cosine in hits]
+            f'{cosine:.3f}  0:00-0:01  {os.path.relpath(path)}' for path, _, _, cosine in hits]
 
 
 def test_an_index_takes_in_what_is_new_and_what_changed(videos, world, monkeypatch, capsys):
@@ -85,23 +87,24 @@ def test_an_index_takes_in_what_is_new_and_what_changed(videos, world, monkeypat
     for args, out in (((), '6 videos, 2 of them encoded now'),
                       (('--prune', ), '5 videos, 0 of them encoded now, 1 gone')):
         assert make_index(monkeypatch, *args) is None
-        assert capsys.readouterr().out == f'index.npz: {out}\n'
+        assert capsys.readouterr().out == f'index: {out}\n'
 
 
+@pytest.mark.skipif(find_spec(NAME) is None, reason='the index in a folder is not there')
 def test_a_killed_run_goes_on_where_it_was_saved(videos, world, monkeypatch, capsys):
     args = ['index', *MODEL, 'videos', *INDEX, '--workers', '0', '--batch-size', '1',
             '--save-every', '2']
     done = subprocess.run([sys.executable, '-c', KILLED.format(root=str(ROOT), args=args)],
                           env=dict(os.environ, PYTHONPATH=f'{ROOT}:{ROOT}/tests'))
     assert done.returncode == 9
-    made = new_search()
-    made.load_index('index.npz')
+    made = opened()
     assert made.paths == videos[:4]
     capsys.readouterr()
     assert make_index(monkeypatch) is None
-    assert capsys.readouterr().out == 'index.npz: 5 videos, 1 of them encoded now\n'
+    assert capsys.readouterr().out == 'index: 5 videos, 1 of them encoded now\n'
 
 
+@pytest.mark.skipif(find_spec(NAME) is None, reason='the index in a folder is not there')
 def test_a_reader_that_has_had_enough_ends_it_quietly(videos, monkeypatch):
     assert make_index(monkeypatch) is None
     reading, writing = os.pipe()
@@ -118,7 +121,7 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(videos, monkeypatch):
 
 def test_what_is_interrupted_is_saved(videos, monkeypatch):
     from mmbt.search.encoder import Encoder
-    encode = Encoder.videos
+    encode = Encoder.videos_and_means
 
     def stopped(self, clips):
         if stopped.calls == 3:
@@ -127,11 +130,10 @@ def test_what_is_interrupted_is_saved(videos, monkeypatch):
         return encode(self, clips)
 
     stopped.calls = 0
-    monkeypatch.setattr(Encoder, 'videos', stopped)
+    monkeypatch.setattr(Encoder, 'videos_and_means', stopped)
     with pytest.raises(KeyboardInterrupt):
         make_index(monkeypatch, '--batch-size', '1')
-    made = new_search()
-    made.load_index('index.npz')
+    made = opened()
     assert made.paths == videos[:3]
 
 
@@ -141,9 +143,9 @@ def test_labels_and_their_table(videos, world, monkeypatch, capsys, from_file):
     names = ['classes.txt'] if from_file else CLASSES
     search = filled(videos)
     Path('broken.mp4').write_text('no video')
-    search.save('index.npz')
+    flags = INDEX if from_file else ()
+    assert not from_file or make_index(monkeypatch) is None
     capsys.readouterr()
-    flags = ('--index', 'index.npz') if from_file else ()
     assert run(monkeypatch, 'search', 'label', *MODEL, 'broken.mp4', *videos[:2], '--workers', 0,
                '--classes', *names, '--top', 2, '--csv', 'out/labels.csv', *flags) is None
     shown = capsys.readouterr()
@@ -184,7 +186,8 @@ def test_a_sheet_shows_the_first_middle_and_last_frame(tmp_path, monkeypatch):
     grey = [frame.mean() / GREY_STEP for frame in read_three(str(video))]
     np.testing.assert_allclose(grey, [0, 6, 11], atol=0.3)
     gone = str(tmp_path / ('$x_' + 'long' * 40 + '.mp4'))
-    draw_sheet([(str(video), 0.5), (gone, 0.25)], '50 $ and $', tmp_path / 'sheet.png')
+    draw_sheet([Hit(str(video), 0, 1.2, 0.5), Hit(gone, 0, 0, 0.25)], '50 $ and $',
+               tmp_path / 'sheet.png')
     pixels = np.asarray(Image.open(tmp_path / 'sheet.png').convert('RGB')).astype(int)
     assert pixels.shape[1] == 900 and len(list(tmp_path.iterdir())) == 2
     for frame in (0, 6, 11):  # each of them fills a good part of a row
@@ -203,8 +206,8 @@ def test_the_tool_draws_a_sheet(videos, monkeypatch):
 @pytest.mark.parametrize('args, line', [
     (('index', *MODEL, 'nowhere', *INDEX), 'nowhere is missing: name videos, or folders'),
     (('index', *MODEL, 'empty', *INDEX), 'no videos in empty'),
-    (('index', *MODEL, 'videos', '--index', 'config.py'), 'config.py is no index of videos'),
-    (('index', *MODEL, 'videos', '--index', 'empty'), '--index empty is a folder; name'),
+    (('index', *MODEL, 'videos', '--index', 'config.py'), '--index config.py is a file; name a'),
+    (('index', *MODEL, 'videos', '--index', 'videos'), 'videos is no index'),
     (('index', *MODEL, 'videos', *INDEX, '--save-every', 0), '--save-every must be at least 1'),
     (('index', *MODEL, 'videos', *INDEX, '--batch-size', 0), 'batch_size must be at least 1'),
     (('index', *MODEL, 'bad.mp4', *INDEX, '--on-broken', 'error', '--workers', 0),
@@ -214,8 +217,8 @@ def test_the_tool_draws_a_sheet(videos, monkeypatch):
     (('index', 'config.py', 'no.pth', 'videos', *INDEX), 'checkpoint no.pth is missing'),
     (('index', ROOT / 'configs/pretrain_webvid.py', 'weights.pth', 'videos', *INDEX),
      'no test_dataloader whose pipeline reads a video'),
-    (('query', *MODEL, '--index', 'no.npz', '--text', 'a'), 'index no.npz is missing: make it'),
-    (('query', *MODEL, '--index', 'bad.mp4', '--text', 'a'), 'bad.mp4 is no index of videos'),
+    (('query', *MODEL, '--index', 'no', '--text', 'a'), 'index no is missing: make it'),
+    (('query', *MODEL, '--index', 'videos', '--text', 'a'), 'videos is no index'),
     (('label', *MODEL, 'videos', '--classes', 'no.txt'), '--classes no.txt: no such file'),
     (('label', *MODEL, 'videos', '--classes', 'a', 'a'), "class 'a' is named twice"),
     (('label', *MODEL, 'videos', '--classes', 'a', 'b', '--top', 0), 'top must be at least 1'),
