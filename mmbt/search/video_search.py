@@ -132,23 +132,25 @@ class VideoSearch:
 
         Args:
             folder: An index, see :class:`.moment_index.MomentIndex`.
-            create: Whether to begin one where there is no folder, or an empty one.
+            create: Whether to begin one where there is none, in a new or an empty folder.
 
         Raises:
             FileNotFoundError: If there is none.
-            ValueError: If another model, pipeline or plan than was given made it.
+            ValueError: If another model, pipeline or plan than was given made it, or the folder
+                holds something else.
             OSError: If it cannot be written.
         """
         from .moment_index import MomentIndex
-        if create and not (os.path.exists(folder) and (os.path.isfile(folder)
-                                                       or os.listdir(folder))):
-            made_by = self.encoder.made_with(self.plan)
-            self._take(MomentIndex.create(folder, self.index.width, made_by))
-            return
         plan = self.plan
-        if self._own_plan is None:
+        try:
             kept = MomentIndex.open(folder).made_by.get('windows')
-            plan = WindowPlan(**kept) if isinstance(kept, dict) else plan
+        except FileNotFoundError:
+            if not create:
+                raise
+            MomentIndex.create(folder, self.index.width, self.encoder.made_with(plan))
+        else:
+            if self._own_plan is None and isinstance(kept, dict):
+                plan = WindowPlan(**kept)
         self._take(MomentIndex.open(folder, self.encoder.made_with(plan)))
         self.plan = plan
 

@@ -19,6 +19,8 @@ class MomentIndex(MemoryIndex):
     def create(cls, folder, width, made_by):
         path = Path(folder).resolve()
         path.mkdir(parents=True, exist_ok=True)
+        if list(path.iterdir()):
+            raise ValueError(f'{folder} is no index and not empty: name a new folder')
         (path / MARK).touch(exist_ok=False)
         cls.made[path] = cls(width, made_by)
         return cls.made[path]
@@ -26,10 +28,8 @@ class MomentIndex(MemoryIndex):
     @classmethod
     def open(cls, folder, made_by=None):
         path = Path(folder).resolve()
-        if not path.exists():
-            raise FileNotFoundError(f'index {folder} is missing')
         if not (path / MARK).exists():
-            raise ValueError(f'{folder} is no index of videos')
+            raise FileNotFoundError(f'index {folder} is missing')
         index = cls.made[path]
         for name, value in (made_by or {}).items():
             if index.made_by.get(name) != value:

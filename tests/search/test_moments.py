@@ -1,16 +1,19 @@
 """Moments from end to end, with an encoder of mean colours in the place of the model's."""
 import logging
 import os
+import re
 import shutil
+import threading
 import time
 
 import av
 import numpy as np
 import pytest
+from mmengine.config import Config
 from PIL import Image
 
+from mmbt.apis import VideoSearch
 from mmbt.datasets import VideoReadError
-from mmbt.reading import VideoReadError as ReadError
 from mmbt.search import encoder as encoders
 from mmbt.search.memory_index import MemoryIndex
 from mmbt.search.query import Hit, Query
@@ -183,7 +186,7 @@ def test_broken_videos_keep_their_reason_until_they_change(search, world, monkey
     monkeypatch.setattr(search.encoder.reader, 'clips', lambda path, plan: (
         tried.append(path) or clips(path, plan)))
     assert search.add(paths) == 0 and tried == []
-    with pytest.raises((VideoReadError, ReadError), match='not a video'):
+    with pytest.raises(VideoReadError, match='not a video'):
         search.add(paths, on_broken='error')
     search.add(paths, retry=True)
     write_film('broken.mp4', ('red', 3))
@@ -233,7 +236,6 @@ def test_a_failing_encoder_stops_the_workers(search, world):
         raise RuntimeError('no memory')
 
     search.encoder.videos_and_means = fail
-    import threading
     with pytest.raises(RuntimeError, match='no memory'):
         search.add(names, workers=2)
     for thread in threading.enumerate():
@@ -262,7 +264,6 @@ def test_a_sheet_shows_the_frames_that_matched(world):
      'tokens of 9; say it shorter'),
     ('un café près du parc', ''), ('a dog runs', ''), ('a b c d', '')])
 def test_a_text_that_is_not_read_as_meant_is_told(world, monkeypatch, text, line):
-    import re
     said = []
     monkeypatch.setattr(encoders, 'print_log', lambda line, **how: said.append((line, how)))
     encoder = new_search().encoder
@@ -283,3 +284,43 @@ def test_windows_end_at_shots(world):
         assert clip.float().std(dim=0).max() < 8  # one colour
     write_clip(world / 'short.mp4', 3)
     assert len(list(reader.clips('short.mp4', WindowPlan(4, 2, shots=True)))) == 1
+
+
+def test_a_folder_keeps_the_moments_and_their_windows(videos, world, monkeypatch):
+    search = new_search()
+    search.plan = WindowPlan(.5, .25)
+    search.open('index', create=True)
+    assert search.add([*videos, 'no.mp4']) == 5
+    expected = search.search(Query('a man opens a door', mode='time'))
+    again = new_search()
+    again.open('index')
+    assert again.plan == WindowPlan(.5, .25) and again.paths == search.paths == videos
+    assert again.search(Query('a man opens a door', mode='time')) == expected
+    assert again.index.count_windows() == 15 and list(again.broken) == [str(world / 'no.mp4')]
+    assert again.add(videos) == 0
+    assert 'windows' in again.index.made_by and len(again) == 5
+    other = Config.fromfile('config.py')
+    other.model.backbone.num_layers = 2
+    with pytest.raises(ValueError, match='^index [^\n]*was made [^\n]*make it anew[^\n]*$'):
+        VideoSearch.from_config(other).open('index')
+    with pytest.raises(ValueError, match='^index [^\n]*was made [^\n]*windows[^\n]*$'):
+        VideoSearch.from_config('config.py', 'weights.pth', plan=WindowPlan(4, 2)).open('index')
+    with pytest.raises(FileNotFoundError, match='^index nowhere is missing'):
+        again.open('nowhere')
+    with pytest.raises(ValueError, match='^[^\n]*videos is no index and not empty[^\n]*$'):
+        again.open('videos', create=True)
+    assert len(again) == 5
+
+
+def test_a_text_and_a_video_whose_files_are_gone_still_find(videos):
+    """By what the index holds; and the whole video is the mean of its windows."""
+    search = new_search()
+    search.plan = WindowPlan(.5, .25)
+    search.add(videos)
+    windows, rows = search.windows_of(videos[0])
+    assert len(windows) == 3
+    mean = rows.mean(axis=0)
+    os.remove(videos[0])
+    np.testing.assert_allclose(search.embedding(videos[0]), mean / np.linalg.norm(mean), atol=1e-6)
+    found = search.search(Query(videos=(videos[0],)), top=5)
+    assert found[0].path == videos[0] and search.similar(videos[0])[0].path != videos[0]

@@ -218,7 +218,7 @@ def test_the_tool_draws_a_sheet(videos, monkeypatch):
     (('index', ROOT / 'configs/pretrain_webvid.py', 'weights.pth', 'videos', *INDEX),
      'no test_dataloader whose pipeline reads a video'),
     (('query', *MODEL, '--index', 'no', '--text', 'a'), 'index no is missing: make it'),
-    (('query', *MODEL, '--index', 'videos', '--text', 'a'), 'videos is no index'),
+    (('query', *MODEL, '--index', 'videos', '--text', 'a'), 'index videos is missing'),
     (('label', *MODEL, 'videos', '--classes', 'no.txt'), '--classes no.txt: no such file'),
     (('label', *MODEL, 'videos', '--classes', 'a', 'a'), "class 'a' is named twice"),
     (('label', *MODEL, 'videos', '--classes', 'a', 'b', '--top', 0), 'top must be at least 1'),
