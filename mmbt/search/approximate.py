@@ -125,7 +125,7 @@ def make_lists(table: LanceTable, count: int) -> int:
     """Make or renew the indices of vectors and paths; the number of lists."""
     with lance_errors(table.index):
         data = table.data
-        names = {each['name'] for each in data.list_indices()}
+        names = {each.name for each in data.describe_indices()}
         for column in ('path', 'video'):
             if f'{column}_idx' not in names:
                 data.create_scalar_index(column, 'BTREE', name=f'{column}_idx')

@@ -86,7 +86,7 @@ class LanceTable:
                 rows, os.fspath(self.folder), max_rows_per_file=FRAGMENT_ROWS,
                 data_storage_version='stable')
             for part in parts:
-                for file in part.data_files():
+                for file in part.files:
                     sync(self.folder / 'data' / file.path)
             sync(self.folder / 'data')
             before = self.data.version
