@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 IN_MEMORY = 100_000  # rows
 AGAIN = 50  # candidates of int8 that are scored again, at least
 AT_ONCE = 2**16  # rows multiplied at a time
+FEW = .2  # share of a part's rows below which these alone are multiplied
 COLUMNS = ('embedding', 'baseline', 'time')
 LONGEST_TIME = 1e9  # seconds
 
@@ -153,11 +154,12 @@ class ExactSearch:
         wanted = top if in_memory else max(AGAIN, 5 * top)
         found: list[tuple] = []
         for _, part in self.parts(column, in_memory):
-            scores = products(part, query)
-            scores[~is_in(part.times.video, allowed)] = -np.inf
-            places = highest(scores, wanted)
-            places = places[np.isfinite(scores[places])]
-            found.append((scores[places], part.address[places],
+            places = np.flatnonzero(is_in(part.times.video, allowed))
+            few = len(places) < FEW * len(part.address)
+            scores = products(part, query, places) if few else products(part, query)[places]
+            chosen = highest(scores, wanted)
+            places = places[chosen]
+            found.append((scores[chosen], part.address[places],
                           *(values[places] for values in part.times)))
         if not found:
             return Times(*np.zeros((3, 0))), np.zeros(0, np.float32)
@@ -250,8 +252,11 @@ def times_of(rows: pyarrow.Table, index: Path) -> Times:
     return times
 
 
-def products(part: Part, query: np.ndarray) -> np.ndarray:
-    """(N,) float32 products of a part's rows with a query, of int8 those that it stands for."""
+def products(part: Part, query: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+    """(N,) float32 products of a part's rows, or of some, with a query; of int8 about those."""
+    if places is not None:
+        part = part._replace(matrix=part.matrix[places],
+                             scale=None if part.scale is None else part.scale[places])
     if part.scale is None:
         return part.matrix @ query
     # the query as coarse + fine / 254, both int8, so that it is not rounded as the rows are

@@ -19,6 +19,7 @@ from . import approximate
 from .exact import COLUMNS, ExactSearch, Times, times_of, vectors_of
 from .index import PathLike, check_index_card, read_arrays
 from .lance_table import MANY_FRAGMENTS, LanceTable, lance_errors, shown, to_stored
+from .probe import check_origin, remember
 from .video_rows import (
     LONGEST_ERROR, Known, Numbers, VideoRow, VideoRows, age_of, fault_of, video_schema)
 from .windows import Window
@@ -105,6 +106,7 @@ class MomentIndex:
                     with whole_file(settings) as draft:
                         draft.write_text(json.dumps(dict(form=FORM, width=width, made_by=made_by),
                                                     indent=1), encoding='utf-8')
+                    remember(folder, settings)
         index = cls.open(folder, made_by)
         if index.width != width:
             raise ValueError(f'index {shown(folder)} has embeddings of {index.width} channels, and '
@@ -134,6 +136,7 @@ class MomentIndex:
                              'the index anew')
         if made_by is not None:
             check_made_by(str(folder), made_by, theirs)
+        check_origin(Path(os.path.abspath(folder)), settings)
         return cls(folder, width, theirs)
 
     @property

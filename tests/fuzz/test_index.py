@@ -10,6 +10,7 @@ from mmbt.files.append_log import Journal
 from mmbt.search.fragments import read_fragment, write_fragment
 from mmbt.search.index import VideoIndex
 from mmbt.search.moment_index import MomentIndex, VideoRow
+from mmbt.search.probe import read_through
 from mmbt.search.windows import Window
 from support.fuzz import Door, fuzz
 
@@ -82,6 +83,7 @@ def moments_examples(folder):
 
 
 def load_moments(folder):
+    read_through(folder)  # as one that is not known here
     index = MomentIndex.open(folder, dict(model='a'))
     found = index.search(np.eye(4, dtype=np.float32)[0], 10)
     assert all(np.isfinite(each[1:]).all() for each in found)
@@ -108,8 +110,9 @@ DOORS = [
 
 @pytest.mark.parametrize('door', DOORS, ids=lambda door: door.name)
 def test_a_value_or_one_line(door, tmp_path):
-    tally = fuzz(door, tmp_path)
-    assert tally.faults == [] and tally.refused > 20
+    slow = door.load is load_moments  # a process for each
+    tally = fuzz(door, tmp_path, count=1 if slow else 100)
+    assert tally.faults == [] and tally.refused > (0 if slow else 20)
 
 
 def npy(header, data=b''):
