@@ -100,6 +100,8 @@ setup(
         'open_clip_torch>=2.24.0',
         'openmim>=0.3.9',
         'packaging',
+        'pyarrow',
+        'pylance>=14',
         'safetensors',
         'setuptools>=61,<81',
         'tensorboard',
