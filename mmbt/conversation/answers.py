@@ -94,7 +94,7 @@ def by_video(questions: Sequence[Question]) -> dict[str, list[Question]]:
 
 def read_ahead(model: VideoDialogue, paths: Mapping[str, str]
                ) -> Iterator[tuple[str, Tensor | VideoReadError]]:
-    """Each video's (T, 3, H, W) uint8 frames, or why there are none; the next is read meanwhile."""
+    """Each video's (T, 3, H, W) uint8 frames, or why there are none; the next is prefetched."""
     def read(path: str) -> Tensor | VideoReadError:
         try:
             return read_video(model, path)

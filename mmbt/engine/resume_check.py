@@ -1,4 +1,4 @@
-"""Whether a run that is resumed is trained as the checkpoint was.
+"""Validate a resumed run: whether it is trained as the checkpoint was.
 
 MMEngine loads the state of optimizer and schedules over the config's: a rate that was asked for on
 resuming would have no effect, and nothing would say so. What decides a training is therefore kept

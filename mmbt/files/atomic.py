@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whenever the process is killed or the machine stops."""
+"""Atomic writing: files are whole or not there, whenever a process is killed or a machine stops."""
 import contextlib
 import fcntl
 import hashlib

@@ -1,4 +1,4 @@
-"""Read checkpoint files without running what they hold.
+"""Safe loading: validate checkpoint files, and run nothing of what they hold.
 
 A pickle may call any function. The reader here, in the place of ``torch.load``, calls none:
 tensors, plain values and what mmengine's own runs store beside them are made by constructors of our

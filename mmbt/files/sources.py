@@ -1,4 +1,4 @@
-"""A digest of source files: equal as long as they do the same for the same reasons."""
+"""A checksum of source files: equal as long as they do the same for the same reasons."""
 import ast
 import hashlib
 from collections.abc import Iterable

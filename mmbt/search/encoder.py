@@ -65,7 +65,7 @@ class Encoder:
 
     def batches(self, paths: Sequence[str], batch_size: int = 1,
                 workers: int = 0) -> Iterator[list[Clip]]:
-        """Read videos in their order, for arguments as :meth:`mmbt.apis.VideoSearch.add` has."""
+        """Read videos in their order, the workers prefetching; see :meth:`VideoSearch.add`."""
         if batch_size < 1 or workers < 0:
             raise ValueError('batch_size must be at least 1 and workers at least 0, got '
                              f'{batch_size} and {workers}')

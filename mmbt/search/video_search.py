@@ -124,7 +124,7 @@ class VideoSearch:
                 the index; it is tried again by the next call. ``'error'`` stops at it.
             progress: Called after each batch with how many of how many are done.
             batch_size: Videos encoded at a time.
-            workers: Processes that read ahead; 0 reads in this one.
+            workers: Processes that prefetch videos; 0 reads in this one.
 
         Returns:
             How many were encoded.

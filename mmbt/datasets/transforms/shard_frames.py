@@ -1,4 +1,4 @@
-"""Read the frames of a clip from a shard."""
+"""Read the frames of a clip from a shard, and compare their checksums."""
 import zlib
 from io import BytesIO
 
