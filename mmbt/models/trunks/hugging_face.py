@@ -29,7 +29,7 @@ class HuggingFaceTrunk(Trunk):
         model: CLIP, LLaVA, BLIP-2, InstructBLIP, or the vision model of one of them: as a module,
             whose tower is then shared, not copied, and frozen in place; or as a local folder or a
             name on the hub, of which the vision tower alone is read, in fp32.
-        frozen: Whether the tower is frozen.
+        frozen: Whether the tower is frozen. Defaults to True.
         depth: Layers of the whole CLIP that the tower is from, such as 40 for the 39 of
             InstructBLIP's EVA. None: those that it has.
         drop_last: How many of these, at the end, are not run: 1 in LLaVA and InstructBLIP.

@@ -29,7 +29,7 @@ class OpenCLIPTrunk(Trunk):
         pretrained: An open_clip tag such as ``'openai'`` (fetched once, then cached), a local
             file (open_clip's formats or a checkpoint of this project), or None for random
             weights.
-        frozen: Whether both towers are frozen.
+        frozen: Whether both towers are frozen. Defaults to True.
         drop_last: Layers at the end of the vision tower that are not run, as dialogue models do.
         float8: Whether the vision tower's products are in float8, see :class:`Trunk`.
         preprocess_cfg: ``mean``, ``std`` (in 0..1), ``resize_mode`` and ``interpolation`` of the
