@@ -8,22 +8,22 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-FOR_MIM = ('tools', 'configs')
+FOR_MIM = ('tools', 'configs', 'model-index.yml')
 
 
 class BuildForMim(build_py):
-    """Build the package with ``mmbt/.mim/{tools,configs}``, where mim looks.
+    """Build the package with ``mmbt/.mim/{tools,configs,model-index.yml}``, where mim looks.
 
-    ``pip install .`` copies the two folders; ``pip install -e .`` links them, and tells mim where
+    ``pip install .`` copies them; ``pip install -e .`` links them, and tells mim where
     they are.
     """
 
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            offer_folders(Path(self.build_lib, 'mmbt', '.mim'), link=False)
+            offer(Path(self.build_lib, 'mmbt', '.mim'), link=False)
             return
-        offer_folders(ROOT / 'mmbt' / '.mim', link=True)
+        offer(ROOT / 'mmbt' / '.mim', link=True)
         lead_mim_here(Path(self.get_finalized_command('install').install_lib))
 
 
@@ -40,19 +40,21 @@ def lead_mim_here(wheel: Path) -> None:
         top_level.write_text(f'{ROOT / "mmbt"}\nmmbt\n', encoding='utf-8')
 
 
-def offer_folders(target: Path, link: bool) -> None:
-    """Put tools and configs under ``target``, in place of what was there."""
+def offer(target: Path, link: bool) -> None:
+    """Put tools, configs and their index under ``target``, in place of what was there."""
     target.mkdir(parents=True, exist_ok=True)
     for name in FOR_MIM:
-        place = target / name
+        source, place = ROOT / name, target / name
         if place.is_symlink() or place.is_file():
             place.unlink()
         elif place.is_dir():
             shutil.rmtree(place)
         if link:
-            place.symlink_to(os.path.relpath(ROOT / name, target), target_is_directory=True)
+            place.symlink_to(os.path.relpath(source, target), target_is_directory=source.is_dir())
+        elif source.is_dir():
+            shutil.copytree(source, place, ignore=shutil.ignore_patterns('__pycache__'))
         else:
-            shutil.copytree(ROOT / name, place, ignore=shutil.ignore_patterns('__pycache__'))
+            shutil.copy(source, place)
 
 
 def version() -> str:
