@@ -114,13 +114,13 @@ class Encoder:
         views = imgs.shape[1] if imgs.ndim == 6 else 0
         encoding = self.model.encode(imgs.flatten(0, 1) if views else imgs)
         assert encoding.video is not None
-        embeddings = to_unit(mean_of_views(encoding.video, views))
+        embeddings = _to_unit(_mean_of_views(encoding.video, views))
         if not self.has_baseline:
             return embeddings, None
         assert encoding.clip_cls is not None
         means = self.model.trunk.frame_mean(encoding.clip_cls)
         assert means is not None
-        return embeddings, to_unit(mean_of_views(means, views))
+        return embeddings, _to_unit(_mean_of_views(means, views))
 
     @property
     def has_baseline(self) -> bool:
@@ -181,7 +181,7 @@ class Encoder:
                 print_log(why, logger='current', level=logging.WARNING)
         tokens = self.model.text.tokenize(texts, self.context_length)
         device = next(self.model.parameters()).device
-        return np.concatenate([to_unit(self.model.encode_text(part.to(device)))
+        return np.concatenate([_to_unit(self.model.encode_text(part.to(device)))
                                for part in tokens.split(TEXTS)])
 
     def doubt(self, text: str) -> str:
@@ -220,14 +220,14 @@ class EncodedWindows(NamedTuple):
     baseline: np.ndarray | None
 
 
-def mean_of_views(features: Tensor, views: int) -> Tensor:
+def _mean_of_views(features: Tensor, views: int) -> Tensor:
     """(B x V, E) -> (B, E): the mean of V views, each of length 1 before; as it is for V of 0."""
     if not views:
         return features
     return normalize(features, dim=-1).unflatten(0, (-1, views)).mean(dim=1)
 
 
-def to_unit(features: Tensor) -> np.ndarray:
+def _to_unit(features: Tensor) -> np.ndarray:
     """(B, E) -> (B, E) float32 on the host, each of length 1.
 
     Raises:

@@ -9,10 +9,13 @@ import numpy as np
 from torch import Tensor
 
 from mmbt.datasets import VideoReadError
+from mmbt.files.shown import printable
 
 from .encoder import Encoder
-from .memory_index import MemoryIndex, VideoRow
+from .memory_index import MemoryIndex
+from .moment_index import MomentIndex
 from .read_ahead import Begin, Broken, read_videos
+from .video_rows import VideoRow
 from .window_clips import Timeline
 from .windows import WindowPlan
 
@@ -41,7 +44,7 @@ class Filling:
         progress: Called with how many of how many videos are done.
     """
 
-    def __init__(self, encoder: Encoder, index: MemoryIndex, stamps: dict[str, Stamp],
+    def __init__(self, encoder: Encoder, index: MemoryIndex | MomentIndex, stamps: dict[str, Stamp],
                  batch_size: int, on_broken: str, progress: Progress | None) -> None:
         self.encoder, self.index, self.stamps = encoder, index, stamps
         self.batch_size, self.on_broken, self.progress = batch_size, on_broken, progress
@@ -113,7 +116,7 @@ class Filling:
             self.progress(self.done, self._total)
 
 
-def leave_out(index: MemoryIndex, path: str, stamp: Stamp, why: str) -> None:
+def leave_out(index: MemoryIndex | MomentIndex, path: str, stamp: Stamp, why: str) -> None:
     """Keep that a video cannot be read, in the place of what was known of it."""
     none: np.ndarray = np.zeros((0, index.width), np.float32)
-    index.add(VideoRow(path, *stamp, 0., 0, why), [], none, None)
+    index.add(VideoRow(path, *stamp, 0., 0, printable(why)), [], none, None)

@@ -8,29 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .exact import COLUMNS
+from .moment_index import Found, is_within
+from .video_rows import VideoRow
 from .windows import Window
-
-COLUMNS = ('embedding', 'baseline', 'time')
-
-
-class VideoRow(NamedTuple):
-    """What is known of a video; ``error`` is '' where it could be read."""
-
-    path: str
-    size: int
-    mtime_ns: int
-    duration: float
-    windows: int
-    error: str
-
-
-class Found(NamedTuple):
-    """A window and its score."""
-
-    path: str
-    start: float
-    end: float
-    score: float
 
 
 class _Entry(NamedTuple):
@@ -134,8 +115,3 @@ class MemoryIndex:
         gone = [path for path in self._entries if not os.path.exists(path)]
         self.drop(gone)
         return gone
-
-
-def is_within(path: str, scope: str | None) -> bool:
-    """Whether a path is a folder's, or the very one."""
-    return scope is None or path == scope or path.startswith(scope.rstrip(os.sep) + os.sep)

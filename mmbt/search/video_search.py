@@ -22,7 +22,8 @@ from .copies import Copies
 from .encoder import Encoder
 from .filling import Filling, Progress, leave_out
 from .index import GONE, PathLike, stamp_of
-from .memory_index import Found, MemoryIndex
+from .memory_index import MemoryIndex
+from .moment_index import Found, MomentIndex
 from .query import Hit, Query, combine, mean_of, merge
 from .windows import Window, WindowPlan
 
@@ -140,7 +141,6 @@ class VideoSearch:
                 holds something else.
             OSError: If it cannot be written.
         """
-        from .moment_index import MomentIndex
         plan = self.plan
         try:
             kept = MomentIndex.open(folder).made_by.get('windows')
@@ -155,11 +155,11 @@ class VideoSearch:
         self.plan = plan
 
     def __len__(self) -> int:
-        return sum(not row.error for row in self.index.videos())
+        return self.index.count_videos()
 
     @property
     def paths(self) -> list[str]:
-        """The videos of the index that could be read."""
+        """The videos of the index that could be read; a folder's order is that of no list."""
         return [row.path for row in self.index.videos() if not row.error]
 
     @property
@@ -290,7 +290,7 @@ class VideoSearch:
         return self._hits(self.vector(query), top, query, exclude=os.path.abspath(video))
 
     def _check(self, query: Query, top: int) -> None:
-        check_top(top)
+        _check_top(top)
         if not self.index.count_windows():
             raise ValueError('the index holds no videos yet')
         if query.mode == 'time' and not self.index.has_baseline:
@@ -370,11 +370,18 @@ class VideoSearch:
         if not over_time:
             rows = mean_of(rows)[None]
         cosines = torch.from_numpy(rows @ self._classes[1].T)
-        labels = [[(names[place], float(row[place])) for place in best_first(row)[:top]]
+        labels = [[(names[place], float(row[place])) for place in _best_first(row)[:top]]
                   for row in torch.softmax(cosines / temperature, dim=1).numpy()]
         if not over_time:
             return labels[0]
         return [LabelledWindow(*window, each) for window, each in zip(windows, labels)]
+
+    def labels(self, videos: Iterable[PathLike], classes: Sequence[str], top: int = 5,
+               temperature: float | None = None) -> dict[str, list[tuple[str, float]]]:
+        """Absolute path -> :meth:`label`, each once, without those in :attr:`broken`."""
+        broken = self.broken
+        return {path: self.label(path, classes, top, temperature)
+                for path in dict.fromkeys(map(os.path.abspath, videos)) if path not in broken}
 
     def windows_of(self, video: PathLike) -> tuple[list[Window], np.ndarray]:
         """A video's windows: the index's where the file is unchanged or gone, else anew.
@@ -426,12 +433,12 @@ class VideoSearch:
         return gone
 
 
-def best_first(scores: np.ndarray) -> np.ndarray:
+def _best_first(scores: np.ndarray) -> np.ndarray:
     """Places by score, the first of equal ones first."""
     return np.argsort(-scores, kind='stable')
 
 
-def check_top(top: int) -> None:
+def _check_top(top: int) -> None:
     """Raise ValueError where ``top`` is below 1."""
     if top < 1:
         raise ValueError(f'top must be at least 1, got {top}')
@@ -444,7 +451,7 @@ def check_labels(classes: Sequence[str], top: int, temperature: float) -> tuple[
     twice = [name for name, count in Counter(classes).items() if count > 1]
     if twice:
         raise ValueError(f'class {twice[0]!r} is named twice')
-    check_top(top)
+    _check_top(top)
     if not temperature > 0:
         raise ValueError(f'temperature must be above 0, got {temperature}')
     return tuple(classes)

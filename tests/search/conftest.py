@@ -1,7 +1,6 @@
 """What the tests of search share."""
 import pytest
 
-from .memory_folder import stand_in
 from .search_world import write_world
 
 
@@ -17,9 +16,3 @@ def world(tmp_path, monkeypatch):
 def videos(world):
     """The five videos' absolute paths."""
     return sorted(map(str, (world / 'videos').iterdir()))
-
-
-@pytest.fixture(autouse=True)
-def index_in_a_folder(monkeypatch):
-    """The index in a folder, or a stand-in."""
-    stand_in(monkeypatch)

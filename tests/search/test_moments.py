@@ -294,7 +294,7 @@ def test_a_folder_keeps_the_moments_and_their_windows(videos, world, monkeypatch
     expected = search.search(Query('a man opens a door', mode='time'))
     again = new_search()
     again.open('index')
-    assert again.plan == WindowPlan(.5, .25) and again.paths == search.paths == videos
+    assert again.plan == WindowPlan(.5, .25) and sorted(again.paths) == videos
     assert again.search(Query('a man opens a door', mode='time')) == expected
     assert again.index.count_windows() == 15 and list(again.broken) == [str(world / 'no.mp4')]
     assert again.add(videos) == 0

@@ -3,17 +3,16 @@ import csv
 import os
 import random
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mmbt.search import jobs
 from mmbt.search.index import VideoIndex
 
-from ..support.forked import finish, fork, fork_until_told, kill
-from ..support.tools import load_tool, run
-from .memory_folder import NAME
+from ..support.forked import fork_until_told, kill
+from ..support.tools import run
 from .search_world import opened, write_clip
 
 MADE_BY = ('model', 'pipeline')
@@ -74,25 +73,6 @@ def test_what_stood_there_before_is_replaced(tmp_path):
     index_of('c').save(path, ('another', 'pipeline'))
     mine.save(path, MADE_BY)
     assert names_in(path) == ['b']
-
-
-@pytest.mark.skipif(find_spec(NAME) is None, reason='the index in a folder is not there')
-def test_two_indexers_at_once_lose_no_video(world, monkeypatch):
-    """The tool twice, on two folders, saving after each."""
-    for folder, seeds in (('one', range(0, 12)), ('two', range(12, 24))):
-        (world / folder).mkdir()
-        for seed in seeds:
-            write_clip(world / folder / f'{seed:02}.mp4', seed)
-
-    def index(folder):
-        assert run(monkeypatch, 'search', 'index', 'config.py', 'weights.pth', folder, '--index',
-                   'index', '--workers', 0, '--batch-size', 1, '--save-every', 1,
-                   '--device', 'cpu') is None
-
-    for child in [fork(lambda folder=folder: index(folder)) for folder in ('one', 'two')]:
-        finish(child)
-    assert sorted(opened().paths) == sorted(
-        str(path) for folder in ('one', 'two') for path in (world / folder).iterdir())
 
 
 def test_who_keeps_the_file_is_named(tmp_path, monkeypatch):
@@ -162,4 +142,4 @@ def test_a_name_that_is_not_utf8_is_like_any_other(world, monkeypatch, capsysbin
     assert capsysbinary.readouterr().out.startswith(shown_name + b'\n')
     with open('labels.csv', newline='', encoding='utf-8') as file:
         assert list(csv.reader(file))[1][0].encode() == shown_name
-    assert load_tool('search').shown(os.path.abspath(os.fsdecode(name))).encode() == shown_name
+    assert jobs.shown(os.path.abspath(os.fsdecode(name))).encode() == shown_name
