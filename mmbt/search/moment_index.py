@@ -21,7 +21,15 @@ from .index import PathLike, check_index_card, read_arrays
 from .lance_table import MANY_FRAGMENTS, LanceTable, lance_errors, shown, to_stored
 from .probe import check_origin, remember
 from .video_rows import (
-    LONGEST_ERROR, Known, Numbers, VideoRow, VideoRows, age_of, fault_of, video_schema)
+    LONGEST_ERROR,
+    Known,
+    Numbers,
+    VideoRow,
+    VideoRows,
+    age_of,
+    fault_of,
+    video_schema,
+)
 from .windows import Window
 
 if TYPE_CHECKING:
