@@ -119,11 +119,11 @@ class ExactSearch:
                 for name, values in zip(Times._fields, times_of(batch, self.table.index)):
                     part[name] = values
                 vectors /= part['scale'][:, None]
-                file.write(np.rint(vectors, out=vectors).astype(np.int8))
+                file.write(np.rint(vectors, out=vectors).astype(np.int8).data)
                 filled += len(vectors)
             file.truncate(count * (layout.itemsize + self.width))
             file.seek(0)
-            file.write(rows)
+            file.write(rows.data)
 
     def _batches(self, fragment, columns: list[str]):
         import pyarrow

@@ -16,7 +16,8 @@ from mmbt.files.npz import read_npz
 
 from .index import PathLike, to_array
 from .lance_table import from_stored, shown, to_stored
-from .moment_index import MomentIndex, check_made_by
+from .moment_index import MomentIndex
+from .moment_rows import check_made_by
 from .video_rows import VideoRow, fault_of
 from .windows import Window
 

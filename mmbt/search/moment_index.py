@@ -6,19 +6,20 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.json_text import read_json
 from mmbt.files.lock import Lock
-from mmbt.models.checkpoints.card import ModelCard
 
 from . import approximate
 from .exact import COLUMNS, ExactSearch, Times, times_of, vectors_of
-from .index import PathLike, check_index_card, read_arrays
+from .index import PathLike
 from .lance_table import MANY_FRAGMENTS, LanceTable, lance_errors, shown, to_stored
+from .moment_rows import check_made_by, is_within, moment_rows, moment_schema
+from .old_index import add_old
 from .probe import check_origin, remember
 from .video_rows import (
     LONGEST_ERROR,
@@ -31,9 +32,6 @@ from .video_rows import (
     video_schema,
 )
 from .windows import Window
-
-if TYPE_CHECKING:
-    import pyarrow
 
 FORM = 'mmbt moments 1'
 SETTINGS = 'index.json'
@@ -384,85 +382,4 @@ class MomentIndex:
             FileNotFoundError: If there is none.
             ValueError: If it is none, or another model's.
         """
-        arrays = read_arrays(path)
-        check_index_card(path, arrays.get('model_card'),
-                         json.dumps(self.made_by.get('model_card')) if 'model_card' in self.made_by
-                         else '')
-        model, pipeline = arrays['made_by'].tolist()
-        if self.made_by.get('model', model) != model:
-            raise ValueError(f'index {shown(path)} was made by another model (other weights, '
-                             f'precision or settings) than {shown(self.folder)}')
-        ours = self.made_by.get('pipeline')
-        if ours is not None and pipeline not in (ours, json.dumps(ours, sort_keys=True)):
-            raise ValueError(f'index {shown(path)} was made by another pipeline than '
-                             f'{shown(self.folder)}')
-        if arrays['embeddings'].shape[1] != self.width:
-            raise ValueError(f'index {shown(path)} has embeddings of '
-                             f'{arrays["embeddings"].shape[1]} channels, not {self.width}')
-        count = 0
-        for video, (size, changed), vector in zip(
-                arrays['paths'].tolist(), arrays['stamps'].tolist(), arrays['embeddings']):
-            if not self.is_current(video, size, changed):
-                self.add(VideoRow(video, size, changed, 0., 1), [Window(0., 0.)], vector[None])
-                count += 1
-        for video, why in zip(arrays['broken'].tolist(), arrays['reasons'].tolist()):
-            if self.known(video) is None:
-                self.add(VideoRow(video, 0, 0, 0., 0, why or 'cannot be read'), [],
-                         np.zeros((0, self.width)))
-        self.flush()
-        return count
-
-
-def moment_schema(width: int) -> pyarrow.Schema:
-    """The columns of the table of windows."""
-    import pyarrow as pa
-    vector = pa.list_(pa.float16(), width)
-    return pa.schema([('video', pa.int64()), ('path', pa.string()), ('start', pa.float64()),
-                      ('end', pa.float64()), ('embedding', vector), ('baseline', vector)])
-
-
-def moment_rows(known: list[Known], added: list[tuple], width: int) -> pyarrow.Table:
-    """Rows of windows as Arrow has them; the baseline is null where there is none."""
-    import pyarrow as pa
-    counts = [len(times) for _, times, _ in added]
-    times = np.concatenate([times for _, times, _ in added])
-    nothing = np.zeros((0, width), np.float32)
-
-    def column(which: int) -> pa.Array:
-        there = np.repeat([len(vectors) > which for *_, vectors in added], counts)
-        rows = np.zeros((len(times), width), np.float16)
-        rows[there] = np.concatenate([vectors[which] if len(vectors) > which else nothing
-                                      for *_, vectors in added])
-        return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), width,
-                                                 mask=pa.array(~there))
-
-    ids = np.repeat(np.array([each.id for each in known], np.int64), counts)
-    paths = [to_stored(each.row.path) for each, count in zip(known, counts) for _ in range(count)]
-    return pa.table([pa.array(ids), pa.array(paths, pa.string()), pa.array(times[:, 0]),
-                     pa.array(times[:, 1]), column(0), column(1)], schema=moment_schema(width))
-
-
-def check_made_by(folder: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """Name in what an index was made otherwise.
-
-    Raises:
-        ValueError: If it was.
-    """
-    where = f'index {shown(folder)}'
-    ours = json.loads(json.dumps(ours))
-    if ours.get('model_card') and theirs.get('model_card'):
-        card = ModelCard.from_dict(theirs['model_card'], where)
-        for difference in ModelCard.from_dict(ours['model_card']).differences(card):
-            raise ValueError(f'{where} was made by another model: it {difference}; or make it '
-                             'anew')
-    for name in ours:
-        if name != 'model_card' and ours[name] != theirs.get(name):
-            raise ValueError(f'{where} was made with another {name} '
-                             f'({shown(str(theirs.get(name)))[:80]}, not '
-                             f'{shown(str(ours[name]))[:80]}): make it anew, or search it with '
-                             'what made it')
-
-
-def is_within(path: str, scope: str | None) -> bool:
-    """Whether a path is a folder's, or the very one."""
-    return scope is None or path == scope or path.startswith(scope.rstrip(os.sep) + os.sep)
+        return add_old(self, path)

@@ -7,6 +7,7 @@ import sys
 import time
 
 import numpy as np
+import pyarrow
 import pytest
 
 from mmbt.search import approximate, exact
@@ -155,11 +156,11 @@ def test_compaction_changes_no_answer_and_no_one_elses_windows(index):
 def test_approximate_search_is_tested_and_says_so(index, monkeypatch):
     for module in (approximate, exact):
         monkeypatch.setattr(module, 'EXACT_BELOW' if module is approximate else 'IN_MEMORY', 50)
-    assert index.build.__doc__ and approximate.setting_of(index.folder) is None
+    assert approximate.setting_of(index.folder) is None
     report = index.build(recall=.98)
     assert report['kind'] == 'approximate' and report['recall'] >= .98
     assert json.loads((index.folder / 'approximate.json').read_text())['recall'] == report['recall']
-    query, found = vectors(1, 64)[0], 0
+    query = vectors(1, 64)[0]
     wanted = expected(query, range(30), 10)
     found = {each[:3] for each in index.search(query, 10)} & {each[:3] for each in wanted}
     assert len(found) >= 9
@@ -171,19 +172,12 @@ def test_approximate_search_is_tested_and_says_so(index, monkeypatch):
                                                                    exclude_path='/later.mp4')}
 
 
-def test_recall_counts_what_is_found():
-    class Answers:
-        def __init__(self, rows):
-            self.rows = rows
-
-    truth = np.array([[1, 2], [3, 4]], np.uint64)
+def test_recall_counts_what_is_found(monkeypatch):
     answers = iter([[1, 9], [4, 3]])
-    nearest, approximate.nearest = approximate.nearest, lambda *_, **__: {
-        '_rowid': type('Column', (), {'to_pylist': lambda self, rows=next(answers): rows})()}
-    try:
-        recall, _ = approximate.measure(None, None, np.zeros((2, 4)), truth)
-    finally:
-        approximate.nearest = nearest
+    monkeypatch.setattr(approximate, 'nearest', lambda *_, **__: pyarrow.table(
+        {'_rowid': next(answers)}))
+    truth = np.array([[1, 2], [3, 4]], np.uint64)
+    recall, _ = approximate.measure(None, None, np.zeros((2, 4)), truth)
     assert recall == .75
 
 
@@ -260,7 +254,8 @@ def test_an_index_of_before_imports(index, tmp_path):
     old.broken['/old/x.mp4'] = 'empty'
     made_by = MADE_BY['model'], json.dumps(MADE_BY['pipeline'], sort_keys=True)
     old.save(tmp_path / 'old.npz', made_by)
-    assert (index.import_npz(tmp_path / 'old.npz'), index.import_npz(tmp_path / 'old.npz')) == (5, 0)
+    assert index.import_npz(tmp_path / 'old.npz') == 5
+    assert index.import_npz(tmp_path / 'old.npz') == 0
     assert index.search(vectors(1, 92)[0], 1)[0][:3] == ('/old/2.mp4', 0., 0.)
     assert index.errors() == {'/old/x.mp4': 'empty'}
     old.save(tmp_path / 'other.npz', ('other', made_by[1]))
@@ -313,8 +308,8 @@ def writer(folder, name, count):
         os.write(1, f'{number}\n'.encode())
 
 
-def fork(folder, name, count, output):
-    """A child that writes; forked from a small server process, so that it pays no import."""
+def start(folder, name, count, output):
+    """A child process that writes."""
     return subprocess.Popen(
         [sys.executable, '-c', 'import sys; sys.path[:0] = ["tests", "."]; '
          'from tests.search.test_moment_index import writer; '
@@ -338,7 +333,7 @@ def test_two_writers_and_one_is_killed(tmp_path):
     folder = tmp_path / 'index'
     MomentIndex.create(folder, WIDTH, {})
     with open(tmp_path / 'a', 'wb') as first, open(tmp_path / 'b', 'wb') as second:
-        killed, other = fork(folder, 'a', 10**6, first), fork(folder, 'b', 25, second)
+        killed, other = start(folder, 'a', 10**6, first), start(folder, 'b', 25, second)
         deadline = time.monotonic() + 120
         while (tmp_path / 'a').read_bytes().count(b'\n') < 20 and time.monotonic() < deadline:
             time.sleep(.01)
