@@ -121,7 +121,7 @@ def label(args: argparse.Namespace) -> None:
     from mmbt.files.atomic import check_place
     from mmbt.files.shown import printable
     from mmbt.search.jobs import add_videos, find_videos, read_names, shown, write_labels
-    from mmbt.search.video_search import check_labels
+    from mmbt.search.labels import check_labels
     if args.csv:
         check_place(args.csv)
     videos = find_videos(args.videos)

@@ -28,10 +28,24 @@ class Copies:
         if path not in paths:
             paths.append(path)
 
-    def drop(self, path: str, size: int) -> None:
-        """Forget a file, where it is known."""
-        if path in self._by_size.get(size, ()):
-            self._by_size[size].remove(path)
+    def split(self, sizes: dict[str, int]) -> tuple[list[str], dict[str, str]]:
+        """Tell files apart, of which those that are no copies are known from here on.
+
+        Args:
+            sizes: Path -> bytes.
+
+        Returns:
+            Those that are one with no other, and path -> the first, of the rest.
+        """
+        alone, copies = [], {}
+        for path, size in sizes.items():
+            first = self.first_of(path, size)
+            if first is None:
+                alone.append(path)
+                self.add(path, size)
+            else:
+                copies[path] = first
+        return alone, copies
 
     def first_of(self, path: str, size: int) -> str | None:
         """The known file, still as large, that a file is one with; None where there is none."""

@@ -12,6 +12,7 @@ from mmbt.datasets import VideoReadError
 from mmbt.files.shown import printable
 
 from .encoder import Encoder
+from .index import Stamp
 from .memory_index import MemoryIndex
 from .moment_index import MomentIndex
 from .read_ahead import Begin, Broken, read_videos
@@ -19,7 +20,6 @@ from .video_rows import VideoRow
 from .window_clips import Timeline
 from .windows import WindowPlan
 
-Stamp = tuple[int, int]  # bytes, and time of the last change in ns
 Progress = Callable[[int, int], Any]
 
 

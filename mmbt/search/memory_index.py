@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .exact import COLUMNS
-from .moment_index import Found, is_within
+from .moment_index import Found
+from .moment_rows import is_within
 from .video_rows import VideoRow
 from .windows import Window
 

@@ -1,10 +1,8 @@
 """Search and label videos by text, without any training on them."""
-import copy
 import os
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -21,21 +19,16 @@ from mmbt.models.init_model import init_model
 from .copies import Copies
 from .encoder import Encoder
 from .filling import Filling, Progress, leave_out
-from .index import GONE, PathLike, stamp_of
+from .index import GONE, PathLike, Stamp, stamp_of
+from .labels import LabelledWindow, check_labels, check_top, rank_labels
 from .memory_index import MemoryIndex
 from .moment_index import Found, MomentIndex
+from .moment_rows import check_made_by
 from .query import Hit, Query, combine, mean_of, merge
 from .windows import Window, WindowPlan
+from .zero_shot_config import read_config
 
 FETCHED = 16  # windows that are looked at for each hit, to begin with
-
-
-class LabelledWindow(NamedTuple):
-    """A part of a video, in seconds, and the classes that it may be of, best first."""
-
-    start: float
-    end: float
-    labels: list[tuple[str, float]]
 
 
 class VideoSearch:
@@ -106,26 +99,13 @@ class VideoSearch:
             FileNotFoundError: If a file is missing.
             ValueError: If the config is no zero-shot test, or the weights do not fit.
         """
-        if not isinstance(config, Config):
-            if not Path(config).is_file():
-                raise FileNotFoundError(f'config {config} is missing')
-            config = Config.fromfile(config)
-        config = copy.deepcopy(config)
-        dataset = config.get('test_dataloader', {}).get('dataset', {})
-        if 'model' not in config or 'pipeline' not in dataset:
-            raise ValueError('the config has no model, or no test_dataloader whose pipeline reads '
-                             'a video; take one of configs/zeroshot_*')
-        head = config.model.pop('cls_head', None)
-        text = next((step for step in dataset.pipeline if step['type'] == 'TokenizeText'), head)
-        if text is None:
-            raise ValueError('the config does not say how text is tokenised: add TokenizeText to '
-                             'its test pipeline, or a cls_head to its model')
+        config, pipeline, text = read_config(config)
         model = init_model(config, checkpoint, device)
         if checkpoint is None:
             warn_untrained(model.backbone, 'give it a checkpoint')
-        search = cls(model, dataset.pipeline, text.get('context_length', 12), text.get('arch'),
+        search = cls(model, pipeline, text.get('context_length', 12), text.get('arch'),
                      index=index, plan=plan)
-        search.temperature = (head or {}).get('temperature', search.temperature)
+        search.temperature = text.get('temperature', search.temperature)
         return search
 
     def open(self, folder: PathLike, create: bool = False) -> None:
@@ -141,17 +121,17 @@ class VideoSearch:
                 holds something else.
             OSError: If it cannot be written.
         """
-        plan = self.plan
         try:
-            kept = MomentIndex.open(folder).made_by.get('windows')
+            index = MomentIndex.open(folder)
         except FileNotFoundError:
             if not create:
                 raise
-            MomentIndex.create(folder, self.index.width, self.encoder.made_with(plan))
-        else:
-            if self._own_plan is None and isinstance(kept, dict):
-                plan = WindowPlan(**kept)
-        self._take(MomentIndex.open(folder, self.encoder.made_with(plan)))
+            index = MomentIndex.create(folder, self.index.width, self.encoder.made_with(self.plan))
+        plan, kept = self.plan, index.made_by.get('windows')
+        if self._own_plan is None and isinstance(kept, dict):
+            plan = WindowPlan(**kept)
+        check_made_by(str(folder), self.encoder.made_with(plan), index.made_by)
+        self._take(index)
         self.plan = plan
 
     def __len__(self) -> int:
@@ -212,24 +192,17 @@ class VideoSearch:
         self.index.flush()
         return encoded
 
-    def _split(self, stamps: dict[str, tuple[int, int]]) -> tuple[list[str], dict[str, str]]:
+    def _split(self, stamps: dict[str, Stamp]) -> tuple[list[str], dict[str, str]]:
         """The videos to be encoded, and those that are copies, each with the first of them."""
         if not stamps:
             return [], {}
         if self._contents is None:
             self._contents = Copies((row.path, row.size) for row in self.index.videos()
                                     if not row.error)
-        todo, copies = [], {}
-        for path, (size, _) in stamps.items():
-            first = self._contents.first_of(path, size)
-            if first is None:
-                todo.append(path)
-                self._contents.add(path, size)
-                self.copies.pop(path, None)
-            else:
-                copies[path] = first
+        todo, copies = self._contents.split({path: size for path, (size, _) in stamps.items()})
         if copies:  # what such a file was before it became a copy
             self.index.drop([row.path for row in self.index.videos() if row.path in copies])
+        self.copies = {path: first for path, first in self.copies.items() if path not in todo}
         self.copies.update(copies)
         return todo, copies
 
@@ -290,7 +263,7 @@ class VideoSearch:
         return self._hits(self.vector(query), top, query, exclude=os.path.abspath(video))
 
     def _check(self, query: Query, top: int) -> None:
-        _check_top(top)
+        check_top(top)
         if not self.index.count_windows():
             raise ValueError('the index holds no videos yet')
         if query.mode == 'time' and not self.index.has_baseline:
@@ -369,9 +342,7 @@ class VideoSearch:
         windows, rows = self.windows_of(video)
         if not over_time:
             rows = mean_of(rows)[None]
-        cosines = torch.from_numpy(rows @ self._classes[1].T)
-        labels = [[(names[place], float(row[place])) for place in _best_first(row)[:top]]
-                  for row in torch.softmax(cosines / temperature, dim=1).numpy()]
+        labels = rank_labels(rows, names, self._classes[1], top, temperature)
         if not over_time:
             return labels[0]
         return [LabelledWindow(*window, each) for window, each in zip(windows, labels)]
@@ -431,27 +402,3 @@ class VideoSearch:
         self._contents = None
         self.copies = {path: first for path, first in self.copies.items() if first not in gone}
         return gone
-
-
-def _best_first(scores: np.ndarray) -> np.ndarray:
-    """Places by score, the first of equal ones first."""
-    return np.argsort(-scores, kind='stable')
-
-
-def _check_top(top: int) -> None:
-    """Raise ValueError where ``top`` is below 1."""
-    if top < 1:
-        raise ValueError(f'top must be at least 1, got {top}')
-
-
-def check_labels(classes: Sequence[str], top: int, temperature: float) -> tuple[str, ...]:
-    """The names of classes; ValueError for what :meth:`VideoSearch.label` refuses."""
-    if isinstance(classes, str) or len(classes) < 2:
-        raise ValueError(f'classes must be the names of at least two, got {classes!r}')
-    twice = [name for name, count in Counter(classes).items() if count > 1]
-    if twice:
-        raise ValueError(f'class {twice[0]!r} is named twice')
-    _check_top(top)
-    if not temperature > 0:
-        raise ValueError(f'temperature must be above 0, got {temperature}')
-    return tuple(classes)

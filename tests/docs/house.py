@@ -57,8 +57,8 @@ def write_demo(home):
         (home / name).parent.mkdir(exist_ok=True)
         shutil.copy(videos[1], home / name)
     search = VideoSearch.from_config('configs/demo/demo_retrieval.py', out / 'branch/epoch_20.pth')
+    search.open('index', create=True)
     search.add(videos)
-    search.save('index.npz')
 
 
 def write_data(home):
