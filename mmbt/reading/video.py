@@ -151,10 +151,10 @@ class Video:
         """Decode frames one after the other, in one pass over the file.
 
         Args:
-            frames (Sequence[int]): Their numbers, rising.
+            frames: Their numbers, rising.
 
         Yields:
-            tuple[int, np.ndarray]: Each number with its RGB picture (H, W, 3) uint8.
+            Each number with its RGB picture (H, W, 3) uint8.
 
         Raises:
             CountChanged: As :meth:`read`; what came before was of other frames.
