@@ -4,6 +4,6 @@ from .version import __version__
 
 compat.apply()
 
-from . import datasets, engine, evaluation, models  # noqa: E402,F401
+from . import conversation, datasets, engine, evaluation, models  # noqa: E402,F401
 
 __all__ = ['__version__']

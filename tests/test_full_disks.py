@@ -13,9 +13,9 @@ import toys
 from mmbt.engine.launch import describe
 from mmbt.files.append_log import Journal
 
-from .apis.search_world import write_world
+from .search.search_world import write_world
 from .support.forked import run_limited
-from .test_tools import load_tool, run
+from .support.tools import load_tool, run
 
 CLOSED = '/sys/kernel'
 MODEL = ('config.py', 'weights.pth', '--device', 'cpu')

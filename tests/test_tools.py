@@ -1,5 +1,4 @@
 """tools/train.py and tools/test.py: mmaction2's flags, and one line for what a user got wrong."""
-import importlib.util
 import os
 import re
 import subprocess
@@ -16,15 +15,7 @@ import mmbt  # noqa: F401
 import toys
 from mmbt.engine.launch import describe
 
-ROOT = Path(__file__).parents[1]
-
-
-def load_tool(name):
-    """Import a script of tools/ as a module."""
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', ROOT / 'tools' / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from .support.tools import ROOT, load_tool, run
 
 
 @pytest.fixture
@@ -37,16 +28,6 @@ def config(tmp_path, monkeypatch):
     path.write_text(toys.CONFIG)
     (tmp_path / 'broken.py').write_text('model = (\n')
     return path
-
-
-def run(monkeypatch, name, *args):
-    """Run a tool in this process; return what it would print on stderr, None where it succeeds."""
-    monkeypatch.setattr(sys, 'argv', [f'{name}.py', *map(str, args)])
-    try:
-        load_tool(name).main()
-    except SystemExit as end:
-        return end.code
-    return None
 
 
 @pytest.mark.filterwarnings('ignore')

@@ -12,8 +12,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmbt.datasets.world import generate_world
 from mmbt.files.safe_load import weights_only
+from mmbt.lab.world import generate_world
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 MIM = Path(sys.executable).with_name('mim')

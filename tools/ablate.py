@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Dict, Tuple
 
 if TYPE_CHECKING:
-    from mmbt.ablation.schedule import Run
-    from mmbt.ablation.worlds import World
+    from mmbt.lab.ablation.schedule import Run
+    from mmbt.lab.ablation.worlds import World
 
 # Named here too, so that --help need not import torch.
 TABLES = ('table1', 'table6', 'table7', 'table10', 'table11', 'fig3', 'fig4')
@@ -52,10 +52,10 @@ def parse_args() -> argparse.Namespace:
 
 def ablate(args: argparse.Namespace) -> None:
     """Run what is left to run, then write the tables."""
-    from mmbt.ablation.report import write_reports
-    from mmbt.ablation.schedule import plan
-    from mmbt.ablation.tables import TABLES as parts
-    from mmbt.ablation.worlds import WORLDS as worlds
+    from mmbt.lab.ablation.report import write_reports
+    from mmbt.lab.ablation.schedule import plan
+    from mmbt.lab.ablation.tables import TABLES as parts
+    from mmbt.lab.ablation.worlds import WORLDS as worlds
     world = worlds[args.world]
     folder = args.work_dir or world.folder
     names = TABLES if 'all' in args.tables else dict.fromkeys(args.tables)
@@ -70,8 +70,8 @@ def ablate(args: argparse.Namespace) -> None:
 def run_rows(args: argparse.Namespace, world: 'World',
              runs: Dict[Tuple[str, int], 'Run']) -> None:
     """Prepare the seeds and run the rows that have no result yet."""
-    from mmbt.ablation.configs import check_data
-    from mmbt.ablation.schedule import Failed, command, preparation, run_all
+    from mmbt.lab.ablation.configs import check_data
+    from mmbt.lab.ablation.schedule import Failed, command, preparation, run_all
     deadline = None if args.budget is None else time.time() + 60 * args.budget
     left = list(dict.fromkeys(run for run in runs.values() if not run.result.exists()))
     renewed = sum(bool(run.former) for run in left)

@@ -75,8 +75,8 @@ def benchmark(args: argparse.Namespace) -> None:
     """Run the rows and show them."""
     import torch
 
-    from mmbt.benchmark.report import as_text, write_json
-    from mmbt.benchmark.run import run_benchmark
+    from mmbt.lab.benchmark.report import as_text, write_json
+    from mmbt.lab.benchmark.run import run_benchmark
 
     rows = rows_of(args, command=args.command, steps=args.steps, warmup=args.warmup,
                    device=args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
@@ -88,7 +88,7 @@ def benchmark(args: argparse.Namespace) -> None:
 
 def rows_of(args: argparse.Namespace, **shared: Any) -> List:
     """A row's settings for each combination of the lists."""
-    from mmbt.benchmark.settings import read_arch, sweep
+    from mmbt.lab.benchmark.settings import read_arch, sweep
 
     lists = {name: getattr(args, name)
              for name in ('precision', 'layers', 'frames', 'mask_ratio', 'batch')}
@@ -99,8 +99,8 @@ def rows_of(args: argparse.Namespace, **shared: Any) -> List:
 def benchmark_memory(args: argparse.Namespace) -> None:
     """Find what a GPU would hold and show it."""
     import mmbt  # noqa: F401  registers the models
-    from mmbt.benchmark.memory import estimate_memory, memory_as_text
-    from mmbt.benchmark.report import write_json
+    from mmbt.lab.benchmark.memory import estimate_memory, memory_as_text
+    from mmbt.lab.benchmark.report import write_json
 
     if args.infer:
         args.mask_ratio, args.tokens = [None], None
@@ -113,8 +113,8 @@ def benchmark_memory(args: argparse.Namespace) -> None:
 def benchmark_data(args: argparse.Namespace) -> None:
     """Time the reading of clips and show it."""
     import mmbt  # noqa: F401  registers the transforms
-    from mmbt.benchmark.data import data_as_text, run_data_benchmark
-    from mmbt.benchmark.report import write_json
+    from mmbt.lab.benchmark.data import data_as_text, run_data_benchmark
+    from mmbt.lab.benchmark.report import write_json
 
     report = run_data_benchmark(clips=args.clips, repeats=args.repeats, seconds=args.seconds,
                                 max_offset=args.max_offset)

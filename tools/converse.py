@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Dict, List, Tuple
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from mmbt.evaluation.judge import Judge
+    from mmbt.conversation.judge import Judge
 
 GENERATIVE = ('temporal', 'correctness', 'detail', 'context', 'consistency')
 QA = ('msvd_qa', 'msrvtt_qa', 'activitynet_qa')
@@ -92,7 +92,7 @@ def answer(args: argparse.Namespace) -> None:
 
     import mmbt  # noqa: F401  registers the models
     from mmbt.apis import answer_questions, init_dialogue
-    from mmbt.datasets.questions import find_question_videos, read_questions
+    from mmbt.conversation.questions import find_question_videos, read_questions
     from mmbt.engine.launch import load_config
     from mmbt.files.shown import printable
 
@@ -137,7 +137,7 @@ def tell_missing(missing: List[str], total: int, args: argparse.Namespace) -> No
 
 def judge(args: argparse.Namespace) -> None:
     """Have answers judged, metric by metric."""
-    from mmbt.evaluation.judge import METRICS, PROMPTS, Judge, load_prompts, read_answers
+    from mmbt.conversation.judge import METRICS, PROMPTS, Judge, load_prompts, read_answers
 
     prompts = load_prompts(args.prompts) if args.prompts else PROMPTS
     answers = {name: read_answers(args.answers, METRICS[name]) for name in args.metrics}
@@ -151,7 +151,7 @@ def judge(args: argparse.Namespace) -> None:
 def judge_one(name: str, answers: List, asked: 'Judge', prompts: Dict,
               args: argparse.Namespace) -> int:
     """Have answers judged by one metric; return how many were not."""
-    from mmbt.evaluation.judge import METRICS, judge_answers, result_path, summarize, write_json
+    from mmbt.conversation.judge import METRICS, judge_answers, result_path, summarize, write_json
     from mmbt.files.shown import printable
 
     out, prompt = result_path(args.answers, name), prompts[METRICS[name].prompt]
@@ -180,8 +180,8 @@ def said(summary: Dict) -> str:
 
 def exact(args: argparse.Namespace) -> None:
     """Accuracy by words."""
-    from mmbt.evaluation.exact_match import exact_match
-    from mmbt.evaluation.judge import METRICS, read_answers, result_path, write_json
+    from mmbt.conversation.exact_match import exact_match
+    from mmbt.conversation.judge import METRICS, read_answers, result_path, write_json
 
     answers = read_answers(args.answers, METRICS[args.metric])
     given = [each.fields for each in answers if each.fields]
@@ -196,7 +196,7 @@ def exact(args: argparse.Namespace) -> None:
 
 def write_prompts(args: argparse.Namespace) -> None:
     """Write our prompts."""
-    from mmbt.evaluation.judge import PROMPTS, write_json
+    from mmbt.conversation.judge import PROMPTS, write_json
     if Path(args.out).exists():
         raise ValueError(f'{args.out} is there already; name another file')
     write_json({name: prompt._asdict() for name, prompt in PROMPTS.items()}, args.out)
@@ -204,7 +204,7 @@ def write_prompts(args: argparse.Namespace) -> None:
 
 def report(args: argparse.Namespace) -> None:
     """Write the report, and print its tables."""
-    from mmbt.visualization.conversation_report import read_run, write_report
+    from mmbt.conversation.report import read_run, write_report
 
     runs = {name: read_run(folder) for name, folder in names_of(args.runs)}
     paths = write_report(runs, args.out)

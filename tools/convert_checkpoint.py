@@ -27,8 +27,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Convert a file and say what went where."""
     args = parse_args()
-    from mmbt.conversion import convert, describe
     from mmbt.engine.launch import run_tool
+    from mmbt.models.checkpoints.conversion import convert, describe
 
     def work() -> None:
         done = convert(args.source, args.out, CONFIGS, arch=args.arch, frames=args.frames)

@@ -64,7 +64,7 @@ def read_metrics(config: str) -> dict:
 
 def versions() -> dict:
     """What the numbers were made by: mmbt, its code, and libraries."""
-    from mmbt.ablation.sources import made_by
+    from mmbt.lab.ablation.sources import made_by
     from mmbt.version import __version__
     return {'mmbt': __version__, 'mmbt sources': made_by()['sources'],
             **{package: version(package) for package in PACKAGES}}
@@ -124,7 +124,7 @@ def demo(args: argparse.Namespace, project: Path) -> None:
 
 def report(args: argparse.Namespace, runs: dict, seconds: dict) -> None:
     """Write the report and print its headline."""
-    from mmbt.visualization.demo_report import write_report
+    from mmbt.lab.demo.report import write_report
     scalars = {
         name: str(sorted((OUT / name).glob('*/vis_data/scalars.json'))[-1])
         for name in ('clip', 'branch')

@@ -199,16 +199,16 @@ def query(args: argparse.Namespace) -> None:
     for path, cosine in hits:
         print(f'{cosine:.3f}  {shown(path)}')
     if args.sheet:
-        from mmbt.visualization.contact_sheet import draw_sheet
+        from mmbt.search.sheet import draw_sheet
         draw_sheet([(shown(path), cosine) for path, cosine in hits],
                    args.text or f'like {args.like}', args.sheet)
 
 
 def label(args: argparse.Namespace) -> None:
     """Print the classes of each video, and write them as a table."""
-    from mmbt.apis.search import check_labels
     from mmbt.files.atomic import check_place
     from mmbt.files.shown import printable
+    from mmbt.search.video_search import check_labels
     if args.csv:
         check_place(args.csv)
     videos = find_videos(args.videos)
@@ -234,7 +234,7 @@ def label(args: argparse.Namespace) -> None:
 
 def read_names(names: List[str]) -> List[str]:
     """Class names as they were typed, or of the one file that was named."""
-    from mmbt.class_names import read_classes
+    from mmbt.models.class_names import read_classes
     if len(names) > 1:
         return names
     if not Path(names[0]).is_file():

@@ -2,7 +2,6 @@
 from mmbt.reading import VideoReadError
 
 from .broken_videos import BrokenVideoPolicy
-from .instructions import VideoInstructions
 from .pipeline_fit import fit_pipeline
 from .recognition import LabelledVideos
 from .shards import ShardedVideos
@@ -12,6 +11,6 @@ from .video_text import CaptionedVideos
 
 __all__ = [
     'BrokenVideoPolicy', 'CaptionedVideos', 'LabelledVideos', 'PackVideoText', 'ReadFrames',
-    'ReadShardFrames', 'ShardedVideos', 'SplitVideos', 'TokenizeText', 'VideoInstructions',
-    'VideoReadError', 'fit_pipeline',
+    'ReadShardFrames', 'ShardedVideos', 'SplitVideos', 'TokenizeText', 'VideoReadError',
+    'fit_pipeline',
 ]

@@ -2,12 +2,12 @@
 import math
 from typing import TYPE_CHECKING, Any, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple
 
-from mmbt.tokenizer import TokenizerSpec
+from mmbt.models.tokenizer import TokenizerSpec
 
 from .transforms import TokenizeText
 
 if TYPE_CHECKING:
-    from mmbt.models.card import ModelCard
+    from mmbt.models.checkpoints.card import ModelCard
 
 SHORTEST, SQUASH = 'shortest', 'squash'
 # Of MMAction2's transforms, by name; subclasses of other projects are not judged.

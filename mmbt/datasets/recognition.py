@@ -5,7 +5,7 @@ from typing import Optional
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 
-from mmbt.class_names import read_classes
+from mmbt.models.class_names import read_classes
 
 from .annotations import read_labels
 from .broken_videos import BrokenVideoPolicy

@@ -8,7 +8,7 @@ from torch import nn
 
 from mmbt.datasets.pipeline_fit import fit_pipeline
 from mmbt.files.source import CARD
-from mmbt.models.card_files import check_card, model_card
+from mmbt.models.checkpoints.card_files import check_card, model_card
 
 from .hooks import model_of
 
@@ -23,7 +23,7 @@ class ModelCardHook(Hook):
     must be the model's. Models without a trunk are let be.
 
     What a checkpoint's card is compared with on loading is in
-    :func:`mmbt.models.checkpoint.check_state_dict`.
+    :func:`mmbt.models.checkpoints.checkpoint.check_state_dict`.
 
     Raises:
         ValueError: If the config's card or a pipeline is of another CLIP, before the run.

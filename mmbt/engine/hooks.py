@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmbt.datasets.broken_videos import BrokenVideoPolicy
-from mmbt.models.branch_file import save_branch, trained_weights
+from mmbt.models.checkpoints.branch_file import save_branch, trained_weights
 
 
 def model_of(runner: Runner) -> nn.Module:
@@ -104,8 +104,8 @@ class BranchFileHook(Hook):
     """Write what was trained, without CLIP, as ``branch_epoch_{n}.pth`` after each epoch.
 
     The weights are those of the epoch's checkpoint: beside an ``EMAHook`` its average. See
-    :func:`mmbt.models.branch_file.save_branch`. Where CLIP is trained too, the hook says once
-    that it writes nothing.
+    :func:`mmbt.apis.save_branch`. Where CLIP is trained too, the hook says once that it writes
+    nothing.
 
     Raises:
         ValueError: If nothing of the backbone is trained, before the training.

@@ -170,7 +170,7 @@ def skip_idle_weights(cfg: Config) -> None:
     """
     from mmengine.runner.checkpoint import CheckpointLoader
 
-    from mmbt.models.checkpoint import holds_trunk, without_weights
+    from mmbt.models.checkpoints.checkpoint import holds_trunk, without_weights
     trunk = cfg.model.get('trunk')
     if trunk and trunk.get('pretrained') and osp.isfile(cfg.load_from) and holds_trunk(
             CheckpointLoader.load_checkpoint(cfg.load_from, map_location='cpu')):
@@ -191,7 +191,7 @@ def build_runner(cfg: Config) -> Runner:
     """
     from mmaction.registry import RUNNERS
 
-    from mmbt.models.checkpoint import must_exist
+    from mmbt.models.checkpoints.checkpoint import must_exist
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     if cfg.get('load_from') is not None:

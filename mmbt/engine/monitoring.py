@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from mmbt.files.atomic import whole_file
 from mmbt.models.combine import WeightedSelection
-from mmbt.visualization.training import training_picture
 
 from .hooks import model_of
 from .standstill import remember_start, standing_still
+from .training_picture import training_picture
 
 # Parts of a model whose learning rates may differ, by the beginnings of their parameters' names.
 PARTS: Dict[str, Union[str, Tuple[str, ...]]] = {

@@ -1,7 +1,8 @@
-from .backbones import (
+"""The paper: trunk, branch, what it is compared with, masks, objectives and the model of all."""
+from .branch import Branch
+from .bt_adapter import BTAdapter
+from .compared import (
     STAN,
-    Branch,
-    BTAdapter,
     FrameMean,
     JointST,
     SeparateST,
@@ -9,26 +10,18 @@ from .backbones import (
     STPooling,
     pool_space_and_time,
 )
-from .dialogue import (
-    DialogueTuning,
-    InstructBLIPDialogue,
-    LLaVADialogue,
-    LLaVAV1Dialogue,
-    MiniGPT4Dialogue,
-)
-from .heads import MBCAHead, MBTAHead, VTCHead, ZeroShotHead
 from .masks import RandomMask, TubeMask, gather_visible
+from .objectives import MBCAHead, MBTAHead, VTCHead
 from .preprocessor import VideoTextDataPreprocessor
 from .structures import VideoEncoding
 from .text import TextTower
 from .trunks import HuggingFaceTrunk, OpenCLIPTrunk, Trunk
 from .video_text import VideoTextModel
+from .zero_shot import ZeroShotHead
 
 __all__ = [
-    'BTAdapter', 'Branch', 'DialogueTuning', 'FrameMean', 'HuggingFaceTrunk',
-    'InstructBLIPDialogue', 'JointST', 'LLaVADialogue', 'LLaVAV1Dialogue', 'MBCAHead', 'MBTAHead',
-    'MiniGPT4Dialogue', 'OpenCLIPTrunk', 'RandomMask', 'STAN', 'STAdapter', 'STPooling',
-    'SeparateST', 'TextTower', 'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding',
-    'VideoTextDataPreprocessor', 'VideoTextModel', 'ZeroShotHead', 'gather_visible',
-    'pool_space_and_time'
+    'BTAdapter', 'Branch', 'FrameMean', 'HuggingFaceTrunk', 'JointST', 'MBCAHead', 'MBTAHead',
+    'OpenCLIPTrunk', 'RandomMask', 'STAN', 'STAdapter', 'STPooling', 'SeparateST', 'TextTower',
+    'Trunk', 'TubeMask', 'VTCHead', 'VideoEncoding', 'VideoTextDataPreprocessor',
+    'VideoTextModel', 'ZeroShotHead', 'gather_visible', 'pool_space_and_time'
 ]

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmbt.tokenizer import TokenizerSpec
+from .tokenizer import TokenizerSpec
 
 
 class TextTower(nn.Module):

@@ -8,12 +8,12 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from ..tokenizer import tokenizer_spec
-from .checkpoint import check_state_dict, settle_keys
+from .checkpoints.checkpoint import check_state_dict, settle_keys
 from .class_features import KeptFeatures
 from .preprocessor import follow_card
 from .structures import VideoEncoding
 from .text import TextTower
+from .tokenizer import tokenizer_spec
 from .trunks import Trunk
 
 

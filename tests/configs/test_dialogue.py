@@ -5,14 +5,14 @@ from mmengine.config import Config
 
 from mmbt.apis import init_dialogue
 
-from ..models.dialogue.folders import (
+from ..conversation.models.folders import (
     clip_folder,
     hf_folder,
     language_folder,
     llava_v1_folder,
     minigpt4_layer,
 )
-from ..models.dialogue.tiny_dialogue import blip2, instructblip, llava
+from ..conversation.models.tiny_dialogue import blip2, instructblip, llava
 from .layouts import DIALOGUES, ROOT, load
 
 

@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from ..models.tiny import TINY
+from ..support.tiny import TINY
 from .layouts import RELEASED_SIZES, load
 
 

@@ -7,8 +7,8 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from mmbt.datasets.world import generate_world
-from mmbt.datasets.world.scenes import MOTIONS, SCENES
+from mmbt.lab.world import generate_world
+from mmbt.lab.world.scenes import MOTIONS, SCENES
 
 from .layouts import ROOT, build_dataset, load
 

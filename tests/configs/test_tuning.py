@@ -10,7 +10,7 @@ from mmengine.registry import DefaultScope
 from mmbt.apis import init_dialogue, save_branch
 from mmbt.models import BTAdapter, HuggingFaceTrunk
 
-from ..models.dialogue.folders import clip_folder, llava_v1_folder
+from ..conversation.models.folders import clip_folder, llava_v1_folder
 from .layouts import ROOT, TUNINGS, lay_out, load
 from .test_dialogue import cut_to
 

@@ -48,9 +48,9 @@ def main() -> None:
     from torch.utils.data import DataLoader
 
     import mmbt  # noqa: F401
-    from mmbt.benchmark.machine import process_status
     from mmbt.datasets import CaptionedVideos
     from mmbt.engine import ResumableSampler
+    from mmbt.lab.benchmark.machine import process_status
     from mmbt.models import video_text  # noqa: F401  what a training process holds besides
 
     print(f"before: {process_status('VmRSS') / 2**30:.2f} GiB")

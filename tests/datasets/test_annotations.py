@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from mmbt.class_names import read_classes
 from mmbt.datasets.annotations import read_captions, read_labels
+from mmbt.models.class_names import read_classes
 
 
 def write(path, content):

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from mmbt.class_names import read_classes
+from mmbt.conversation.judge import METRICS, load_prompts, read_answers
+from mmbt.conversation.questions import read_questions
+from mmbt.conversation.tuning.instructions import read_instructions
 from mmbt.datasets.annotations import read_captions, read_labels
-from mmbt.datasets.instructions import read_instructions
 from mmbt.datasets.preparation.msvd import read_msvd_files
 from mmbt.datasets.preparation.published import (
     read_activitynet_files,
@@ -22,10 +23,9 @@ from mmbt.datasets.preparation.recognition import (
     read_ucf_files,
 )
 from mmbt.datasets.preparation.webvid import _rows
-from mmbt.datasets.questions import read_questions
 from mmbt.datasets.video_files import StemIndex
 from mmbt.datasets.youtube_mapping import read_mapping
-from mmbt.evaluation.judge import METRICS, load_prompts, read_answers
+from mmbt.models.class_names import read_classes
 
 SAID = 'he\u2028sits\x85\x0bdown\x1c'  # one sentence
 CLIP = '1004_Movie_00.00.51.926-00.00.54.129'

@@ -10,10 +10,10 @@ from torch.utils.data import Dataset
 from mmbt.datasets import TokenizeText, fit_pipeline
 from mmbt.datasets.pipeline_fit import frames_of, transforms_of
 from mmbt.models import OpenCLIPTrunk
-from mmbt.models.card import ModelCard
-from mmbt.tokenizer import TokenizerSpec
+from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.tokenizer import TokenizerSpec
 
-from ..models.tiny import TINY
+from ..support.tiny import TINY
 
 CARD = ModelCard(arch='ViT-Tiny', image_size=(16, 12), resize_mode='shortest', tokenizer='clip',
                  context_length=16)

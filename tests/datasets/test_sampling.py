@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from mmaction.datasets.transforms import UniformSample
 
-from mmbt.benchmark.data_clips import write_clip
 from mmbt.datasets import ReadFrames, VideoReadError
 from mmbt.datasets.transforms import reading
 from mmbt.datasets.transforms.sampling import FirstMiddleLast, UniformTimeSample, frames_shown
+from mmbt.lab.benchmark.data_clips import write_clip
 from mmbt.reading import VideoFacts, probe
 
 RED, LIME = (255, 0, 0), (0, 255, 0)
@@ -219,4 +219,4 @@ def test_nothing_else_opens_a_video():
     places = {str(path.relative_to(root)) for folder in ('mmbt', 'tools', 'configs')
               for path in (root / folder).rglob('*.py')
               if opens.search(path.read_text()) and (root / 'mmbt/reading') not in path.parents}
-    assert places == {'mmbt/datasets/transforms/decord_reader.py', 'mmbt/benchmark/data.py'}
+    assert places == {'mmbt/datasets/transforms/decord_reader.py', 'mmbt/lab/benchmark/data.py'}

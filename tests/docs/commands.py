@@ -10,7 +10,7 @@ from mim.commands.test import cli as mim_test
 from mim.commands.train import cli as mim_train
 from mmengine.config import Config, DictAction
 
-from ..test_tools import load_tool
+from ..support.tools import load_tool
 from .blocks import ROOT
 
 MIM = dict(train=mim_train, test=mim_test)

@@ -7,13 +7,13 @@ import transformers
 from mmengine.config import Config
 
 from mmbt.apis import VideoSearch, init_model, save_branch
-from mmbt.datasets.world import generate_world
+from mmbt.lab.world import generate_world
 from mmbt.models import BTAdapter, HuggingFaceTrunk, OpenCLIPTrunk
 
 from ..configs.layouts import LAYOUTS, lay_out
-from ..models.dialogue.folders import llava_v1_folder
-from ..models.tiny import TINY, stir
-from ..models.tiny_towers import HF_CLIP, LANGUAGE, in_hf_form
+from ..conversation.models.folders import llava_v1_folder
+from ..support.tiny import TINY, stir
+from ..support.tiny_towers import HF_CLIP, LANGUAGE, in_hf_form
 from .blocks import BLOCKS, CONFIGS, MODULES, ROOT
 
 # CLIP ViT-L/14 in small: its 224 pixels in 16 patches, layers enough for 4 of the branch.

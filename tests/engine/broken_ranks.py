@@ -12,7 +12,7 @@ from mmaction.datasets import BaseActionDataset
 
 from mmbt.datasets.broken_videos import BrokenVideoPolicy
 from mmbt.engine import BrokenVideoHook
-from tests.processes import run_splits
+from tests.support.processes import run_splits
 
 # For each process the videos that it knows to be broken after each epoch.
 MET = (((1, 2), (1, 2), ()), ((2, 5, 7), (2, 5, 6, 7), ()))

@@ -7,11 +7,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmbt.files.source import CARD
-from mmbt.models.card import ModelCard
+from mmbt.models.checkpoints.card import ModelCard
 
-from ..apis.search_world import write_clip
 from ..configs.layouts import ROOT, RUNNABLE, TUNINGS
-from ..models.tiny_words import CAPTIONS, arch_of, save_words
+from ..search.search_world import write_clip
+from ..support.tiny_words import CAPTIONS, arch_of, save_words
 
 PIPELINE = [
     dict(type='ReadFrames', num_frames=2, test_mode=True), dict(type='Resize', scale=(-1, 12)),

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from mmbt.engine import BranchFileHook, BrokenVideoHook, ClassPromptHook
-from mmbt.models.branch_file import load_branch
+from mmbt.models.checkpoints.branch_file import load_branch
 
 from .broken_ranks import Videos, report
 
@@ -80,7 +80,7 @@ def test_other_data_sets_need_no_count():
 
 
 def test_the_branch_is_written_apart_after_each_epoch(tmp_path):
-    from ..models.tiny import build_model, stir
+    from ..support.tiny import build_model, stir
     model = build_model()
     stir(model.backbone.branch)
     logger = logging.getLogger('test_hooks')

@@ -10,7 +10,7 @@ import torch
 from mmengine.runner import Runner
 
 from mmbt.engine.monitoring import clip_ids
-from mmbt.visualization.training import training_picture
+from mmbt.engine.training_picture import training_picture
 
 from .killed_runs import BATCH, SAMPLES, RememberClips, TellIteration, config
 

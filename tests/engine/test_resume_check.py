@@ -22,7 +22,7 @@ from mmbt.files.lock import Lock
 from mmbt.files.safe_load import weights_only
 
 from ..support.forked import fork_until_told, kill
-from ..test_tools import ROOT, load_tool, run
+from ..support.tools import ROOT, load_tool, run
 
 HOOKS = """
 default_hooks.update(lock=dict(type='WorkDirLockHook'), check=dict(type='ResumeCheckHook'))

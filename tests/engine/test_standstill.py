@@ -92,7 +92,7 @@ def test_what_has_no_gates_and_no_projections_cannot_stand_still(warnings_of):
 
 
 def test_marks_are_of_what_is_trained_and_of_more_than_one_column():
-    from ..models.tiny import build_model
+    from ..support.tiny import build_model
     model = build_model().float()
     found = marks(model)
     assert sorted(name.split()[0] for name in found) == ['W_t'] * 3 + ['gate'] * 3

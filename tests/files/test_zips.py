@@ -10,8 +10,8 @@ import torch
 from mmengine.runner import CheckpointLoader
 
 import mmbt  # noqa: F401
-from mmbt.conversion.reading import read_weights
 from mmbt.files.safe_load import read_checkpoint
+from mmbt.models.checkpoints.conversion.reading import read_weights
 from support.pickles import dict_of, rezip, storage, tensor, tuple_of, write_checkpoint
 
 

@@ -4,12 +4,12 @@ from functools import lru_cache
 
 import pytest
 
-from mmbt.models.card import ModelCard
-from mmbt.models.card_files import model_card
+from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.checkpoints.card_files import model_card
 from mmbt.models.trunks.preprocessing import beside, json_dict, of_folder, settled
 
-from ..models.tiny import build_model
 from ..support.fuzz import Door, fuzz
+from ..support.tiny import build_model
 
 HALF = dict(mean=[0.5, 0.5, 0.5], std=[0.5, 0.25, 0.5], resize_mode='squash',
             interpolation='bicubic')

@@ -5,13 +5,13 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmbt.conversion import convert
-from mmbt.conversion.convert import prepare
-from mmbt.conversion.output import script
-from mmbt.conversion.released import read_released
+from mmbt.models.checkpoints.conversion import convert
+from mmbt.models.checkpoints.conversion.convert import prepare
+from mmbt.models.checkpoints.conversion.output import script
+from mmbt.models.checkpoints.conversion.released import read_released
 from support.fuzz import Door, fuzz
 
-from ..conversion.files import (
+from ..models.conversion.files import (
     CONFIGS,
     PARITY,
     arch_file,

@@ -8,17 +8,17 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from mmbt.models.dialogue.llava_v1 import PROJECTOR
-from mmbt.models.dialogue.loading import from_pretrained, tokenizer_of
-from mmbt.models.dialogue.minigpt4_parts import q_former_of
+from mmbt.conversation.models.llava_v1 import PROJECTOR
+from mmbt.conversation.models.loading import from_pretrained, tokenizer_of
+from mmbt.conversation.models.minigpt4_parts import q_former_of
 from mmbt.models.trunks.hugging_face_check import check_config
 from mmbt.models.trunks.hugging_face_files import load_vision, part_of
 from support.fuzz import Door, fuzz
 
-from ..models import tiny_towers
-from ..models.dialogue.folders import clip_folder
-from ..models.dialogue.tiny_dialogue import tokenizer
-from ..models.dialogue.tiny_llava import llava
+from ..conversation.models.folders import clip_folder
+from ..conversation.models.tiny_dialogue import tokenizer
+from ..conversation.models.tiny_llava import llava
+from ..support import tiny_towers
 
 COUNT, SLOW = 40, 12  # of each file
 

@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from mmbt.apis.search_index import VideoIndex
 from mmbt.files.append_log import Journal
+from mmbt.search.index import VideoIndex
 from support.fuzz import Door, fuzz
 
 MADE_BY = ('model', 'pipeline')

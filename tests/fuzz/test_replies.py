@@ -2,8 +2,8 @@
 import random
 import time
 
-from mmbt.evaluation.judge import parse_reply
-from mmbt.evaluation.judge.loose_objects import LONGEST
+from mmbt.conversation.judge import parse_reply
+from mmbt.conversation.judge.loose_objects import LONGEST
 from tests.support.fuzz import Door, fuzz
 
 REPLIES = [

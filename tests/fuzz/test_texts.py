@@ -4,15 +4,15 @@ import pickle
 
 import pytest
 
-from mmbt.class_names import read_classes
+from mmbt.conversation.judge import METRICS, load_prompts, read_answers
+from mmbt.conversation.questions import find_question_videos, hash_questions, read_questions
+from mmbt.conversation.report import markdown, read_run
+from mmbt.conversation.tuning.instructions import read_instructions
 from mmbt.datasets.annotations import CAPTION_READERS, read_captions, read_labels
-from mmbt.datasets.instructions import read_instructions
 from mmbt.datasets.preparation import prepare
-from mmbt.datasets.questions import find_question_videos, hash_questions, read_questions
 from mmbt.datasets.youtube_mapping import read_mapping
-from mmbt.evaluation.judge import METRICS, load_prompts, read_answers
 from mmbt.files.json_text import read_json
-from mmbt.visualization.conversation_report import markdown, read_run
+from mmbt.models.class_names import read_classes
 from tests.datasets.preparation.published import (
     ANET,
     CLIP,

@@ -13,13 +13,13 @@ from safetensors.torch import save_file
 
 import toys
 from mmbt.apis import load_branch, save_branch
+from mmbt.conversation.models.linear import linear_of, load_tensors
 from mmbt.datasets.preparation.msvd import _msvd_pickle
 from mmbt.files.safe_load import read_checkpoint
-from mmbt.models.dialogue.linear import linear_of, load_tensors
 from mmbt.models.trunks.weights import load_weights
 from support.fuzz import Door, fuzz
 
-from ..models.tiny import TINY, build_model
+from ..support.tiny import TINY, build_model
 from .specs import save_spec, spec_of, write_json, zip_pickle
 
 WEIGHTS = dict(a=torch.arange(40.).view(5, 8), b=torch.ones(3, dtype=torch.float16))

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from .tiny import CLIPS, FRAMES
+from ..support.tiny import CLIPS, FRAMES
 
 
 @pytest.fixture

@@ -15,10 +15,9 @@ from mmengine.model import MMDistributedDataParallel
 from torch import distributed as dist
 
 from mmbt.engine import LazyRuntimeInfoHook
-from mmbt.models.losses import symmetric_info_nce
-from mmbt.models.losses.gather import batch_sizes, group_of_hosts
-from tests.models.tiny import FRAMES, build_model, stir
-from tests.processes import run_splits
+from mmbt.models.losses import batch_sizes, group_of_hosts, symmetric_info_nce
+from tests.support.processes import run_splits
+from tests.support.tiny import FRAMES, build_model, stir
 
 CLIPS = 8
 COUNT = itertools.count()

@@ -5,9 +5,9 @@ from mmengine.runner.checkpoint import load_checkpoint
 
 from mmbt.models import FrameMean
 
+from ..support.tiny import stir
+from ..support.tiny_backbones import build
 from .comparison import assert_same
-from .tiny import stir
-from .tiny_backbones import build
 
 every_backbone = pytest.mark.parametrize(
     'backbone', ['STPooling', 'JointST', 'SeparateST', 'SeparateST-2'])

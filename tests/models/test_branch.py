@@ -6,7 +6,7 @@ from mmbt.models import BTAdapter, OpenCLIPTrunk, RandomMask
 from mmbt.models.blocks import SpatialBlock, TemporalBlock
 from mmbt.models.trunks import FrameTokens
 
-from .tiny import CLIPS, FRAMES, PATCHES, TINY, build_model, stir
+from ..support.tiny import CLIPS, FRAMES, PATCHES, TINY, build_model, stir
 
 
 def test_zero_initialised_temporal_projection_is_the_identity():

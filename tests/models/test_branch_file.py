@@ -9,10 +9,16 @@ from mmengine.runner.checkpoint import load_checkpoint
 
 from mmbt.apis import init_model, load_branch, save_branch
 from mmbt.models import OpenCLIPTrunk
-from mmbt.models.fingerprint import COLUMNS, distance, fingerprint, first_difference, marks
+from mmbt.models.checkpoints.fingerprint import (
+    COLUMNS,
+    distance,
+    fingerprint,
+    first_difference,
+    marks,
+)
 
+from ..support.tiny import FRAMES, TINY, build_model, stir
 from .test_video_text import Malice, write_config
-from .tiny import FRAMES, TINY, build_model, stir
 
 BACKBONE = dict(type='BTAdapter', num_layers=3, num_frames=FRAMES)
 

@@ -14,12 +14,13 @@ from mmbt.engine import ModelCardHook
 from mmbt.engine.launch import skip_idle_weights
 from mmbt.files.source import CARD
 from mmbt.models import HuggingFaceTrunk, OpenCLIPTrunk, VideoTextDataPreprocessor
-from mmbt.models.card import ModelCard
-from mmbt.models.card_files import model_card, read_card
+from mmbt.models.checkpoints import card_files
+from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.checkpoints.card_files import model_card, read_card
 
-from .tiny import FRAMES, TINY, build_model, stir
-from .tiny_tags import HALF, NAME, publish
-from .tiny_towers import clip, frames
+from ..support.tiny import FRAMES, TINY, build_model, stir
+from ..support.tiny_tags import HALF, NAME, publish
+from ..support.tiny_towers import clip, frames
 
 BACKBONE = dict(type='BTAdapter', num_layers=3, num_frames=FRAMES)
 
@@ -182,7 +183,7 @@ def test_a_checkpoint_as_pretrained_brings_its_preprocessing(tmp_path):
 def lines(monkeypatch):
     """What is logged of cards."""
     told = []
-    monkeypatch.setattr('mmbt.models.card_files.print_log', lambda line, *_: told.append(line))
+    monkeypatch.setattr(card_files, 'print_log', lambda line, *_: told.append(line))
     return told
 
 

@@ -9,9 +9,9 @@ from mmaction.structures import ActionDataSample
 from mmengine.model import MMDistributedDataParallel
 from torch.nn.functional import cosine_similarity, normalize
 
-from mmbt.tokenizer import tokenize
+from mmbt.models.tokenizer import tokenize
 
-from .tiny import CLIPS, FRAMES, TINY
+from ..support.tiny import CLIPS, FRAMES, TINY
 
 NAMES = ['a cat', 'dogs', 'run']
 ARCH = dict(TINY, text_cfg=dict(TINY['text_cfg'], vocab_size=49408))

@@ -2,8 +2,8 @@
 import pytest
 import torch
 
-from . import slow_paper, slow_released
-from .tiny import CLIPS, FRAMES, PATCHES, build_model, stirred_model
+from ..support import slow_paper, slow_released
+from ..support.tiny import CLIPS, FRAMES, PATCHES, build_model, stirred_model
 
 VARIANTS = pytest.mark.parametrize(('variant', 'by_token'), [
     ('paper', slow_paper), ('released', slow_released)], ids=['paper', 'released'])

@@ -8,8 +8,8 @@ from open_clip.model import CustomTextCLIP
 from mmbt.models import BTAdapter, FrameMean, OpenCLIPTrunk
 from mmbt.models.trunks.weights import architecture
 
-from .tiny import stir
-from .tiny_towers import EVA, frames, reference
+from ..support.tiny import stir
+from ..support.tiny_towers import EVA, frames, reference
 
 
 def changed(**vision):

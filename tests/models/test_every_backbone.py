@@ -8,9 +8,8 @@ from mmbt.apis import load_branch, save_branch
 from mmbt.models import HuggingFaceTrunk, OpenCLIPTrunk
 from mmbt.models.structures import VideoEncoding
 
-from .comparison import assert_same, moved_by_reversal, parts
-from .tiny import CLIPS, FRAMES, PATCHES, TINY
-from .tiny_backbones import (
+from ..support.tiny import CLIPS, FRAMES, PATCHES, TINY
+from ..support.tiny_backbones import (
     BACKBONES,
     beside,
     build,
@@ -20,7 +19,8 @@ from .tiny_backbones import (
     watch,
     where_gradients_are_kept,
 )
-from .tiny_towers import CLIPS_OF_HF, EVAS_OF_HF, FAMILY, frames, reference, same_weights
+from ..support.tiny_towers import CLIPS_OF_HF, EVAS_OF_HF, FAMILY, frames, reference, same_weights
+from .comparison import assert_same, moved_by_reversal, parts
 
 FRAME_BY_FRAME = ['FrameMean', 'STPooling']
 TRAINED = [name for name in BACKBONES if name not in FRAME_BY_FRAME]

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from mmbt.models import OpenCLIPTrunk
 from mmbt.models.trunks.float8 import float8_linear, to_float8
 
-from .tiny import TINY, build_model, stir
+from ..support.tiny import TINY, build_model, stir
 
 BACKBONE = dict(type='BTAdapter', num_layers=3, num_frames=4)
 SMALL = dict(

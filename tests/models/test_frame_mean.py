@@ -3,9 +3,9 @@ import torch
 
 from mmbt.models import STPooling, pool_space_and_time
 
+from ..support.tiny import CLIPS, FRAMES, PATCHES
+from ..support.tiny_backbones import build
 from .comparison import assert_same
-from .tiny import CLIPS, FRAMES, PATCHES
-from .tiny_backbones import build
 
 
 def test_frame_mean_is_the_mean_of_open_clips_own_embeddings(batch):

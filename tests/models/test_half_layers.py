@@ -5,7 +5,7 @@ import torch
 from mmbt.models import HuggingFaceTrunk
 from mmbt.models.trunks.towers import OpenCLIPViT
 
-from .tiny_towers import CLIPS_OF_HF, EVAS_OF_HF, FAMILY, reference, same_weights
+from ..support.tiny_towers import CLIPS_OF_HF, EVAS_OF_HF, FAMILY, reference, same_weights
 
 ALL = ['clip', 'eva', *CLIPS_OF_HF, *EVAS_OF_HF]
 every_tower = pytest.mark.parametrize(

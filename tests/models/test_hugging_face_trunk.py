@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from mmbt.apis import load_branch, save_branch
 from mmbt.models import BTAdapter, FrameMean, HuggingFaceTrunk
 
-from .tiny import stir
-from .tiny_towers import (
+from ..support.tiny import stir
+from ..support.tiny_towers import (
     CLIPS_OF_HF,
     EVAS_OF_HF,
     FAMILY,

@@ -4,10 +4,10 @@ import torch
 
 from mmbt.models import FrameMean
 
+from ..support.slow_clip import slow_end, slow_layer, slow_start, two_rows_at_four_frames
+from ..support.tiny import FRAMES, PATCHES
+from ..support.tiny_backbones import build, stirred
 from .comparison import assert_agree, assert_same, moved_by_reversal
-from .slow_clip import slow_end, slow_layer, slow_start, two_rows_at_four_frames
-from .tiny import FRAMES, PATCHES
-from .tiny_backbones import build, stirred
 
 
 def slow_encode(model, images, rows=None):

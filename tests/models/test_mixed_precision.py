@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 
 from mmbt.models.structures import VideoEncoding
 
-from .tiny import FRAMES, PATCHES, build_model, stir
+from ..support.tiny import FRAMES, PATCHES, build_model, stir
 
 CLIPS = 24
 HEADS = {'vtc': dict(type='VTCHead'), 'mbca': dict(type='MBCAHead'),

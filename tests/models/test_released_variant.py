@@ -4,7 +4,7 @@ import torch
 
 from mmbt.models import BTAdapter, MBTAHead, OpenCLIPTrunk
 
-from .tiny import FRAMES, TINY, build_model, stir, stirred_model
+from ..support.tiny import FRAMES, TINY, build_model, stir, stirred_model
 
 RELEASED = dict(type='BTAdapter', num_layers=3, num_frames=FRAMES, variant='released')
 

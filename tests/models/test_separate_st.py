@@ -3,12 +3,12 @@ import pytest
 
 from mmbt.models import FrameMean, HuggingFaceTrunk, OpenCLIPTrunk, SeparateST
 
+from ..support.slow_clip import past_cls, slow_end, slow_layer, slow_start, two_rows_at_four_frames
+from ..support.slow_paper import temporal_layer
+from ..support.tiny import FRAMES, TINY, stir
+from ..support.tiny_backbones import build, stirred, where_gradients_are_kept
+from ..support.tiny_towers import CLIPS_OF_HF, EVAS_OF_HF, FAMILY, reference, same_weights
 from .comparison import assert_agree, assert_same, moved_by_reversal
-from .slow_clip import past_cls, slow_end, slow_layer, slow_start, two_rows_at_four_frames
-from .slow_paper import temporal_layer
-from .tiny import FRAMES, TINY, stir
-from .tiny_backbones import build, stirred, where_gradients_are_kept
-from .tiny_towers import CLIPS_OF_HF, EVAS_OF_HF, FAMILY, reference, same_weights
 
 every_depth = pytest.mark.parametrize('num_layers', [None, 4, 2, 1])
 

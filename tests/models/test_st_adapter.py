@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from mmbt.models import FrameMean, OpenCLIPTrunk, STAdapter
-from mmbt.models.backbones.st_adapter import TimeConvolution
+from mmbt.models.compared.st_adapter import TimeConvolution
 
+from ..support.slow_clip import past_cls, slow_attention, slow_end, slow_mlp, slow_start
+from ..support.tiny import FRAMES, PATCHES, TINY, stir
+from ..support.tiny_backbones import build, stirred
 from .comparison import assert_agree, assert_same, moved_by_reversal
-from .slow_clip import past_cls, slow_attention, slow_end, slow_mlp, slow_start
-from .tiny import FRAMES, PATCHES, TINY, stir
-from .tiny_backbones import build, stirred
 
 
 def slow_adapter(adapter, tokens):

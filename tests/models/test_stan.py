@@ -7,11 +7,11 @@ import torch
 from mmbt.models import STAN, BTAdapter, OpenCLIPTrunk
 from mmbt.models.structures import VideoEncoding
 
+from ..support.slow_paper import clip_hidden_states, layer_norm, spatial_layer, temporal_layer
+from ..support.tiny import FRAMES, TINY, stir
+from ..support.tiny_backbones import build, stirred
+from ..support.tiny_towers import reference
 from .comparison import assert_agree, moved_by_reversal
-from .slow_paper import clip_hidden_states, layer_norm, spatial_layer, temporal_layer
-from .tiny import FRAMES, TINY, stir
-from .tiny_backbones import build, stirred
-from .tiny_towers import reference
 
 
 def slow_encode(model, images):

@@ -6,10 +6,10 @@ from mmaction.registry import MODELS
 from mmbt.apis import VideoSearch
 from mmbt.datasets import TokenizeText, fit_pipeline
 from mmbt.models import OpenCLIPTrunk
-from mmbt.tokenizer import build_tokenizer, tokenize, tokenizer_spec
+from mmbt.models.tokenizer import build_tokenizer, tokenize, tokenizer_spec
 
-from .tiny import TINY, build_model, stir
-from .tiny_words import CAPTIONS, arch_of, save_words
+from ..support.tiny import TINY, build_model, stir
+from ..support.tiny_words import CAPTIONS, arch_of, save_words
 
 
 @pytest.fixture(scope='module')
@@ -91,7 +91,7 @@ def test_data_heads_and_search_take_the_trunk_s(trunk, folder):
 
 
 def test_a_tokenizer_that_cannot_be_had_is_said_at_the_start(monkeypatch, tmp_path):
-    monkeypatch.setattr('mmbt.tokenizer.hub_is_out_of_reach', lambda: True)
+    monkeypatch.setattr('mmbt.models.tokenizer.hub_is_out_of_reach', lambda: True)
     with torch.device('meta'):
         trunk = OpenCLIPTrunk(arch_of('nobody/has-such-a-tokenizer'))
     for start in (lambda: fit_pipeline([TokenizeText(8)], trunk.card, trunk.text),

@@ -14,7 +14,7 @@ from mmbt.models import OpenCLIPTrunk, VideoTextDataPreprocessor
 from mmbt.models.preprocessor import CLIP_MEAN, CLIP_STD
 from mmbt.models.trunks import weights as trunk_weights
 
-from .tiny import FRAMES, TINY, build_model
+from ..support.tiny import FRAMES, TINY, build_model
 
 BACKBONE = dict(type='BTAdapter', num_layers=3, num_frames=FRAMES)
 

@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
 
 def make(args: argparse.Namespace) -> None:
     """Write the world, and say how long it took."""
-    from mmbt.datasets.world import generate_world
+    from mmbt.lab.world import generate_world
     start = time.perf_counter()
     # On a terminal the bar moves smoothly; in a log it adds a line every few seconds.
     with tqdm(desc='moving shapes', unit='item',

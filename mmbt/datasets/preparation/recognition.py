@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Optional
 
-from mmbt.class_names import to_words
 from mmbt.files.atomic import whole_file
 from mmbt.files.text import shorten
+from mmbt.models.class_names import to_words
 
 from ..annotations import read_lines, read_rows
 from .finding import VideoFinder

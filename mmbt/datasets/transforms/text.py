@@ -6,7 +6,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from torch import Tensor
 
-from mmbt.tokenizer import TokenizerSpec, tokenizer_spec
+from mmbt.models.tokenizer import TokenizerSpec, tokenizer_spec
 
 
 @TRANSFORMS.register_module()
@@ -22,7 +22,7 @@ class TokenizeText(BaseTransform):
     Args:
         context_length (int): L, tokens of a caption with start and end of text.
         arch (str or dict, optional): The text tower's architecture; see
-            :func:`mmbt.tokenizer.build_tokenizer`. Defaults to the model's own, which
+            :func:`mmbt.models.tokenizer.build_tokenizer`. Defaults to the model's own, which
             :class:`mmbt.engine.ModelCardHook` and :func:`mmbt.datasets.fit_pipeline` tell; without
             either, to OpenAI's CLIP's, and a text tower of another refuses the ids.
         caption (str): 'random' takes one caption, drawn with ``np.random``; 'all' takes every one.

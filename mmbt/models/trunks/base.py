@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..blocks import SpatialBlock
-from ..card import ModelCard
+from ..checkpoints.card import ModelCard
 from ..masks import gather_visible
 from ..text import TextTower
 from .float8 import check_float8, float8_block

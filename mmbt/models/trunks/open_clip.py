@@ -7,10 +7,9 @@ from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import nn
 
-from mmbt.tokenizer import tokenizer_spec
-
-from ..card_files import read_card
+from ..checkpoints.card_files import read_card
 from ..text import TextTower
+from ..tokenizer import tokenizer_spec
 from .base import Trunk
 from .preprocessing import NAMES, beside, of_tag, settled
 from .towers import OpenCLIPViT, TimmEVA, Tower

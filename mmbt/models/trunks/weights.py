@@ -20,7 +20,7 @@ from mmbt.files.safe_load import (
     weights_only,
 )
 
-from ..checkpoint import TRUNK
+from ..checkpoints.checkpoint import TRUNK
 
 # What open_clip and torch raise for a file of other weights, or of something else.
 MISFITS = (RuntimeError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError,

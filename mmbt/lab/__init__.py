@@ -1,0 +1,1 @@
+"""The laboratory: worlds, demo, ablation, benchmark. Imports everything, imported by nothing."""

@@ -1,0 +1,215 @@
+"""Run rows side by side, each in a process of its own, within a budget of time."""
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from .configs import data_fingerprint, fingerprint
+from .results import former_results
+from .tables import Table
+from .worlds import World
+
+PATIENCE = 10.0
+"""Seconds that a process has to end when it is told to."""
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None
+PR_SET_PDEATHSIG = 1
+"""prctl's order to be sent a signal when the parent ends."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row to be run with a seed; rows of several tables that are the same are equal runs.
+
+    Attributes:
+        row: Name in configs/ablations/ of the first such row.
+        seed: The seed.
+        folder: Where it is kept; its name is the run's fingerprint.
+        data: Folder of the seed's data and CLIP; its name is theirs.
+        former: Results of the same row by other sources, configs or libraries, the newest first.
+    """
+
+    row: str
+    seed: int
+    folder: Path
+    data: Path
+    former: Tuple[Path, ...] = ()
+
+    @property
+    def result(self) -> Path:
+        """What it leaves when it is done."""
+        return self.folder / 'result.json'
+
+
+def plan(tables: Sequence[Table], world: World, seeds: int,
+         folder: Path) -> Dict[Tuple[str, int], Run]:
+    """The run of each row that the world has, with each seed, one seed after the other."""
+    marks = {row.config: fingerprint(row.config, world) for table in tables for row in table.rows
+             if row.config not in world.lacks}
+    alike: Dict[str, List[str]] = {}
+    for row, mark in marks.items():
+        alike.setdefault(mark, []).append(row)
+    data = data_fingerprint(world)
+    runs: Dict[Tuple[str, int], Run] = {}
+    for seed in range(seeds):
+        place = folder / f'seed{seed}'
+        former = former_results(place / 'runs', world.name, set(marks.values()))
+        for row, mark in marks.items():
+            older = sorted((each for name in alike[mark] for each in former.get(name, ())),
+                           reverse=True)
+            runs[row, seed] = Run(alike[mark][0], seed, place / 'runs' / mark, place / data,
+                                  tuple(path for _, path in older))
+    return runs
+
+
+class Failed(RuntimeError):
+    """A process ended with an error."""
+
+
+def run_all(commands: Sequence[Tuple[str, List[str], Path]], jobs: int,
+            deadline: Optional[float], done: Callable[[str, float], None]) -> bool:
+    """Run commands, some at a time.
+
+    Args:
+        commands: Title, arguments of ``python`` and log file of each.
+        jobs: How many run side by side.
+        deadline: Time after which none is started any more; None for no end.
+        done: Called with the title and the seconds of each that ended well.
+
+    Returns:
+        Whether all were run.
+
+    Raises:
+        Failed: If one ends with an error; the others are stopped.
+    """
+    waiting, active = list(commands), []
+    environment = {**environment_of(jobs), **os.environ}
+    try:
+        while waiting or active:
+            in_time = deadline is None or time.time() < deadline
+            while waiting and in_time and len(active) < jobs:
+                with signals_wait():
+                    active.append(start(*waiting.pop(0), environment))
+            if not active:
+                return False
+            time.sleep(0.2)
+            for job in [job for job in active if job.process.poll() is not None]:
+                active.remove(job)
+                if job.process.returncode:
+                    raise Failed(f'{job.title} failed: {job.reason()} (all of it in {job.log})')
+                done(job.title, time.time() - job.begin)
+    finally:
+        with signals_wait():
+            stop([job.process for job in active])
+    return True
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """Let what would end this process wait until the block has ended, such as a second Ctrl-C.
+
+    Within the block a row would be left running: one that is being started, or being stopped.
+    """
+    came: List[int] = []
+    handlers: Dict[int, Callable] = {}
+    if threading.current_thread() is threading.main_thread():
+        for each in ENDING:
+            handler = signal.getsignal(each)
+            if callable(handler):
+                handlers[each] = handler
+    for number in handlers:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number in came[:1]:
+        handlers[number](number, None)
+
+
+def environment_of(jobs: int) -> Dict[str, str]:
+    """Variables of processes that share a machine, where the user has not set them."""
+    return dict(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // jobs)))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A process that runs; ``log_begin`` is where its own part of the log begins, in bytes."""
+
+    title: str
+    process: subprocess.Popen
+    log: Path
+    log_begin: int
+    begin: float
+
+    def reason(self) -> str:
+        """Why it ended: the last line that tells an error, else the last, or the signal."""
+        if self.process.returncode < 0:
+            return f'killed by signal {-self.process.returncode}'
+        with self.log.open('rb') as log:
+            log.seek(self.log_begin)
+            lines = log.read().decode(errors='replace').split('\n')
+        lines = [line.strip() for line in lines if line.strip()]
+        told = [line for line in lines if line.startswith('error: ')]
+        return (told or lines or ['no output'])[-1].removeprefix('error: ')
+
+
+def start(title: str, arguments: List[str], log: Path, environment: Dict[str, str]) -> Job:
+    """Start one process, its output appended to its log, that leads a group of its own."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open('ab') as output:
+        log_begin = output.tell()
+        process = subprocess.Popen([sys.executable, *arguments], stdout=output,
+                                   stderr=subprocess.STDOUT, env=environment,
+                                   start_new_session=True, preexec_fn=end_with_parent)
+    return Job(title, process, log, log_begin, time.time())
+
+
+def end_with_parent() -> None:
+    """Let this process be ended when its parent ends, even killed; on Linux alone."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def stop(processes: Sequence[subprocess.Popen]) -> None:
+    """End processes and what they started, and wait until they have ended."""
+    for process in processes:
+        send(signal.SIGTERM, process)
+    for process in processes:
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            send(signal.SIGKILL, process)
+            process.wait()
+
+
+def send(signal_number: int, process: subprocess.Popen) -> None:
+    """Send a signal to a process's group, such as the workers that read its data."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # it has just ended
+        os.killpg(process.pid, signal_number)
+
+
+def command(run: Run, world: World, processes: int = 1) -> Tuple[str, List[str], Path]:
+    """How to run a row, in one process or in several that share its batches."""
+    arguments = [
+        '-m', 'mmbt.lab.ablation.row', run.row, '--world', world.name, '--seed', str(run.seed),
+        '--data', str(run.data), '--folder', str(run.folder), '--planned', run.folder.name]
+    if processes > 1:
+        arguments = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node',
+                     str(processes), *arguments, '--launcher', 'pytorch']
+    return f'{run.row}, seed {run.seed}', arguments, run.folder / 'log.txt'
+
+
+def preparation(world: World, run: Run) -> Tuple[str, List[str], Path]:
+    """How to prepare the seed of a run."""
+    return (f'{world.name}, seed {run.seed}', [
+        '-m', 'mmbt.lab.ablation.row', 'prepare', '--world', world.name, '--seed', str(run.seed),
+        '--data', str(run.data), '--planned', run.data.name], run.data / 'log.txt')

@@ -1,0 +1,1 @@
+"""Files of weights: model card, what is accepted, branch files, fingerprints, conversion."""

@@ -1,0 +1,165 @@
+"""tools/ablate.py: what is left to run, and one line for whatever ends it."""
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmbt.lab.ablation import schedule
+from mmbt.lab.ablation.tables import TABLES
+
+TOOL = Path(__file__).parents[3] / 'tools/ablate.py'
+GOES_ON = 'the same command goes on where it stopped'
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run the tool in this process; return what it ends with, None where all is well."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(schedule, 'fingerprint', lambda row, world: row)
+    monkeypatch.setattr(schedule, 'data_fingerprint', lambda world: 'data')
+    handlers = {each: signal.getsignal(each)
+                for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell says so
+
+    def run(*args):
+        spec = importlib.util.spec_from_file_location('tool_ablate', TOOL)
+        tool = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(tool)
+        monkeypatch.setattr(sys, 'argv', ['ablate.py', *args])
+        try:
+            tool.main()
+        except SystemExit as end:
+            return end.code
+    yield run
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What the tool wants to be run: lists of titles."""
+    started = []
+
+    def run_all(commands, jobs, deadline, done):
+        started.append([title for title, _, _ in commands])
+        for title, _, _ in commands:
+            done(title, 60.0)
+        return True
+    monkeypatch.setattr(schedule, 'run_all', run_all)
+    return started
+
+
+def finish(row, seed):
+    """Leave a result of a row over moving shapes."""
+    folder = Path(f'work_dirs/ablations/moving_shapes/seed{seed}/runs/{row}')
+    folder.mkdir(parents=True)
+    (folder / 'result.json').write_text(json.dumps(dict(metrics=dict(
+        retrieval={'retrieval/t2v_R1': 40.0, 'retrieval/v2t_R1': 30.0, 'pairs/acc': 60.0},
+        motion={'acc/top1': 0.5}, scene={'acc/top1': 0.25}))))
+
+
+def test_help_is_instant():
+    """It imports nothing that is slow."""
+    code = f"""import runpy, sys
+sys.argv = ['ablate.py', '--help']
+try:
+    runpy.run_path({str(TOOL)!r}, run_name='__main__')
+except SystemExit:
+    print(sorted({{'torch', 'mmbt', 'mmengine', 'numpy'}} & set(sys.modules)))"""
+    said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert said.stdout.endswith('[]\n')
+    assert all(name in said.stdout for name in (*TABLES, 'moving_shapes', 'webvid', '--budget'))
+
+
+def test_runs_what_is_left_and_writes_the_tables(run, started, capsys):
+    finish('table7_vtc', 0)
+    finish('table7_both', 1)
+    assert run('table7', '--seeds', '2') is None
+    prepared, rows = started
+    assert prepared == ['moving_shapes, seed 0', 'moving_shapes, seed 1']
+    assert rows == [f'table7_{row}, seed {seed}' for row, seed in (
+        ('mbta', 0), ('mbca', 0), ('both', 0), ('vtc', 1), ('mbta', 1), ('mbca', 1))]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == '1 of 6: table7_mbta, seed 0: 60 s, about 0 min left'
+    assert lines[-3:] == [f'work_dirs/ablations/moving_shapes/table7.{kind}'
+                          for kind in ('md', 'csv', 'png')]
+    text = Path(lines[-3]).read_text()
+    assert text.count('| 40.0 | 30.0 | 50.0 | 60.0 | 25.0 |') == 2  # scales are applied
+    assert text.count('| not run |') >= 2
+
+
+def test_nothing_is_left(run, started):
+    for row in ('vtc', 'mbta', 'mbca', 'both'):
+        finish(f'table7_{row}', 0)
+    assert run('table7', 'table7', '--seeds', '1') is None
+    assert started == [[], []]
+
+
+def test_rows_that_the_world_lacks_are_not_run(run, started):
+    assert run('fig3', '--seeds', '1') is None
+    assert started[1] == [f'fig3_layers_{k}, seed 0' for k in (1, 2, 3, 4)]
+    text = Path('work_dirs/ablations/moving_shapes/fig3.md').read_text()
+    assert '| 8 layers | not run |' in text
+
+
+def test_report_only(run, started):
+    assert run('table6', 'table11', '--report-only', '--work-dir', 'elsewhere') is None
+    assert not started and sorted(path.name for path in Path('elsewhere').glob('*.md')) == [
+        'table11_combination.md', 'table11_projection.md', 'table6.md']
+
+
+def test_a_spent_budget_is_told(run, capsys):
+    assert run('table7', '--seeds', '1', '--budget', '0') is None
+    assert f'the budget is spent: 0 of 4 rows are done; {GOES_ON}\n' in capsys.readouterr().out
+    assert not list(Path('work_dirs').rglob('log.txt'))
+
+
+def test_a_failed_row_is_one_line(run, monkeypatch):
+    monkeypatch.setattr(schedule, 'preparation', lambda world, run: (
+        'world', ['-c', 'raise SystemExit("error: no room")'], Path('log.txt')))
+    assert run('table7') == 'error: world failed: no room (all of it in log.txt)'
+
+
+def test_missing_data_is_one_line(run, started):
+    end = run('table7', '--world', 'webvid')
+    assert end.startswith('error: data/webvid/results_2M_train.csv is missing; the head of '
+                          'configs/pretrain_webvid.py says') and '\n' not in end
+    Path('data/webvid').mkdir(parents=True)
+    Path('data/webvid/results_2M_train.csv').touch()
+    assert 'data/msrvtt/test_JSFUSION.json is missing' in run('table7', '--world', 'webvid')
+    assert not started
+
+
+@pytest.mark.parametrize('args, line', [
+    (['table9'], "invalid choice: 'table9'"), (['table7', '--jobs', '0'], 'at least 1'),
+    (['table7', '--seeds', '0'], 'at least 1'), (['table7', '--world', 'moon'], "'moon'")])
+def test_bad_arguments(args, line, run, capsys):
+    assert run(*args) == 2
+    assert line in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['SIGINT', 'SIGTERM', 'SIGHUP'])
+def test_a_signal_ends_the_rows_and_says_how_to_go_on(name, run, monkeypatch):
+    """A row that tells its id, and sends the tool a signal."""
+    code = f"""import os, pathlib, signal, time
+pathlib.Path('pid').write_text(str(os.getpid()))
+os.kill(os.getppid(), signal.{name})
+time.sleep(60)"""
+    monkeypatch.setattr(schedule, 'preparation', lambda world, run: (
+        'world', ['-c', 'pass'], Path('log.txt')))
+    monkeypatch.setattr(schedule, 'command', lambda run, world, processes: (
+        'row', ['-c', code], Path('log.txt')))
+    assert run('table7') == f'interrupted; {GOES_ON}'
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(Path('pid').read_text()), 0)
+
+
+def test_nohup_keeps_it_running(run):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert run('table6', '--report-only') is None
+    assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN

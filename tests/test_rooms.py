@@ -1,0 +1,59 @@
+"""Imports run one way through the rooms."""
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLOORS = (
+    {'version', 'files'}, {'reading', 'models', 'compat'}, {'datasets'}, {'evaluation', 'engine'},
+    {'search', 'conversation'}, {'apis'}, {'lab'}, {'cli'},
+)
+"""From the ground up: a room imports from lower floors alone."""
+
+FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+FILES = {'.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__'): path
+         for path in sorted((ROOT / 'mmbt').rglob('*.py')) if '.mim' not in path.parts}
+
+
+def imported(name):
+    """The package's modules that a module imports, anywhere in it."""
+    path, found = FILES[name], set()
+    package = name.split('.') if path.name == '__init__.py' else name.split('.')[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[:len(package) - node.level + 1] if node.level else []
+            module = '.'.join([*above, *([node.module] if node.module else [])])
+            found |= {f'{module}.{alias.name}' if f'{module}.{alias.name}' in FILES else module
+                      for alias in node.names}
+    return (found & set(FILES)) - {name}
+
+
+IMPORTS = {name: imported(name) for name in FILES}
+
+
+def room(name):
+    """``'models'`` of ``'mmbt.models.masks'``; nothing of ``'mmbt'`` itself."""
+    return name.split('.')[1] if '.' in name else None
+
+
+@pytest.mark.parametrize('name', sorted(set(map(room, FILES)) - {None}))
+def test_a_room_imports_from_lower_floors_alone(name):
+    upward = {(module, other) for module in FILES if room(module) == name
+              for other in IMPORTS[module]
+              if room(other) not in (name, None) and FLOOR[room(other)] >= FLOOR[name]}
+    assert upward == set()
+
+
+def test_the_package_imports_neither_laboratory_nor_command():
+    """Importing it registers what configs name, and pays for nothing else."""
+    assert set(map(room, IMPORTS['mmbt'])) == {
+        'compat', 'conversation', 'datasets', 'engine', 'evaluation', 'models', 'version'}
+
+
+def test_the_reader_needs_nothing_of_the_package_but_whole_files():
+    used = {other for name in FILES if room(name) == 'reading' for other in IMPORTS[name]
+            if room(other) != 'reading'}
+    assert used == {'mmbt.files.append_log', 'mmbt.files.atomic'}
