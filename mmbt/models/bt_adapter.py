@@ -17,7 +17,7 @@ from .branch import VARIANTS
 from .combine import COMBINATIONS
 from .masks import gather_visible
 from .structures import VideoEncoding
-from .trunks import FrameTokens, Trunk
+from .trunk import FrameTokens, Trunk
 
 
 @MODELS.register_module()

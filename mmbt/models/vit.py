@@ -5,7 +5,7 @@ whatever library they come from; :mod:`mmbt.models.families.names` has the libra
 
 https://arxiv.org/abs/2010.11929
 """
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,18 +182,25 @@ class VisionTransformer(nn.Module):
                                     options.num_prefix)
 
     @classmethod
-    def from_state(cls, options: ViTOptions, state: Mapping[str, Tensor]) -> 'VisionTransformer':
+    def from_state(cls, options: ViTOptions, state: Mapping[str, Tensor],
+                   translate: Callable[..., Mapping[str, Tensor]] | None = None) -> \
+            'VisionTransformer':
         """A transformer whose weights are these tensors themselves, in their types.
 
         Args:
             options: What it is made of.
-            state: All its weights by their names here.
+            state: All its weights.
+            translate: Makes them, from the names here and a state with a library's, see
+                :meth:`mmbt.models.families.names.Names.translate`. None: ``state`` has the names
+                here.
 
         Raises:
             RuntimeError: If a weight is missing, unknown or of another shape.
         """
         with torch.device('meta'):
             made = cls(options)
+        if translate is not None:
+            state = translate(made.state_dict(), state)
         made.load_state_dict(state, assign=True)
         made.rotary = made._rotary()
         return made

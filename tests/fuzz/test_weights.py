@@ -16,7 +16,7 @@ from mmbt.apis import load_branch, save_branch
 from mmbt.conversation.models.linear import linear_of, load_tensors
 from mmbt.datasets.preparation.msvd import _msvd_pickle
 from mmbt.files.safe_load import read_checkpoint
-from mmbt.models.trunks.weights import load_weights
+from mmbt.models.families.open_clip_weights import load_weights
 from support.fuzz import Door, fuzz
 
 from ..support.tiny import TINY, build_model

@@ -9,7 +9,7 @@ from mmengine.runner.checkpoint import load_checkpoint
 
 from mmbt.apis import init_model, load_branch, save_branch
 from mmbt.models import OpenCLIPTrunk
-from mmbt.models.checkpoints.fingerprint import (
+from mmbt.models.fingerprint import (
     COLUMNS,
     distance,
     fingerprint,

@@ -15,7 +15,7 @@ from mmbt.engine.launch import skip_idle_weights
 from mmbt.files.source import CARD
 from mmbt.models import HuggingFaceTrunk, OpenCLIPTrunk, VideoTextDataPreprocessor
 from mmbt.models.checkpoints import card_files
-from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.card import ModelCard
 from mmbt.models.checkpoints.card_files import model_card, read_card
 
 from ..support.tiny import FRAMES, TINY, build_model, stir

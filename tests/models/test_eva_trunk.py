@@ -6,7 +6,7 @@ import torch
 from open_clip.model import CustomTextCLIP
 
 from mmbt.models import BTAdapter, FrameMean, OpenCLIPTrunk
-from mmbt.models.trunks.weights import architecture
+from mmbt.models.families.open_clip_weights import architecture
 
 from ..support.tiny import stir
 from ..support.tiny_towers import EVA, frames, reference

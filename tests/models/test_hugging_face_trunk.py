@@ -265,7 +265,7 @@ def test_a_tower_with_another_activation_or_without_bias_is_refused():
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr('mmbt.models.trunks.hugging_face_files.hub_is_out_of_reach', lambda: True)
+    monkeypatch.setattr('mmbt.models.families.hugging_face_files.hub_is_out_of_reach', lambda: True)
     for name in (str(tmp_path / 'none'), 'nobody/has-such-a-model'):
         refused(f'{name}.* is no folder here', name, FileNotFoundError)
     refused('has no config.json', str(tmp_path), FileNotFoundError)

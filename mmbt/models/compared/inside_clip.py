@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..branch import interpolated
 from ..structures import VideoEncoding
-from ..trunks import Trunk
+from ..trunk import Trunk
 from .refusals import refuse_float8, refuse_mask
 
 

@@ -2,7 +2,7 @@
 from mmaction.registry import MODELS
 from torch import Tensor
 
-from ..trunks import Trunk
+from ..trunk import Trunk
 from .inside_clip import InsideCLIP
 
 

@@ -3,7 +3,7 @@ from typing import Optional
 
 from torch import Tensor, nn
 
-from ..trunks import Trunk
+from ..trunk import Trunk
 
 
 def refuse_mask(backbone: nn.Module, visible: Optional[Tensor]) -> None:

@@ -5,8 +5,8 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from ..blocks import TemporalBlock
-from ..trunks import Trunk
+from ..branch import TemporalBlock
+from ..trunk import Trunk
 from .inside_clip import InsideCLIP
 
 
@@ -20,7 +20,7 @@ class SeparateST(InsideCLIP):
                  |
                 P_t
 
-    A :class:`~mmbt.models.blocks.TemporalBlock` (Eq. 2) acts on the patch tokens at one position;
+    A :class:`~mmbt.models.branch.TemporalBlock` (Eq. 2) acts on the patch tokens at one position;
     the frames' CLS tokens go past it. P_t is a learnable time embedding, zero at the start. With
     W_t zero, as at the start, the encoding is that of :class:`FrameMean`.
 

@@ -13,7 +13,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ..structures import VideoEncoding
-from ..trunks import Trunk
+from ..trunk import Trunk
 from .refusals import refuse_float8, refuse_mask
 
 
@@ -56,9 +56,8 @@ class STAdapter(nn.Module):
     The adapter before the last MLP moves patch tokens that no CLS reads any more; VTC's gradient
     there is zero, and it stays the identity.
 
-    CLIP's layers run without stochastic depth and dropout, whether the trunk is open or not. There
-    is no branch: ``clip_tokens`` and ``clip_cls`` of the encoding are those of the last layer, with
-    the adapters at work.
+    There is no branch: ``clip_tokens`` and ``clip_cls`` of the encoding are those of the last
+    layer, with the adapters at work.
 
     Args:
         trunk: The image-text model.

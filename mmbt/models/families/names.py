@@ -102,11 +102,12 @@ class Names:
             theirs: All names in their file.
             before: What precedes the library's names in it.
         """
-        entries, prefix, inner = self.whole, before, name
         found = re.fullmatch(r'blocks\.(\d+)\.(.+)', name)
-        if found:
-            entries, prefix, inner = self.layer, f'{before}{self.layers}{found[1]}.', found[2]
-        return next(find(entries, inner, theirs, name, prefix), None)
+        if not found:
+            return next(find(self.whole, name, theirs, before), None)
+        prefix = f'{before}{self.layers}{found[1]}.'
+        weight = next(find(self.layer, found[2], theirs, prefix), None)
+        return weight and weight._replace(name=name)
 
     def weights(self, ours: Iterable[str], theirs: Collection[str], before: str = '') -> \
             list[Weight]:
@@ -117,22 +118,32 @@ class Names:
         found = (self.weight(name, theirs, before) for name in ours)
         return [weight for weight in found if weight is not None]
 
+    def layer_weights(self, ours: Iterable[str], theirs: Collection[str], before: str) -> \
+            list[Weight]:
+        """Where all of these weights of one layer come from.
+
+        Args:
+            ours: Their names within the layer.
+            theirs: All names in the library's file.
+            before: What precedes the layer's names in it.
+        """
+        return [next(find(self.layer, name, theirs, before)) for name in ours]
+
     def translate(self, ours: Iterable[str], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """These weights of ours, of a library's state dict that holds what they are made from."""
         return {weight.name: weight.make(*(state[source] for source in weight.sources))
                 for weight in self.weights(ours, state)}
 
 
-def find(entries: Entries, inner: str, theirs: Collection[str], name: str, prefix: str) -> \
-        Iterator[Weight]:
+def find(entries: Entries, name: str, theirs: Collection[str], prefix: str) -> Iterator[Weight]:
     """The forms of one weight, that which a file holds first."""
-    module, _, kind = inner.rpartition('.')
+    module, _, kind = name.rpartition('.')
     forms = []
-    for key, rest in ((inner, ''), (f'{module}.', kind)):
+    for key, rest in ((name, ''), (f'{module}.', kind)):
         for source in entries.get(key, ()):
             sources = tuple(f'{prefix}{each}{rest}' for each in source.names)
             forms.append(Weight(name, sources, source.make))
-    return iter(sorted(forms, key=lambda form: not set(form.sources) <= set(theirs)))
+    return iter(sorted(forms, key=lambda form: not all(each in theirs for each in form.sources)))
 
 
 OPEN_CLIP = Names(
@@ -242,3 +253,38 @@ RELEASED_CLIP = Names(
     },
     layers='layers.',
     layer=HF_CLIP.layer)
+
+# How checkpoints of before 0.2 named the vision tower: as its library, behind these beginnings. By
+# a name that each has and no other.
+OLD = {
+    'conv1.weight': (OPEN_CLIP, ''),
+    'trunk.patch_embed.proj.weight': (TIMM, 'trunk.'),
+    'transformer.pre_layrnorm.weight': (HF_CLIP, 'transformer.'),
+    'transformer.encoder.layers.0.self_attn.qkv.weight': (HF_BLIP2, 'transformer.'),
+}
+
+
+def rename_old(state: dict[str, Tensor], prefix: str, ours: Iterable[str]) -> None:
+    """Give the weights of a vision tower, in a checkpoint of before 0.2, the names they have now.
+
+    What cannot be made, since a part is missing or of no such shape, keeps its name; whoever loads
+    it finds it unknown.
+
+    Args:
+        state: A state dict, changed in place.
+        prefix: What precedes the vision tower's weights in it.
+        ours: The names that they should have, without the prefix.
+    """
+    table, before = next((OLD[mark] for mark in OLD if prefix + mark in state), (None, ''))
+    if table is None:
+        return
+    if f'{prefix}projection.weight' in state:  # beside transformers' models, not within
+        state[f'{prefix}{before}visual_projection.weight'] = state.pop(f'{prefix}projection.weight')
+    for weight in table.weights(ours, state, prefix + before):
+        try:
+            value = weight.make(*(state[source] for source in weight.sources))
+        except (LookupError, RuntimeError):
+            continue
+        for source in weight.sources:
+            del state[source]
+        state[prefix + weight.name] = value

@@ -6,7 +6,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
 import open_clip
 
-from ..checkpoints.card import CHECKS, Triple, differ, show
+from ..card import CHECKS, Triple, differ, show
 from .hugging_face_files import locate
 
 CONFIG = 'open_clip_config.json'  # beside the weights in open_clip's repositories
