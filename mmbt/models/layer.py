@@ -97,7 +97,7 @@ class LayerScale(nn.Module):
         self.weight = nn.Parameter(torch.full((width, ), 1e-5))
 
     def forward(self, update: Tensor) -> Tensor:
-        return update * self.weight
+        return update * self.weight.to(update.dtype)
 
 
 class Block(nn.Module):

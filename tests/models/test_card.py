@@ -14,8 +14,8 @@ from mmbt.engine import ModelCardHook
 from mmbt.engine.launch import skip_idle_weights
 from mmbt.files.source import CARD
 from mmbt.models import HuggingFaceTrunk, OpenCLIPTrunk, VideoTextDataPreprocessor
-from mmbt.models.checkpoints import card_files
 from mmbt.models.card import ModelCard, read_card
+from mmbt.models.checkpoints import card_files
 from mmbt.models.checkpoints.card_files import model_card
 
 from ..support.tiny import FRAMES, TINY, build_model, stir
