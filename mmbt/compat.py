@@ -4,16 +4,18 @@ One function for each breakage, with its upstream link. Each leaves upstream alo
 works, may be called twice, and is undone by deleting its line in :func:`apply`.
 """
 import importlib
+import importlib.abc
 import importlib.metadata
 import importlib.util
 import logging
 import sys
 import types
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Any
 
 # Import name, the distributions that provide it, lowest version, first version too new or None.
 REQUIREMENTS = (
@@ -85,7 +87,7 @@ def check_versions() -> None:
                           f'{" ".join(found)}, then install one of them again', stacklevel=2)
 
 
-def wanted_version(name: str, low: str, high: Optional[str]) -> str:
+def wanted_version(name: str, low: str, high: str | None) -> str:
     """A requirement as pip takes it."""
     return f'{name}>={low}' + (f',<{high}' if high else '')
 
@@ -121,7 +123,8 @@ def supply_drn_localizer() -> None:
         return
     package, module = types.ModuleType(name), types.ModuleType(f'{name}.drn')
     package.__path__ = []
-    module.DRN = _stand_in('DRN', 'mmaction2 was packed without it: install mmaction2 from source')
+    vars(module)['DRN'] = _stand_in(
+        'DRN', 'mmaction2 was packed without it: install mmaction2 from source')
     sys.modules[name], sys.modules[f'{name}.drn'] = package, module
 
 
@@ -132,15 +135,44 @@ def restore_transformers_names() -> None:
     have left it, most of them in 4.56; in 5.x ``find_pruneable_heads_and_indices`` is gone.
     https://github.com/xinyu1205/recognize-anything/issues/219
     """
-    if importlib.util.find_spec('transformers') is None:
-        return
-    modeling_utils = importlib.import_module('transformers.modeling_utils')
+    if 'transformers.modeling_utils' in sys.modules:
+        offer_moved_names(sys.modules['transformers.modeling_utils'])
+    elif not any(isinstance(finder, _AfterImport) for finder in sys.meta_path):
+        # Reading it takes two seconds, which who builds no model need not pay.
+        sys.meta_path.insert(0, _AfterImport('transformers.modeling_utils', offer_moved_names))
+
+
+def offer_moved_names(modeling_utils: types.ModuleType) -> None:
+    """Give the module the names that have left it, and stand-ins for those that are gone."""
     for name, home in MOVED_NAMES.items():
         if hasattr(modeling_utils, name):
             continue
         moved = getattr(importlib.import_module(home), name, None)
         gone = 'the installed transformers no longer has it: pip install transformers==4.55.4'
         setattr(modeling_utils, name, moved or _stand_in(name, gone))
+
+
+class _AfterImport(importlib.abc.MetaPathFinder):
+    """Does something with a module at the end of its first import."""
+
+    def __init__(self, name: str, deed: Callable[[types.ModuleType], None]) -> None:
+        self.name, self.deed = name, deed
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
+        if fullname != self.name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_do(module: types.ModuleType) -> None:
+            execute(module)
+            self.deed(module)
+
+        spec.loader.exec_module = execute_and_do  # type: ignore[method-assign]
+        return spec
 
 
 def _stand_in(name: str, reason: str) -> type:

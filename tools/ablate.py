@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, Tuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mmbt.lab.ablation.schedule import Run
@@ -68,7 +68,7 @@ def ablate(args: argparse.Namespace) -> None:
 
 
 def run_rows(args: argparse.Namespace, world: 'World',
-             runs: Dict[Tuple[str, int], 'Run']) -> None:
+             runs: dict[tuple[str, int], 'Run']) -> None:
     """Prepare the seeds and run the rows that have no result yet."""
     from mmbt.lab.ablation.configs import check_data
     from mmbt.lab.ablation.schedule import Failed, command, preparation, run_all

@@ -11,7 +11,7 @@ pipeline of the released configs.
 """
 import argparse
 import warnings
-from typing import Any, List
+from typing import Any
 
 TRACES = 'work_dirs/benchmark'
 
@@ -86,7 +86,7 @@ def benchmark(args: argparse.Namespace) -> None:
     print(as_text(report))
 
 
-def rows_of(args: argparse.Namespace, **shared: Any) -> List:
+def rows_of(args: argparse.Namespace, **shared: Any) -> list:
     """A row's settings for each combination of the lists."""
     from mmbt.lab.benchmark.settings import read_arch, sweep
 

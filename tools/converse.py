@@ -13,7 +13,7 @@ import argparse
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Dict, List, Tuple
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -116,7 +116,7 @@ def answer(args: argparse.Namespace) -> None:
                  'missing or cannot be read; run this again once they are there')
 
 
-def tell_missing(missing: List[str], total: int, args: argparse.Namespace) -> None:
+def tell_missing(missing: list[str], total: int, args: argparse.Namespace) -> None:
     """Name the videos that are missing, and stop unless they are to be skipped."""
     from mmbt.files.atomic import whole_file
     from mmbt.files.shown import printable
@@ -148,7 +148,7 @@ def judge(args: argparse.Namespace) -> None:
                  'mean; run this again to try those that could not')
 
 
-def judge_one(name: str, answers: List, asked: 'Judge', prompts: Dict,
+def judge_one(name: str, answers: list, asked: 'Judge', prompts: dict,
               args: argparse.Namespace) -> int:
     """Have answers judged by one metric; return how many were not."""
     from mmbt.conversation.judge import METRICS, judge_answers, result_path, summarize, write_json
@@ -167,7 +167,7 @@ def judge_one(name: str, answers: List, asked: 'Judge', prompts: Dict,
     return summary['failed'] + summary['unanswered']
 
 
-def said(summary: Dict) -> str:
+def said(summary: dict) -> str:
     """A result on one line."""
     counts = (f"{summary['judged']:,} of {summary['questions']:,} judged, {summary['failed']:,} "
               f"failed, {summary['unanswered']:,} unanswered")
@@ -212,7 +212,7 @@ def report(args: argparse.Namespace) -> None:
     print('wrote', *paths)
 
 
-def names_of(folders: List[str]) -> List[Tuple[str, str]]:
+def names_of(folders: list[str]) -> list[tuple[str, str]]:
     """Runs by the names of their folders; by their paths where two have one name."""
     names = [Path(folder).resolve().name for folder in folders]
     return list(zip(names if len(set(names)) == len(names) else folders, folders))

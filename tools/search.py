@@ -13,8 +13,9 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, List, Sequence, Tuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mmbt.apis import VideoSearch
@@ -82,7 +83,7 @@ def build(args: argparse.Namespace) -> 'VideoSearch':
         return VideoSearch.from_config(config, args.checkpoint, pick_device(args.device))
 
 
-def pick_device(name: str) -> str:
+def pick_device(name: str | None) -> str:
     """The device that was asked for; else cuda where there is.
 
     Raises:
@@ -98,7 +99,7 @@ def pick_device(name: str) -> str:
     return name
 
 
-def find_videos(paths: Sequence[str]) -> List[str]:
+def find_videos(paths: Sequence[str]) -> list[str]:
     """The files that were named, and the videos below folders that were, by suffix and sorted.
 
     Raises:
@@ -107,7 +108,7 @@ def find_videos(paths: Sequence[str]) -> List[str]:
     """
     from mmbt.datasets.video_files import VIDEO_SUFFIXES
     from mmbt.files.walk import files_below
-    found: List[str] = []
+    found: list[str] = []
     for path in paths:
         if not os.path.exists(path):
             raise FileNotFoundError(f'{path} is missing: name videos, or folders that hold some')
@@ -152,7 +153,7 @@ class Progress:
                   end='\r' if sys.stderr.isatty() and done < total else '\n')
 
 
-def add(search: 'VideoSearch', videos: List[str], args: argparse.Namespace,
+def add(search: 'VideoSearch', videos: list[str], args: argparse.Namespace,
         progress: Progress) -> int:
     """Encode what is to be encoded; say which videos could not be read, and return how many."""
     from mmbt.files.shown import printable
@@ -232,7 +233,7 @@ def label(args: argparse.Namespace) -> None:
         write_table(rows, args.csv)
 
 
-def read_names(names: List[str]) -> List[str]:
+def read_names(names: list[str]) -> list[str]:
     """Class names as they were typed, or of the one file that was named."""
     from mmbt.models.class_names import read_classes
     if len(names) > 1:
@@ -243,7 +244,7 @@ def read_names(names: List[str]) -> List[str]:
     return read_classes(names[0])
 
 
-def write_table(rows: List[Tuple], path: str) -> None:
+def write_table(rows: list[tuple], path: str) -> None:
     """Write the labels as CSV, whole or not at all, with no cell that a spreadsheet would run."""
     from mmbt.files.atomic import whole_file
     from mmbt.files.shown import write_csv

@@ -1,9 +1,10 @@
 """Answer the questions of a benchmark about its videos."""
 import hashlib
 import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any
 
 import torch
 from mmcv.transforms import BaseTransform
@@ -23,9 +24,9 @@ PREDICTIONS = (('pred', ), ('pred1', 'pred2'))  # by how many questions an entry
 
 
 def answer_questions(model: VideoDialogue, questions: Sequence[Question],
-                     paths: Mapping[str, str], out: Union[str, Path], batch_size: int = 8,
+                     paths: Mapping[str, str], out: str | Path, batch_size: int = 8,
                      seed: int = 0,
-                     progress: Optional[Callable[[int, int], Any]] = None) -> Dict[str, str]:
+                     progress: Callable[[int, int], Any] | None = None) -> dict[str, str]:
     """Answer a set of questions, each by itself, and write the answers in their published form.
 
     A video is read and encoded once for all of its questions. What is answered is kept in
@@ -83,18 +84,18 @@ def check_questions(model: VideoDialogue, questions: Sequence[Question]) -> None
                 raise ValueError(f'question {place}: {error}') from None
 
 
-def by_video(questions: Sequence[Question]) -> Dict[str, List[Question]]:
+def by_video(questions: Sequence[Question]) -> dict[str, list[Question]]:
     """The questions of each video, in order of first appearance."""
-    groups: Dict[str, List[Question]] = {}
+    groups: dict[str, list[Question]] = {}
     for question in questions:
         groups.setdefault(question.video, []).append(question)
     return groups
 
 
 def read_ahead(model: VideoDialogue, paths: Mapping[str, str]
-               ) -> Iterator[Tuple[str, Union[Tensor, VideoReadError]]]:
+               ) -> Iterator[tuple[str, Tensor | VideoReadError]]:
     """Each video's (T, 3, H, W) uint8 frames, or why there are none; the next is read meanwhile."""
-    def read(path: str) -> Union[Tensor, VideoReadError]:
+    def read(path: str) -> Tensor | VideoReadError:
         try:
             return read_video(model, path)
         except VideoReadError as error:
@@ -111,7 +112,7 @@ def read_ahead(model: VideoDialogue, paths: Mapping[str, str]
 
 
 def answer_texts(model: VideoDialogue, frames: Tensor, texts: Sequence[str], batch_size: int,
-                 seed: str) -> List[str]:
+                 seed: str) -> list[str]:
     """Answer questions about one video.
 
     Args:
@@ -126,7 +127,7 @@ def answer_texts(model: VideoDialogue, frames: Tensor, texts: Sequence[str], bat
     """
     tokens = encode_frames(model, frames)
     devices = [tokens.device] if tokens.device.type == 'cuda' else []
-    answers: List[str] = []
+    answers: list[str] = []
     with torch.random.fork_rng(devices):
         torch.manual_seed(int(hashlib.sha256(seed.encode()).hexdigest()[:15], 16))
         for start in range(0, len(texts), batch_size):
@@ -136,7 +137,7 @@ def answer_texts(model: VideoDialogue, frames: Tensor, texts: Sequence[str], bat
 
 
 def write_answers(questions: Sequence[Question], done: Mapping[str, Sequence[str]],
-                  failed: Mapping[str, str], out: Union[str, Path]) -> None:
+                  failed: Mapping[str, str], out: str | Path) -> None:
     """Write a set with its answers, whole or not at all.
 
     Args:

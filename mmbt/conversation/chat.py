@@ -1,6 +1,6 @@
 """Talk with an image dialogue model about videos."""
 from pathlib import Path
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -17,9 +17,9 @@ from mmbt.models.checkpoints.checkpoint import must_exist
 from .models import VideoDialogue
 
 
-def init_dialogue(config: Union[str, Path, Config],
-                  branch: Optional[str] = None,
-                  device: Union[str, torch.device] = 'cpu') -> VideoDialogue:
+def init_dialogue(config: str | Path | Config,
+                  branch: str | None = None,
+                  device: str | torch.device = 'cpu') -> VideoDialogue:
     """Build the dialogue model of a config.
 
     Args:
@@ -73,17 +73,17 @@ class VideoChat:
             benchmarks' answers (:func:`mmbt.apis.answer_questions`) go by frame.
 
     Attributes:
-        history (list): Questions and answers so far.
-        frames (Tensor): (T, 3, H, W) uint8, what the model sees.
+        history: Questions and answers so far.
+        frames: (T, 3, H, W) uint8, what the model sees.
 
     Raises:
         VideoReadError: If the file cannot be read.
     """
 
-    def __init__(self, model: VideoDialogue, video: Union[str, Path],
+    def __init__(self, model: VideoDialogue, video: str | Path,
                  by: str = 'time') -> None:
         self.model = model
-        self.history: List[Tuple[str, str]] = []
+        self.history: list[tuple[str, str]] = []
         self.frames = read_video(model, video, by)
         self.tokens = encode_frames(model, self.frames)
 
@@ -106,7 +106,7 @@ class VideoChat:
         return answer
 
 
-def read_video(model: VideoDialogue, video: Union[str, Path], by: Optional[str] = None) -> Tensor:
+def read_video(model: VideoDialogue, video: str | Path, by: str | None = None) -> Tensor:
     """A file's (T, 3, H, W) uint8 frames by the model's pipeline.
 
     Args:

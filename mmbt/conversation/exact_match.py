@@ -16,12 +16,12 @@ def exact_match(answers: Sequence[str], predictions: Sequence[str]) -> dict[str,
     """Compare answers as words: without case, punctuation and articles.
 
     Args:
-        answers (Sequence[str]): The right ones.
-        predictions (Sequence[str]): The model's, in the same order.
+        answers: The right ones.
+        predictions: The model's, in the same order.
 
     Returns:
-        dict[str, float]: ``equal``, the percentage that has the words of the right answer and no
-        others, and ``contained``, that in which they stand, side by side and in order.
+        ``equal``, the percentage that has the words of the right answer and no others, and
+        ``contained``, that in which they stand, side by side and in order.
 
     Raises:
         ValueError: If there are none, or the numbers of both differ.

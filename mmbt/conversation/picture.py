@@ -1,6 +1,6 @@
 """A picture of judged conversation: bars of our runs, marks of the paper's numbers."""
 import io
-from typing import Mapping, Optional, Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +11,7 @@ INK, FAINT = '#22303c', '#8a96a1'
 HIGHEST = 5
 
 
-def scores_picture(labels: Sequence[str], ours: Mapping[str, Sequence[Optional[float]]],
+def scores_picture(labels: Sequence[str], ours: Mapping[str, Sequence[float | None]],
                    paper: Mapping[str, Sequence[float]]) -> bytes:
     """Draw scores from 0 to 5 as a PNG.
 
@@ -49,7 +49,7 @@ def scores_picture(labels: Sequence[str], ours: Mapping[str, Sequence[Optional[f
     return data.getvalue()
 
 
-def draw_run(axes: Axes, name: str, places: Sequence[float], values: Sequence[Optional[float]],
+def draw_run(axes: Axes, name: str, places: Sequence[float], values: Sequence[float | None],
              height: float, color: str) -> None:
     """The bars of a run, each with its number; a word where it was not run."""
     axes.barh(places, [value or 0 for value in values], height, color=color, alpha=0.45,

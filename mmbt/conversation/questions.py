@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from mmbt.datasets.annotations import load_json
 from mmbt.datasets.preparation.finding import VideoFinder
@@ -29,10 +29,10 @@ class Question(NamedTuple):
     """An entry of a set.
 
     Attributes:
-        video (str): The set's own name of the video.
-        asked (tuple[str, ...]): The question, or the two of a consistency entry.
-        answer (str): The right answer.
-        entry (dict): What is published of it, to which the model's answers are added.
+        video: The set's own name of the video.
+        asked: The question, or the two of a consistency entry.
+        answer: The right answer.
+        entry: What is published of it, to which the model's answers are added.
     """
 
     video: str
@@ -41,16 +41,16 @@ class Question(NamedTuple):
     entry: dict
 
 
-def _general(entry: dict, answer: Optional[dict], form: str) -> Question:
+def _general(entry: dict, answer: dict | None, form: str) -> Question:
     return Question(_text(entry, 'video_name'), (_text(entry, 'Q'), ), _text(entry, 'A'), entry)
 
 
-def _consistency(entry: dict, answer: Optional[dict], form: str) -> Question:
+def _consistency(entry: dict, answer: dict | None, form: str) -> Question:
     return Question(_text(entry, 'video_name'), (_text(entry, 'Q1'), _text(entry, 'Q2')),
                     _text(entry, 'A'), entry)
 
 
-def _qa(entry: dict, answer: Optional[dict], form: str) -> Question:
+def _qa(entry: dict, answer: dict | None, form: str) -> Question:
     number = entry.get('id', entry.get('question_id'))
     if not isinstance(number, (str, int)) or isinstance(number, bool):
         raise ValueError("'id' or 'question_id' is missing")
@@ -67,19 +67,19 @@ def _qa(entry: dict, answer: Optional[dict], form: str) -> Question:
 FORMS = dict(general=_general, consistency=_consistency, qa=_qa, msrvtt=_qa, msvd=_qa)
 
 
-def read_questions(path: str, answers: Optional[str] = None,
-                   form: Optional[str] = None) -> list[Question]:
+def read_questions(path: str, answers: str | None = None,
+                   form: str | None = None) -> list[Question]:
     """Read a set of questions.
 
     Args:
-        path (str): The questions, JSON.
-        answers (str, optional): The answers, where they are a file of their own.
-        form (str, optional): 'general' (temporal understanding has it too), 'consistency' or 'qa';
-            'msrvtt' and 'msvd' are 'qa' whose videos may be numbers, ``video_id`` 7010 being
-            ``video7010`` and ``vid7010``. None tells the first three by the keys.
+        path: The questions, JSON.
+        answers: The answers, where they are a file of their own.
+        form: 'general' (temporal understanding has it too), 'consistency' or 'qa'; 'msrvtt' and
+            'msvd' are 'qa' whose videos may be numbers, ``video_id`` 7010 being ``video7010`` and
+            ``vid7010``. None tells the first three by the keys.
 
     Returns:
-        list[Question]: In the file's order.
+        In the file's order.
 
     Raises:
         FileNotFoundError: If a file is missing.
@@ -109,19 +109,19 @@ def read_questions(path: str, answers: Optional[str] = None,
 
 
 def find_question_videos(questions: Iterable[Question], folder: str,
-                         mapping: Optional[str] = None) -> tuple[dict[str, str], list[str]]:
+                         mapping: str | None = None) -> tuple[dict[str, str], list[str]]:
     """Look for the videos of a set.
 
     A name may lack a suffix, and the ``v_`` of ActivityNet, or have them where the file has not.
 
     Args:
-        questions (Iterable[Question]): The set.
-        folder (str): The videos, files or folders of frames, with subfolders.
-        mapping (str, optional): MSVD's ``youtube_mapping.txt``, where the set says ``vid7`` and the
-            files have YouTube's names, or the other way round.
+        questions: The set.
+        folder: The videos, files or folders of frames, with subfolders.
+        mapping: MSVD's ``youtube_mapping.txt``, where the set says ``vid7`` and the files have
+            YouTube's names, or the other way round.
 
     Returns:
-        tuple: Name of a video -> path, and the names of those that are not there.
+        Name of a video -> path, and the names of those that are not there.
 
     Raises:
         FileNotFoundError: If the folder or the mapping is missing.

@@ -1,6 +1,7 @@
 """Results of runs beside the paper's numbers, in columns of their own."""
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.json_text import read_json
@@ -15,11 +16,11 @@ from .picture import scores_picture
 NOT_RUN = 'not run'
 MOST_BYTES = 2**28  # of a file of results or answers
 MOST = 10**12  # of any number in a result
-Run = Dict[str, Dict[str, Any]]
+Run = dict[str, dict[str, Any]]
 """What was judged of a model: name of a metric -> its summary; of exact match: ``exact NAME``."""
 
 
-def read_run(folder: Union[str, Path]) -> Run:
+def read_run(folder: str | Path) -> Run:
     """The results in a folder, one file for each metric.
 
     Raises:
@@ -43,7 +44,7 @@ def read_run(folder: Union[str, Path]) -> Run:
     return run
 
 
-def read_summary(path: Path) -> Optional[Dict[str, Any]]:
+def read_summary(path: Path) -> dict[str, Any] | None:
     """A file's results; None if it holds something else, such as answers.
 
     Raises:
@@ -71,7 +72,7 @@ def read_summary(path: Path) -> Optional[Dict[str, Any]]:
     return content
 
 
-def needed_of(summary: Mapping[str, Any]) -> Dict[str, Tuple[type, ...]]:
+def needed_of(summary: Mapping[str, Any]) -> dict[str, tuple[type, ...]]:
     """The keys that the report reads of a summary, and what they may be."""
     if 'contained' in summary:
         return dict(equal=(int, float), contained=(int, float), questions=(int, ),
@@ -83,7 +84,7 @@ def needed_of(summary: Mapping[str, Any]) -> Dict[str, Tuple[type, ...]]:
                 failed=(int, ), unanswered=(int, ), **right)
 
 
-def write_report(runs: Mapping[str, Run], folder: Union[str, Path]) -> List[Path]:
+def write_report(runs: Mapping[str, Run], folder: str | Path) -> list[Path]:
     """Write ``conversation.md``, ``.json`` and ``.png``; return the paths."""
     paths = [Path(folder, f'conversation.{kind}') for kind in ('md', 'json', 'png')]
     with whole_file(paths[0]) as draft:
@@ -113,7 +114,7 @@ def markdown(runs: Mapping[str, Run]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def table_lines(table: Table, runs: Mapping[str, Run]) -> List[str]:
+def table_lines(table: Table, runs: Mapping[str, Run]) -> list[str]:
     """One table: ours first, the paper's behind."""
     lines = head('', [*(f'ours: {label}' for label in runs),
                       *(f'paper: {name}' for name in table.columns)])
@@ -127,7 +128,7 @@ def table_lines(table: Table, runs: Mapping[str, Run]) -> List[str]:
     return lines
 
 
-def count_lines(runs: Mapping[str, Run]) -> List[str]:
+def count_lines(runs: Mapping[str, Run]) -> list[str]:
     """What each result stands for."""
     lines = head('run, metric', ['questions', 'judged', 'judge failed', 'unanswered',
                                  'mean of int(score)', 'mean of score', 'accuracy', 'yes / no'])
@@ -144,7 +145,7 @@ def count_lines(runs: Mapping[str, Run]) -> List[str]:
     return lines
 
 
-def judge_lines(runs: Mapping[str, Run]) -> List[str]:
+def judge_lines(runs: Mapping[str, Run]) -> list[str]:
     """Who judged, and what that means for comparing."""
     judges = sorted({printable(each['judge']) for run in runs.values() for key, each in run.items()
                      if key in METRICS})
@@ -161,7 +162,7 @@ def judge_lines(runs: Mapping[str, Run]) -> List[str]:
     return lines
 
 
-def exact_lines(runs: Mapping[str, Run]) -> List[str]:
+def exact_lines(runs: Mapping[str, Run]) -> list[str]:
     """Accuracy by words."""
     rows = [(f'{label}, {METRICS[name].label}', run[f'exact {name}'])
             for label, run in runs.items() for name in METRICS if f'exact {name}' in run]
@@ -173,31 +174,32 @@ def exact_lines(runs: Mapping[str, Run]) -> List[str]:
               for label, each in rows)]
 
 
-def number(run: Run, cell: Tuple[str, str]) -> Optional[float]:
+def number(run: Run, cell: tuple[str, str]) -> float | None:
     """One of our numbers, None where it was not run."""
     return run.get(cell[0], {}).get(cell[1])
 
 
-def mean_of(run: Run) -> Optional[float]:
+def mean_of(run: Run) -> float | None:
     """The mean of the five metrics, None where one was not run."""
     values = [number(run, (name, 'score_int')) for name in GENERATIVE]
-    return None if None in values else mean(values)
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
 
 
-def paper_numbers() -> Dict[str, Any]:
+def paper_numbers() -> dict[str, Any]:
     """The paper's tables, by title, method and row."""
     return {table.title: {method: dict(zip(table.rows, values))
                           for method, values in table.columns.items()} for table in TABLES}
 
 
-def show(value: Optional[float], kind: str) -> str:
+def show(value: float | None, kind: str) -> str:
     """One of our numbers: accuracies with one digit, scores with two."""
     if value is None:
         return NOT_RUN
     return f'{value:.1f}' if kind == 'accuracy' else f'{value:.2f}'
 
 
-def head(corner: str, names: Sequence[str]) -> List[str]:
+def head(corner: str, names: Sequence[str]) -> list[str]:
     """The first two lines of a table."""
     return [row_of([corner, *names]), row_of(['---', *['---:'] * len(names)])]
 

@@ -8,7 +8,7 @@ is: captions that are empty are left out, and a warning counts them.
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Union
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -49,14 +49,14 @@ def read_table(path: str, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
     return tables.read_table(path, columns, *_WHAT)
 
 
-def load_json(path: str, kind: Union[type, tuple[type, ...]],
+def load_json(path: str, kind: type | tuple[type, ...],
               repeated: str = 'the last of each counts') -> Any:
     """Return the content of a JSON file whose top level must be ``kind``: dict, list or both.
 
     Args:
-        path (str): The file; a ``.jsonl`` or ``.ndjson`` file is a list of its lines.
-        kind (type): Of the top level.
-        repeated (str): What is done where a key occurs twice, which is warned of.
+        path: The file; a ``.jsonl`` or ``.ndjson`` file is a list of its lines.
+        kind: Of the top level.
+        repeated: What is done where a key occurs twice, which is warned of.
 
     Raises:
         FileNotFoundError: If it is missing.
@@ -84,12 +84,12 @@ def read_json(path: str) -> Sequence[dict]:
     return captions_of(path, load_captions(path))
 
 
-def load_captions(path: str) -> Union[dict, list]:
+def load_captions(path: str) -> dict | list:
     """Return the content of a JSON file of captions; see :func:`load_json`."""
     return load_json(path, (dict, list), _ALL)
 
 
-def captions_of(path: str, content: Union[dict, list]) -> CaptionTable:
+def captions_of(path: str, content: dict | list) -> CaptionTable:
     """Gather the captions of JSON content of either form; ``path`` is named in errors."""
     return _group(path, _dict_pairs(content) if isinstance(content, dict)
                   else _list_pairs(path, content))
@@ -132,11 +132,11 @@ def read_captions(path: str, form: str) -> Sequence[dict]:
     """Read a caption annotation file of one of the forms in ``CAPTION_READERS``.
 
     Args:
-        path (str): The annotation file.
-        form (str): 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or 'lsmdc'.
+        path: The annotation file.
+        form: 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or 'lsmdc'.
 
     Returns:
-        Sequence[dict]: ``dict(video=str, captions=list[str])`` for each video.
+        ``dict(video=str, captions=list[str])`` for each video.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -152,12 +152,12 @@ def read_labels(path: str, delimiter: str = ' ', label_base: int = 0) -> list[di
     """Read a recognition list, a line a video: path, delimiter, label.
 
     Args:
-        path (str): The list file.
-        delimiter (str): Between path and label; a path may hold it too. Defaults to ' '.
-        label_base (int): The first class's label in the file, 0 or 1. Defaults to 0.
+        path: The list file.
+        delimiter: Between path and label; a path may hold it too.
+        label_base: The first class's label in the file, 0 or 1.
 
     Returns:
-        list[dict]: ``dict(video=str, label=int, line=int)``, labels from 0.
+        ``dict(video=str, label=int, line=int)``, labels from 0.
 
     Raises:
         FileNotFoundError: If the file is missing.

@@ -1,6 +1,6 @@
 """What happens when a video cannot be read: one policy for every dataset."""
 import logging
-from typing import Optional
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.dist import all_reduce
@@ -11,12 +11,17 @@ from mmbt.reading import VideoReadError
 
 from .sample_index import seed_sample
 
+if TYPE_CHECKING:
+    from mmengine.dataset import BaseDataset as Mixed
+else:
+    Mixed = object  # the dataset class stands behind the policy among the bases
+
 
 class SharedMarks:
     """One mark for each sample, in memory that the main process shares with its workers.
 
     Args:
-        size (int): The number of samples.
+        size: The number of samples.
     """
 
     def __init__(self, size: int) -> None:
@@ -49,7 +54,7 @@ class SharedMarks:
         return copied
 
 
-class BrokenVideoPolicy:
+class BrokenVideoPolicy(Mixed):
     """Skip unreadable videos in training; stop at them in evaluation, or leave them out.
 
     Put it before the dataset class in the bases. Only :class:`VideoReadError`, which the reading
@@ -66,18 +71,18 @@ class BrokenVideoPolicy:
     MMAction2's ``AccMetric`` stops at the missing label.
 
     Args:
-        max_refetch (int): Samples drawn in place of one broken video before giving up.
-            Defaults to 50.
-        on_broken (str): 'fail' or 'skip', in evaluation. Defaults to 'fail'.
+        max_refetch: Samples drawn in place of one broken video before giving up.
+        on_broken: 'fail' or 'skip', in evaluation.
         **kwargs: Arguments of the dataset class.
 
     Raises:
         ValueError: If ``on_broken`` is neither.
     """
 
-    _broken: Optional[SharedMarks] = None
+    _broken: SharedMarks | None = None
 
-    def __init__(self, *args, max_refetch: int = 50, on_broken: str = 'fail', **kwargs) -> None:
+    def __init__(self, *args: Any, max_refetch: int = 50, on_broken: str = 'fail',
+                 **kwargs: Any) -> None:
         if on_broken not in ('fail', 'skip'):
             raise ValueError(f"on_broken must be 'fail' or 'skip', got {on_broken!r}")
         self.on_broken = on_broken
@@ -87,23 +92,27 @@ class BrokenVideoPolicy:
         """Read the annotations, if that is still to be done."""
         super().full_init()
         if self._broken is None:
-            self._broken = SharedMarks(len(self))  # type: ignore[arg-type]
+            self._broken = SharedMarks(len(self))
 
     @property
     def num_broken(self) -> int:
-        """int: Different broken videos that training has met, over all workers of this process."""
+        """Different broken videos that training has met, over all workers of this process."""
         return 0 if self._broken is None else self._broken.total()
 
     def broken_of_all_ranks(self) -> dict[str, bool]:
         """Name the broken videos that training has met; all ranks must call this together.
 
         Returns:
-            dict[str, bool]: Each video's name, and whether this rank met it (and named it in its
-            log).
+            Each video's name, and whether this rank met it (and named it in its log).
         """
+        marks = self._marks()
+        return {self._name(index): marks[index] for index in marks.of_all_ranks()}
+
+    def _marks(self) -> SharedMarks:
         if self._broken is None:
             self.full_init()
-        return {self._name(index): self._broken[index] for index in self._broken.of_all_ranks()}
+        assert self._broken is not None
+        return self._broken
 
     def _name(self, idx: int) -> str:
         return self._blank_info(idx).get('filename', f'sample {idx}')
@@ -127,14 +136,14 @@ class BrokenVideoPolicy:
                 self._record_broken(idx, error)
                 reason = str(error)
             else:
-                self._broken.set(idx, False)
+                self._marks().set(idx, False)
                 return sample
             idx = self._rand_another()
         raise ValueError(f'{self.max_refetch + 1} videos in a row could not be read, the last: '
                          f'{reason}; check data_prefix and the files of {self.ann_file}')
 
     def _record_broken(self, idx: int, error: VideoReadError) -> None:
-        if self._broken.set(idx, True):
+        if self._marks().set(idx, True):
             info = get_worker_info()
             process = 'the main process' if info is None else f'worker {info.id}'
             print_log(f'skipped a broken video: {error} ({self.num_broken} so far, '

@@ -47,7 +47,7 @@ class Lazy(Sequence):
         return isinstance(other, Sequence) and len(self) == len(other) and all(
             ours == theirs for ours, theirs in zip(self, other))
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # as Python has it of what is not hashable
 
     def __repr__(self) -> str:
         return f'{type(self).__name__} of {len(self)} entries'
@@ -60,7 +60,7 @@ class CaptionTable(Lazy):
     """``dict(video=str, captions=[str, ...])`` for each video, in order of first appearance.
 
     Args:
-        pairs (Iterable[tuple[str, str]]): Video and caption; a video may come again.
+        pairs: Video and caption; a video may come again.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
@@ -93,8 +93,8 @@ class Mapped(Lazy):
     """A function of the entries of a sequence.
 
     Args:
-        function (Callable): Of one entry.
-        entries (Sequence): Its arguments.
+        function: Of one entry.
+        entries: Its arguments.
     """
 
     def __init__(self, function: Callable, entries: Sequence) -> None:
@@ -111,10 +111,10 @@ def serialize(entries: Iterable) -> tuple[np.ndarray, np.ndarray]:
     """Pickle entries one after the other into one buffer, as MMEngine's data sets keep them.
 
     Args:
-        entries (Iterable): What to keep.
+        entries: What to keep.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: The bytes, uint8, and where each entry ends, int64.
+        The bytes, uint8, and where each entry ends, int64.
     """
     buffer, ends = bytearray(), array('q')
     for entry in entries:

@@ -1,6 +1,7 @@
 """Whether a pipeline makes frames and texts as the CLIP behind it was trained with."""
 import math
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mmbt.models.tokenizer import TokenizerSpec
 
@@ -20,7 +21,7 @@ class Text(Protocol):
 
     tokenizer: TokenizerSpec
 
-    def tokenize(self, texts: Sequence[str], context_length: Optional[int] = None) -> Any:
+    def tokenize(self, texts: Sequence[str], context_length: int | None = None) -> Any:
         """Token ids that the tower has found to be its own."""
 
 
@@ -40,7 +41,7 @@ def transforms_of(source: Any) -> Iterator[Any]:
         yield from transforms_of(each)
 
 
-def fit_pipeline(source: Any, card: 'ModelCard', text: Optional[Text] = None) -> None:
+def fit_pipeline(source: Any, card: 'ModelCard', text: Text | None = None) -> None:
     """Give every ``TokenizeText`` the text tower's tokenizer, and refuse what does not fit.
 
     Args:
@@ -96,12 +97,14 @@ def fit_frames(transforms: Iterable[Any], card: 'ModelCard') -> None:
                          f"{steps.get(card.resize_mode, 'the Resize of its training')}")
 
 
-def frames_of(transforms: Iterable[Any]) -> Tuple[Optional[Tuple[int, int]], List[str]]:
+def frames_of(transforms: Iterable[Any]) -> tuple[tuple[int, int] | None, list[str]]:
     """The (height, width) that a pipeline ends with, and the ways of resizing that it may be.
 
     None and no ways where it cannot be told; a random crop may be any way.
     """
-    size, modes, kept = None, [], False
+    size: tuple[int, int] | None = None
+    modes: list[str] = []
+    kept = False
     for step in transforms:
         kind = type(step).__name__
         if kind == 'Resize':

@@ -1,6 +1,6 @@
 """Videos with class labels: zero-shot recognition."""
 import os.path as osp
-from typing import Optional
+from typing import Any
 
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
@@ -21,16 +21,16 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
     Broken videos: see :class:`~mmbt.datasets.broken_videos.BrokenVideoPolicy`.
 
     Args:
-        ann_file (str): A list of videos, a line each: path, delimiter, label.
-        pipeline (list): Transforms.
-        class_file (str): Class names, one a line, in label order.
-        data_prefix (dict): ``video``, the folder of the videos. Defaults to dict(video='').
-        delimiter (str): Between path and label. Defaults to ' '.
-        label_base (int): The first class's label in the list, 0 or 1. Defaults to 0.
-        num_classes (int, optional): Checked against the class file where given.
-        class_names (str): 'words' turns CamelCase and underscores of the class file into words,
-            'raw' takes its lines as they are; ``cls_head`` must say the same. Defaults to 'words'.
-        test_mode (bool): Evaluation: a broken video is an error. Defaults to False.
+        ann_file: A list of videos, a line each: path, delimiter, label.
+        pipeline: Transforms.
+        class_file: Class names, one a line, in label order.
+        data_prefix: ``video``, the folder of the videos. Defaults to dict(video='').
+        delimiter: Between path and label.
+        label_base: The first class's label in the list, 0 or 1.
+        num_classes: Checked against the class file where given.
+        class_names: 'words' turns CamelCase and underscores of the class file into words, 'raw'
+            takes its lines as they are; ``cls_head`` must say the same.
+        test_mode: Evaluation: a broken video is an error.
         **kwargs: Arguments of ``BaseActionDataset``.
 
     Raises:
@@ -39,9 +39,9 @@ class LabelledVideos(BrokenVideoPolicy, BaseActionDataset):
     """
 
     def __init__(self, ann_file: str, pipeline: list, class_file: str,
-                 data_prefix: Optional[dict] = None, delimiter: str = ' ', label_base: int = 0,
-                 num_classes: Optional[int] = None, class_names: str = 'words',
-                 test_mode: bool = False, **kwargs) -> None:
+                 data_prefix: dict | None = None, delimiter: str = ' ', label_base: int = 0,
+                 num_classes: int | None = None, class_names: str = 'words',
+                 test_mode: bool = False, **kwargs: Any) -> None:
         self.class_file = class_file
         self.class_names = class_names
         self.delimiter = delimiter

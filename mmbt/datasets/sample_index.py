@@ -1,6 +1,5 @@
 """The index of a sample that also says what its random augmentation is."""
 import random
-from typing import Tuple
 
 import numpy as np
 import torch
@@ -32,7 +31,7 @@ class SampleIndex(int):
         self.seed = seed
         return self
 
-    def __reduce__(self) -> Tuple:
+    def __reduce__(self) -> tuple:
         return SampleIndex, (int(self), self.seed)
 
 

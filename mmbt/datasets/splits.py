@@ -1,5 +1,6 @@
 """Videos of several official splits, each of them read once."""
 from collections.abc import Sequence
+from typing import Any
 
 from mmaction.registry import DATASETS
 
@@ -15,8 +16,8 @@ class SplitVideos(LabelledVideos):
     in each of them.
 
     Args:
-        ann_file (str): The lists, with ``{split}`` in place of the number.
-        splits (Sequence[int]): The numbers. Defaults to (1, 2, 3).
+        ann_file: The lists, with ``{split}`` in place of the number.
+        splits: The numbers.
         **kwargs: Arguments of :class:`LabelledVideos`.
 
     Raises:
@@ -24,7 +25,8 @@ class SplitVideos(LabelledVideos):
         ValueError: If a list is malformed, or two lists give a video two labels.
     """
 
-    def __init__(self, ann_file: str, *args, splits: Sequence[int] = (1, 2, 3), **kwargs) -> None:
+    def __init__(self, ann_file: str, *args: Any, splits: Sequence[int] = (1, 2, 3),
+                 **kwargs: Any) -> None:
         if not splits or '{split}' not in ann_file:
             raise ValueError(f'SplitVideos: ann_file must hold {{split}}, and splits a number; got '
                              f'{ann_file!r} and {splits!r}')

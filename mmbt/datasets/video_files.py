@@ -63,7 +63,7 @@ class StemIndex:
     there.
 
     Args:
-        folder (str): Searched with its subfolders, once.
+        folder: Searched with its subfolders, once.
     """
 
     def __init__(self, folder: str) -> None:

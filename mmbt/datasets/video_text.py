@@ -1,7 +1,7 @@
 """Videos with captions: pretraining and retrieval."""
 import os.path as osp
 from collections.abc import Sequence
-from typing import Optional
+from typing import Any
 
 import numpy as np
 from mmaction.datasets import BaseActionDataset
@@ -23,16 +23,15 @@ class CaptionedVideos(BrokenVideoPolicy, BaseActionDataset):
     Broken videos: see :class:`~mmbt.datasets.broken_videos.BrokenVideoPolicy`.
 
     Args:
-        ann_file (str): The annotation file.
-        pipeline (list): Transforms.
-        data_prefix (dict): ``video``, the folder of the videos. Defaults to dict(video='').
-        form (str): The annotation's form: 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or
-            'lsmdc'; see :mod:`mmbt.datasets.annotations`. Defaults to 'dict'.
-        join_captions (bool): Join a video's captions with spaces into one paragraph (DiDeMo,
-            ActivityNet). Defaults to False.
-        match (str): 'path' takes the annotation's path below the folder; 'stem' finds the file by
-            its name without folder and suffix. Defaults to 'path'.
-        test_mode (bool): Evaluation: a broken video is an error. Defaults to False.
+        ann_file: The annotation file.
+        pipeline: Transforms.
+        data_prefix: ``video``, the folder of the videos. Defaults to dict(video='').
+        form: The annotation's form: 'dict', 'list', 'json' (either), 'webvid', 'msrvtt' or 'lsmdc';
+            see :mod:`mmbt.datasets.annotations`.
+        join_captions: Join a video's captions with spaces into one paragraph (DiDeMo, ActivityNet).
+        match: 'path' takes the annotation's path below the folder; 'stem' finds the file by its
+            name without folder and suffix.
+        test_mode: Evaluation: a broken video is an error.
         **kwargs: Arguments of ``BaseActionDataset``.
 
     Raises:
@@ -40,9 +39,9 @@ class CaptionedVideos(BrokenVideoPolicy, BaseActionDataset):
         ValueError: If the annotation file is malformed.
     """
 
-    def __init__(self, ann_file: str, pipeline: list, data_prefix: Optional[dict] = None,
+    def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
                  form: str = 'dict', join_captions: bool = False, match: str = 'path',
-                 test_mode: bool = False, **kwargs) -> None:
+                 test_mode: bool = False, **kwargs: Any) -> None:
         if match not in ('path', 'stem'):
             raise ValueError(f"CaptionedVideos: match must be 'path' or 'stem', got {match!r}")
         self.form = form
@@ -69,6 +68,6 @@ class CaptionedVideos(BrokenVideoPolicy, BaseActionDataset):
 
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
         """MMEngine's, without an object for each sample on the way."""
-        data = serialize(self.data_list)  # type: ignore[has-type]
-        self.data_list = []
+        data = serialize(self.data_list)
+        self.data_list: list = []
         return data

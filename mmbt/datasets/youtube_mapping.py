@@ -17,11 +17,10 @@ def read_mapping(path: str) -> Callable[[str], list[str]]:
     """Read ``-4wsuPCjDBc_5_15 vid1`` and so on.
 
     Args:
-        path (str): The file.
+        path: The file.
 
     Returns:
-        Callable: From a video's name, with or without suffix, to its other name; none if it has
-        none.
+        From a video's name, with or without suffix, to its other name; none if it has none.
 
     Raises:
         FileNotFoundError: If the file is missing.

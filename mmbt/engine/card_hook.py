@@ -1,5 +1,4 @@
 """The model card of a run: written with every checkpoint, and the data held to it."""
-from typing import Dict
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -42,7 +41,7 @@ class ModelCardHook(Hook):
             if loader is not None:
                 fit_pipeline(loader.dataset, trunk.card, trunk.text)
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         model = model_of(runner)
         if has_trunk(model):
             root = model.tuned_parts() if hasattr(model, 'tuned_parts') else model

@@ -1,7 +1,7 @@
 """Hooks of training and evaluation."""
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
 
 from mmaction.registry import HOOKS
 from mmengine.dist import master_only

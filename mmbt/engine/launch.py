@@ -7,7 +7,7 @@ import os.path as osp
 import re
 import sys
 from argparse import Namespace
-from typing import Callable, Optional, Set
+from collections.abc import Callable
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -42,7 +42,7 @@ def run_tool(work: Callable[[], object]) -> None:
     With ``MMBT_TRACEBACK=1`` in the environment every error keeps its traceback.
 
     Args:
-        work (Callable): What the tool does once its arguments are parsed.
+        work: What the tool does once its arguments are parsed.
     """
     keep_buffers()
     print_any_name()
@@ -65,7 +65,7 @@ def print_any_name() -> None:
 
 def tell_log_errors_once() -> None:
     """Say in one line that a log cannot be written, where Python shows each record's traceback."""
-    told: Set[int] = set()
+    told: set[int] = set()
     original = logging.Handler.handleError
 
     def handle_error(self: logging.Handler, record: logging.LogRecord) -> None:
@@ -88,9 +88,8 @@ def keep_buffers() -> bool:
     anew cost a tenth of a training on a CPU.
 
     Returns:
-        bool: Whether it does; not where there is a GPU, whose buffers are not glibc's, nor where
-        the user has set up the allocator with ``MALLOC_...`` or ``GLIBC_TUNABLES``, nor without
-        glibc.
+        Whether it does; not where there is a GPU, whose buffers are not glibc's, nor where the user
+        has set up the allocator with ``MALLOC_...`` or ``GLIBC_TUNABLES``, nor without glibc.
     """
     import torch
     settled = any(name.startswith('MALLOC_') or name == 'GLIBC_TUNABLES' for name in os.environ)
@@ -101,14 +100,14 @@ def keep_buffers() -> bool:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1), mallopt(M_MMAP_MAX, 0)])
 
 
-def describe(error: Exception) -> Optional[str]:
+def describe(error: Exception) -> str | None:
     """The one line that tells a user what was wrong with their input.
 
     Args:
-        error (Exception): What was raised.
+        error: What was raised.
 
     Returns:
-        Optional[str]: The line; None where the error is not about the input.
+        The line; None where the error is not about the input.
     """
     refused = None if isinstance(error, ValueError) else describe_disk_error(error)
     if refused is not None:
@@ -135,10 +134,10 @@ def load_config(path: str) -> Config:
     """Read a config, and run the imports that it asks for.
 
     Args:
-        path (str): The file.
+        path: The file.
 
     Returns:
-        Config: The config with everything it inherits.
+        The config with everything it inherits.
 
     Raises:
         ValueError: It is no Python.
@@ -153,8 +152,8 @@ def set_work_dir(cfg: Config, args: Namespace) -> None:
     """Take the folder for logs and weights from the flag, else the config, else the config's name.
 
     Args:
-        cfg (Config): The config, changed in place.
-        args (Namespace): The tool's ``config`` and ``work_dir``.
+        cfg: The config, changed in place.
+        args: The tool's ``config`` and ``work_dir``.
     """
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -166,7 +165,7 @@ def skip_idle_weights(cfg: Config) -> None:
     """Fetch no CLIP weights where the checkpoint to be tested holds them already.
 
     Args:
-        cfg (Config): The config, with ``load_from``; changed in place.
+        cfg: The config, with ``load_from``; changed in place.
     """
     from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -181,10 +180,10 @@ def build_runner(cfg: Config) -> Runner:
     """Build the runner that a config describes.
 
     Args:
-        cfg (Config): A whole config.
+        cfg: A whole config.
 
     Returns:
-        Runner: mmengine's, or the one that ``runner_type`` names.
+        MMEngine's, or the one that ``runner_type`` names.
 
     Raises:
         FileNotFoundError: The weights to start from are not there; CLIP's are not fetched then.

@@ -1,5 +1,6 @@
 """Log the losses and the gradient's norm without waiting for a GPU in each step."""
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from mmaction.registry import HOOKS
@@ -26,7 +27,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pending: List[Tuple[str, Tensor]] = []
+        self.pending: list[tuple[str, Tensor]] = []
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
@@ -45,7 +46,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
         return clip_and_keep
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                         outputs: Optional[Dict] = None) -> None:
+                         outputs: dict | None = None) -> None:
         self.pending += [(f'train/{name}', value.detach() if torch.is_tensor(value) else value)
                          for name, value in (outputs or {}).items()]
         if any(is_due(hook, runner, batch_idx) for hook in runner.hooks):
@@ -61,7 +62,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
             runner.message_hub.update_scalar(name, value)
 
 
-def mean_of_processes(values: Sequence[Any]) -> List[Any]:
+def mean_of_processes(values: Sequence[Any]) -> list[Any]:
     """The mean over all processes of each number; the host waits once for all of them."""
     if not values or get_world_size() == 1:
         return list(values)

@@ -1,7 +1,8 @@
 """What a training run tells about itself, and when it stops by itself."""
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any
 
 import torch
 from mmaction.registry import HOOKS
@@ -18,7 +19,7 @@ from .standstill import remember_start, standing_still
 from .training_picture import training_picture
 
 # Parts of a model whose learning rates may differ, by the beginnings of their parameters' names.
-PARTS: Dict[str, Union[str, Tuple[str, ...]]] = {
+PARTS: dict[str, str | tuple[str, ...]] = {
     'temporal': ('backbone.branch.temporal.', 'backbone.temporal.'),
     'spatial': 'backbone.branch.spatial.',
     'gates': 'backbone.branch.gates.',
@@ -54,7 +55,7 @@ class TrainingMonitorHook(Hook):
         remember_start(runner, model_of(runner))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                         outputs: Optional[Dict] = None) -> None:
+                         outputs: dict | None = None) -> None:
         if not self.every_n_train_iters(runner, self.interval):
             return
         hub = runner.message_hub
@@ -99,11 +100,11 @@ class NonFiniteHook(Hook):
 
     def __init__(self, interval: int = 20) -> None:
         self.interval = interval
-        self.recent: Deque[Tuple[int, Dict[str, Tensor], List[str]]] = deque()
-        self.last: Tuple[int, List[str]] = (0, [])
+        self.recent: deque[tuple[int, dict[str, Tensor], list[str]]] = deque()
+        self.last: tuple[int, list[str]] = (0, [])
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
-                         outputs: Optional[Dict] = None) -> None:
+                         outputs: dict | None = None) -> None:
         losses = {k: v.detach() for k, v in (outputs or {}).items() if torch.is_tensor(v)}
         self.recent.append((runner.iter + 1, losses, clip_ids(data_batch)))
         if self.every_n_train_iters(runner, self.interval):
@@ -112,7 +113,7 @@ class NonFiniteHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         self.look(runner)
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         self.look(runner)
         for name, weight in model_of(runner).named_parameters():
             if weight.requires_grad and not bool(weight.isfinite().all()):
@@ -127,7 +128,7 @@ class NonFiniteHook(Hook):
                 if not bool(value.isfinite().all()):
                     self.stop(runner, name, iteration, clips)
 
-    def stop(self, runner: Runner, what: str, iteration: int, clips: List[str]) -> None:
+    def stop(self, runner: Runner, what: str, iteration: int, clips: list[str]) -> None:
         """Say what is not finite, since when, and of which clips."""
         names = ', '.join(clips) or 'unnamed'
         raise ValueError(
@@ -136,7 +137,7 @@ class NonFiniteHook(Hook):
             'without these clips')
 
 
-def gate_shares(model: nn.Module) -> Dict[str, float]:
+def gate_shares(model: nn.Module) -> dict[str, float]:
     """Mean share of the branch at each gate, by its place; empty without such gates."""
     branch = getattr(getattr(model, 'backbone', None), 'branch', None)
     gates = {str(i + 1): gate for i, gate in enumerate(getattr(branch, 'gates', ()))}
@@ -145,7 +146,7 @@ def gate_shares(model: nn.Module) -> Dict[str, float]:
             for place, gate in gates.items() if isinstance(gate, WeightedSelection)}
 
 
-def part_rates(runner: Runner) -> Dict[str, float]:
+def part_rates(runner: Runner) -> dict[str, float]:
     """Learning rates of the parts of :data:`PARTS` that have one of their own."""
     names = {id(parameter): name for name, parameter in model_of(runner).named_parameters()}
     groups = runner.optim_wrapper.param_groups
@@ -158,7 +159,7 @@ def part_rates(runner: Runner) -> Dict[str, float]:
     return rates if len({group['lr'] for group in groups}) > 1 else {}
 
 
-def clip_ids(batch: Any) -> List[str]:
+def clip_ids(batch: Any) -> list[str]:
     """Identifiers of a batch's clips: ``video_id``, else ``filename``."""
     samples: Sequence = batch.get('data_samples') or () if isinstance(batch, dict) else ()
     return [str(sample.get('video_id') or sample.get('filename') or '?') for sample in samples]

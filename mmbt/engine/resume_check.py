@@ -8,8 +8,9 @@ import functools
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import Any
 
 ALLOWED = 'allow_resume_changes'
 NAMED = 3  # differences in the message
@@ -28,7 +29,7 @@ HARMLESS = frozenset((
     'val_interval', 'val_begin', 'dynamic_intervals', 'fused', 'foreach', 'device', 'deadline'))
 
 
-def training_settings(cfg: Mapping, seed: int, world_size: int) -> Dict[str, str]:
+def training_settings(cfg: Mapping, seed: int, world_size: int) -> dict[str, str]:
     """What decides a training, as flat keys and short texts.
 
     Annotation files count by their content, other files and folders by their last name, so that a
@@ -42,7 +43,7 @@ def training_settings(cfg: Mapping, seed: int, world_size: int) -> Dict[str, str
     Returns:
         Such as ``{'optim_wrapper.optimizer.lr': '2e-06', ...}``, values as JSON.
     """
-    chosen: Dict[str, Any] = {part: cfg[part] for part in PARTS if cfg.get(part)}
+    chosen: dict[str, Any] = {part: cfg[part] for part in PARTS if cfg.get(part)}
     hooks = [hook for hook in cfg.get('custom_hooks') or () if 'EMA' in str(hook.get('type'))]
     if hooks:
         chosen['averaging'] = hooks
@@ -53,7 +54,7 @@ def training_settings(cfg: Mapping, seed: int, world_size: int) -> Dict[str, str
     return {**settings, 'randomness.seed': str(seed), 'world_size': str(world_size)}
 
 
-def flatten(value: Any, key: str = '', root: str = '') -> Iterator[Tuple[str, Any]]:
+def flatten(value: Any, key: str = '', root: str = '') -> Iterator[tuple[str, Any]]:
     """The leaves of nested dicts and lists, with their keys joined by dots."""
     if isinstance(value, Mapping) and value:
         root = value.get('data_root') or root
@@ -117,7 +118,7 @@ def describe(value: Any) -> str:
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str],
-                allowed: Union[bool, str, Sequence[str]] = ()) -> List[str]:
+                allowed: bool | str | Sequence[str] = ()) -> list[str]:
     """The keys that differ and are not allowed to, in the order of the config.
 
     Args:
@@ -146,8 +147,8 @@ def shorten(settings: Mapping[str, str], key: str) -> str:
     return value if len(value) <= LONGEST else f'{value[:LONGEST]}...'
 
 
-def check_resume(before: Any, now: Mapping[str, str], allowed: Union[bool, str, Sequence[str]],
-                 name: str) -> List[str]:
+def check_resume(before: Any, now: Mapping[str, str], allowed: bool | str | Sequence[str],
+                 name: str) -> list[str]:
     """Refuse to go on with other settings than a checkpoint was made with.
 
     Args:

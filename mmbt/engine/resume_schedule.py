@@ -1,11 +1,11 @@
 """A resumed run with the optimizer's settings and the schedules of its own config."""
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
 
-def copy_groups(optim_wrapper: Any) -> Optional[List[Dict[str, Any]]]:
+def copy_groups(optim_wrapper: Any) -> list[dict[str, Any]] | None:
     """The settings of an optimizer's groups as built from a config, before schedules act on them.
 
     Args:
@@ -26,7 +26,7 @@ def copy_groups(optim_wrapper: Any) -> Optional[List[Dict[str, Any]]]:
     return groups
 
 
-def apply_schedule(runner: Runner, groups: List[Dict[str, Any]]) -> None:
+def apply_schedule(runner: Runner, groups: list[dict[str, Any]]) -> None:
     """Set a resumed optimizer to the config's settings, and play its schedules up to now.
 
     The optimizer's moments stay. The rates are then those that the config's schedules have at this

@@ -4,7 +4,8 @@ MMEngine resumes weights, optimizer and schedule, but begins an epoch's data ane
 random numbers. Here nothing random depends on what was drawn before: the order of an epoch, the
 augmentation of a sample and the mask of a step are each seeded by the run's seed and their number.
 """
-from typing import Any, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch

@@ -1,6 +1,6 @@
 """Hooks that keep a run's files its own, and its resumption the same training."""
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from mmaction.registry import HOOKS
 from mmengine.dist import get_world_size, master_only
@@ -25,7 +25,7 @@ class WorkDirLockHook(Hook):
     """
 
     priority = 'VERY_HIGH'
-    held: Dict[Path, Lock] = {}  # by this process: its next run takes over from one that failed
+    held: dict[Path, Lock] = {}  # by this process: its next run takes over from one that failed
 
     @master_only
     def before_train(self, runner: Runner) -> None:
@@ -63,10 +63,10 @@ class ResumeCheckHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self) -> None:
-        self._changed: List[str] = []
-        self._groups: Optional[List[Dict[str, Any]]] = None
+        self._changed: list[str] = []
+        self._groups: list[dict[str, Any]] | None = None
 
-    def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare before anything is taken from the checkpoint."""
         if not runner._resume:
             return
@@ -98,5 +98,5 @@ class ResumeCheckHook(Hook):
             runner.logger.warning(f"the seed stays the checkpoint's: {runner.seed}")
         self._changed, self._groups = [], None
 
-    def before_save_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint['meta'][SETTINGS] = training_settings(runner.cfg, runner.seed, get_world_size())

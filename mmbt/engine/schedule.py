@@ -1,6 +1,6 @@
 """A learning rate whose warm-up and decay are shares of the run, however long the run is."""
 import math
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from mmaction.registry import PARAM_SCHEDULERS
 from mmengine.optim import _ParamScheduler
@@ -40,9 +40,9 @@ class WarmUpCosineLR(_ParamScheduler):
                  optimizer: Any,
                  warmup: float = 0.1,
                  start_factor: float = 0.01,
-                 decay: Optional[float] = None,
+                 decay: float | None = None,
                  begin: int = 0,
-                 end: Optional[int] = None,
+                 end: int | None = None,
                  last_step: int = -1,
                  by_epoch: bool = True,
                  verbose: bool = False) -> None:
@@ -70,11 +70,11 @@ class WarmUpCosineLR(_ParamScheduler):
         falling = length - rising if self.decay is None else self.decay * length
         return (1 + math.cos(math.pi * min((step - rising) / falling, 1))) / 2
 
-    def _get_value(self) -> List[float]:
+    def _get_value(self) -> list[float]:
         factor = self.factor(self.last_step)
         return [base * factor for base in self.base_values]
 
-    def load_state_dict(self, state_dict: Dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take from a checkpoint where the run stood; rates and length are the config's."""
         self.last_step, self._global_step = state_dict['last_step'], state_dict['_global_step']
         for group, base in zip(self.optimizer.param_groups, self.base_values):

@@ -1,5 +1,4 @@
 """Whether a training moved what it was to move: the rate, the gates, W_t."""
-from typing import Dict, List
 
 import numpy as np
 from mmengine.runner import Runner
@@ -26,7 +25,7 @@ def remember_start(runner: Runner, model: nn.Module) -> None:
         runner.message_hub.update_info(BEGAN, marks(model))
 
 
-def marks(model: nn.Module) -> Dict[str, Tensor]:
+def marks(model: nn.Module) -> dict[str, Tensor]:
     """Some numbers of each trained gate (``gate``) and W_t (``W_t``), by kind and place."""
     backbone = getattr(model, 'backbone', None)
     found = {}
@@ -43,7 +42,7 @@ def marks(model: nn.Module) -> Dict[str, Tensor]:
     return found
 
 
-def standing_still(runner: Runner, model: nn.Module) -> List[str]:
+def standing_still(runner: Runner, model: nn.Module) -> list[str]:
     """One line for each thing that ended where it began, and what to do."""
     began, ended = runner.message_hub.runtime_info.get(BEGAN, {}), marks(model)
     pairs = {name: (began[name], ended[name]) for name in ended if name in began}
@@ -53,7 +52,7 @@ def standing_still(runner: Runner, model: nn.Module) -> List[str]:
     return [*idle_rate(runner), *still_gates(gates), *still_projections(layers)]
 
 
-def idle_rate(runner: Runner) -> List[str]:
+def idle_rate(runner: Runner) -> list[str]:
     """A rate that never came near what was asked for, or lay idle for much of the run."""
     history = runner.message_hub.log_scalars.get('train/lr')
     if history is None or not len(history.data[0]):
@@ -72,7 +71,7 @@ def idle_rate(runner: Runner) -> List[str]:
     return []
 
 
-def still_gates(gates: List) -> List[str]:
+def still_gates(gates: list) -> list[str]:
     """Gates of which no channel's share has moved."""
     moved = max((float((end.sigmoid() - start.sigmoid()).abs().max()) for start, end in gates),
                 default=1.)
@@ -82,7 +81,7 @@ def still_gates(gates: List) -> List[str]:
             + REMEDY]
 
 
-def still_projections(layers: List) -> List[str]:
+def still_projections(layers: list) -> list[str]:
     """W_t that have moved by less than a hundredth of what a layer of their width starts with."""
     moved = max((float((end - start).square().mean().sqrt()) * width**0.5
                  for (start, end), width in layers), default=1.)

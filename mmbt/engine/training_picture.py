@@ -1,10 +1,12 @@
 """A picture of a training run's log."""
 import io
-from typing import Dict, List, Sequence, Tuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Title of a panel, what its curves' names begin with, and whether its axis is logarithmic.
 PANELS = (
@@ -18,12 +20,13 @@ PANELS = (
 COLORS = ('#1f6fb2', '#e07a2f', '#5b9c63', '#8661a8', '#a0795c', '#d1495b', '#5c6b73')
 
 
-def training_picture(curves: Dict[str, Tuple[Sequence[float], Sequence[int]]]) -> bytes:
+def training_picture(curves: dict[str, tuple[Sequence[float], Sequence[int]]]) -> bytes:
     """Draw losses, learning rates, gates, gradient, speed and waiting as a PNG.
 
     Args:
         curves: Name in MMEngine's log to its values and how many iterations each sums up.
     """
+    from matplotlib.figure import Figure  # it takes half a second, and most runs draw nothing
     figure = Figure(figsize=(11, 8.2), facecolor='white')
     figure.subplots_adjust(0.06, 0.06, 0.98, 0.95, 0.14, 0.36)
     steps = max((len(values) for values, _ in curves.values()), default=0)
@@ -37,7 +40,7 @@ def training_picture(curves: Dict[str, Tuple[Sequence[float], Sequence[int]]]) -
     return data.getvalue()
 
 
-def draw_panel(axes: Axes, title: str, curves: Dict[str, Tuple[Sequence[float], Sequence[int]]],
+def draw_panel(axes: 'Axes', title: str, curves: dict[str, tuple[Sequence[float], Sequence[int]]],
                steps: int, logarithmic: bool) -> None:
     """Draw one panel over all steps; what was logged less often has points further apart."""
     axes.set_title(title, fontsize=10, loc='left')
@@ -63,5 +66,5 @@ def draw_panel(axes: Axes, title: str, curves: Dict[str, Tuple[Sequence[float], 
 def smooth(values: np.ndarray) -> np.ndarray:
     """The mean of each value's neighbourhood, a fiftieth of the run wide."""
     width = max(len(values) // 50, 1)
-    weights: List[float] = np.ones(width).tolist()
+    weights: list[float] = np.ones(width).tolist()
     return np.convolve(values, weights, 'same') / np.convolve(np.ones_like(values), weights, 'same')

@@ -1,4 +1,6 @@
 """Pairs of videos that differ in one thing, such as the order of events."""
+from typing import Any
+
 import numpy as np
 import torch
 from mmaction.registry import METRICS
@@ -21,7 +23,7 @@ class PairOrderMetric(FeatureMetric):
     video that could not be read is left out: ``scored`` of ``total`` pairs count.
 
     Args:
-        pairs_file (str): JSON ``[[id_a, id_b], ...]`` of video ids.
+        pairs_file: JSON ``[[id_a, id_b], ...]`` of video ids.
         **kwargs: Arguments of ``BaseMetric``.
 
     Raises:
@@ -32,7 +34,7 @@ class PairOrderMetric(FeatureMetric):
 
     default_prefix = 'pairs'
 
-    def __init__(self, pairs_file: str, **kwargs) -> None:
+    def __init__(self, pairs_file: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.pairs_file = pairs_file
         self.pairs = read_pairs(pairs_file)
@@ -59,8 +61,8 @@ def pair_accuracy(a: dict, b: dict) -> tuple[float, float]:
     """Return the text-to-video and video-to-text accuracy (0 to 1) of one pair.
 
     Args:
-        a (dict): ``video_feature`` (E,) and ``text_features`` (M_a, E), numpy float32.
-        b (dict): The same of the other video.
+        a: ``video_feature`` (E,) and ``text_features`` (M_a, E), numpy float32.
+        b: The same of the other video.
     """
     videos = torch.from_numpy(np.stack([a['video_feature'], b['video_feature']]))
     sims_a = similarity(torch.from_numpy(a['text_features']), videos)

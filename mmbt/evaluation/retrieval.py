@@ -46,14 +46,13 @@ def retrieval_metrics(text_features: Tensor, video_features: Tensor, text_to_vid
     Beside the features themselves, memory holds the videos' once more in double precision.
 
     Args:
-        text_features (Tensor): (M, E), any scale.
-        video_features (Tensor): (N, E), any scale.
-        text_to_video (Tensor): (M,) int64, the video of each text.
-        block_size (int): Texts compared with as many videos at once. The result does not depend
-            on it. Defaults to 1024.
+        text_features: (M, E), any scale.
+        video_features: (N, E), any scale.
+        text_to_video: (M,) int64, the video of each text.
+        block_size: Texts compared with as many videos at once. The result does not depend on it.
 
     Returns:
-        dict[str, float]: R1, R5, R10, MdR and MnR, each as ``t2v_`` and ``v2t_``.
+        R1, R5, R10, MdR and MnR, each as ``t2v_`` and ``v2t_``.
 
     Raises:
         ValueError: If shapes disagree, a feature is not finite, or a video has no text.

@@ -1,5 +1,6 @@
 """Video-text retrieval for ``mim test``."""
-from typing import Optional
+
+from typing import Any
 
 import numpy as np
 from mmaction.registry import METRICS
@@ -23,10 +24,10 @@ class VideoTextRetrieval(FeatureMetric):
     how many videos of how many. One that was not read is neither a query nor a candidate.
 
     Args:
-        dump (str, optional): An ``.npz`` file to write for later reports: ``video_ids`` (N,),
-            ``captions`` (M,), ``video_features`` (N, E), ``text_features`` (M, E),
-            ``text_to_video`` (M,) and ``top_videos`` (M, 10), the best videos of each text.
-        block_size (int): Texts compared with as many videos at once. Defaults to 1024.
+        dump: An ``.npz`` file to write for later reports: ``video_ids`` (N,), ``captions`` (M,),
+            ``video_features`` (N, E), ``text_features`` (M, E), ``text_to_video`` (M,) and
+            ``top_videos`` (M, 10), the best videos of each text.
+        block_size: Texts compared with as many videos at once.
         **kwargs: Arguments of ``BaseMetric``.
 
     Raises:
@@ -35,7 +36,7 @@ class VideoTextRetrieval(FeatureMetric):
 
     default_prefix = 'retrieval'
 
-    def __init__(self, dump: Optional[str] = None, block_size: int = 1024, **kwargs) -> None:
+    def __init__(self, dump: str | None = None, block_size: int = 1024, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if dump is not None and not dump.endswith('.npz'):
             raise ValueError(f'VideoTextRetrieval: dump must end in .npz, got {dump!r}')

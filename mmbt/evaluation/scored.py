@@ -6,7 +6,6 @@ others as if it were not in the set, and reports how many of how many it scored.
 """
 import logging
 import os.path as osp
-from typing import Optional
 
 from mmengine.logging import MMLogger, print_log
 
@@ -16,7 +15,7 @@ from mmbt.files.shown import printable
 NAMED_IN_LOG = 100
 
 
-def broken_result(sample: dict) -> Optional[dict]:
+def broken_result(sample: dict) -> dict | None:
     """Return what a metric keeps of a sample that could not be read, None for any other."""
     reason = sample.get('broken')
     return None if reason is None else dict(
@@ -30,11 +29,11 @@ def scored_results(results: list[dict], name: str) -> tuple[list[dict], dict[str
     all, a line each with the reason.
 
     Args:
-        results (list[dict]): One a video, those of :func:`broken_result` among them.
-        name (str): The metric's prefix.
+        results: One a video, those of :func:`broken_result` among them.
+        name: The metric's prefix.
 
     Returns:
-        tuple: The other results, and ``dict(scored=..., total=...)``, see :func:`counts_of`.
+        The other results, and ``dict(scored=..., total=...)``, see :func:`counts_of`.
 
     Raises:
         ValueError: If there were no videos, or none that could be read.
@@ -70,7 +69,7 @@ def _tell(broken: list[str], total: int, name: str) -> None:
               logger='current', level=logging.WARNING)
 
 
-def _beside_the_log(filename: str) -> Optional[str]:
+def _beside_the_log(filename: str) -> str | None:
     """Where a file of this run goes, None where the log has no file."""
     log = MMLogger.get_current_instance().log_file
     return osp.join(osp.dirname(log), filename) if log else None

@@ -1,5 +1,6 @@
 """Accuracy on each of several splits, and its mean over them."""
 from collections.abc import Sequence
+from typing import Any
 
 from mmaction.evaluation import AccMetric
 from mmaction.registry import METRICS
@@ -18,12 +19,11 @@ class SplitAccuracy(ScoredAccMetric):
     as :class:`ScoredAccMetric` does.
 
     Args:
-        metric_list (str | tuple[str]): As in MMAction2's ``AccMetric``. Defaults to
-            'top_k_accuracy', top-1 and top-5.
+        metric_list: As in MMAction2's ``AccMetric``. Defaults to 'top_k_accuracy', top-1 and top-5.
         **kwargs: Arguments of ``AccMetric``.
     """
 
-    def __init__(self, metric_list: object = ('top_k_accuracy', ), **kwargs) -> None:
+    def __init__(self, metric_list: object = ('top_k_accuracy', ), **kwargs: Any) -> None:
         super().__init__(metric_list=metric_list, **kwargs)
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:

@@ -2,8 +2,9 @@
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Dict, List, Mapping, Union
+from typing import IO, Any
 
 from .atomic import sync
 from .disk_errors import named
@@ -20,7 +21,7 @@ class Journal:
         made_by: Names and values, as JSON has them, that all records depend on.
 
     Attributes:
-        records (list): What the file held, and what was added since.
+        records: What the file held, and what was added since.
 
     Raises:
         ValueError: On entry, if the file's records depend on something else, it is no journal, or
@@ -28,10 +29,10 @@ class Journal:
         OSError: If it cannot be written.
     """
 
-    def __init__(self, path: Union[str, Path], made_by: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | Path, made_by: Mapping[str, Any]) -> None:
         self.path = Path(path)
         self.made_by = json.loads(json.dumps(made_by))
-        self.records: List[Dict] = []
+        self.records: list[dict] = []
         self._file: IO[bytes]
         self._lock = Lock(f'{path}.lock', str(path), remedy='wait for it, or write to another file')
         self._begun = False
@@ -47,7 +48,7 @@ class Journal:
     def __exit__(self, *error: object) -> None:
         self._opened.close()
 
-    def append(self, record: Dict) -> None:
+    def append(self, record: dict) -> None:
         """Keep a record; it is on the disk when this returns."""
         lines = [record] if self._begun else [dict(made_by=self.made_by), record]
         with named(self.path):

@@ -7,8 +7,8 @@ import re
 import secrets
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator, Union
 
 from .disk_errors import REMEDIES, named, refused_write
 
@@ -19,7 +19,7 @@ FORGOTTEN = 24 * 3600  # seconds after which another machine's draft has no writ
 
 
 @contextlib.contextmanager
-def whole_file(path: Union[str, Path]) -> Iterator[Path]:
+def whole_file(path: str | Path) -> Iterator[Path]:
     """A draft beside ``path`` to write to, which takes its place when the block ends well.
 
     Each writer has a draft of its own; of several that write the same file at once the last one's
@@ -58,7 +58,7 @@ def whole_file(path: Union[str, Path]) -> Iterator[Path]:
         os.close(held)
 
 
-def check_place(path: Union[str, Path]) -> None:
+def check_place(path: str | Path) -> None:
     """Refuse a file that cannot be written before the work that it is for.
 
     Raises:

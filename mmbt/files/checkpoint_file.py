@@ -4,7 +4,7 @@ import zipfile
 import zlib
 from abc import abstractmethod
 from io import BytesIO
-from typing import IO, Any, Dict, List, Optional
+from typing import IO, Any
 
 import torch
 
@@ -29,7 +29,7 @@ class CheckpointFile:
 
     def __init__(self, file: IO[bytes], size: int, place: torch.device) -> None:
         self.file, self.size, self.place = file, size, place
-        self.storages: Dict[str, torch.UntypedStorage] = {}
+        self.storages: dict[str, torch.UntypedStorage] = {}
 
     @abstractmethod
     def read(self) -> Any:
@@ -84,7 +84,7 @@ class ZipCheckpoint(CheckpointFile):
     """
 
     def __init__(self, file: IO[bytes], size: int, place: torch.device,
-                 mapped: Optional[str] = None) -> None:
+                 mapped: str | None = None) -> None:
         super().__init__(file, size, place)
         self.zip = zipfile.ZipFile(file)
         self.records = check_records(self.zip.infolist(), size)
@@ -126,7 +126,7 @@ class ZipCheckpoint(CheckpointFile):
             raise Refused('a record that is cut short')
         return memory
 
-    def _mapped(self, record: zipfile.ZipInfo) -> Optional[torch.UntypedStorage]:
+    def _mapped(self, record: zipfile.ZipInfo) -> torch.UntypedStorage | None:
         """The record where it lies; None if it is compressed, or not on a boundary of numbers."""
         if (self.map is None or self.place.type != 'cpu' or not record.file_size
                 or record.compress_type != zipfile.ZIP_STORED):
@@ -144,7 +144,7 @@ class ZipCheckpoint(CheckpointFile):
         return memory
 
 
-def check_records(records: List[zipfile.ZipInfo], size: int) -> Dict[str, zipfile.ZipInfo]:
+def check_records(records: list[zipfile.ZipInfo], size: int) -> dict[str, zipfile.ZipInfo]:
     """The records of a zip by name.
 
     Raises:

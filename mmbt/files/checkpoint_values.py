@@ -7,7 +7,8 @@ fields and sizes; these check it.
 import math
 import re
 from collections import Counter, OrderedDict
-from typing import Any, Callable, Dict, Iterable, NamedTuple, Optional, Tuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,7 +40,7 @@ class Storage(NamedTuple):
     """
 
     memory: torch.UntypedStorage
-    dtype: Optional[torch.dtype]
+    dtype: torch.dtype | None
 
 
 class Dtype(Unfinished):
@@ -143,7 +144,7 @@ def plain_set(items: Any = ()) -> set:
     return set(items)
 
 
-def size(values: Any) -> Tuple[int, ...]:
+def size(values: Any) -> tuple[int, ...]:
     """The shape of a tensor."""
     _expect(_sizes(values), 'an impossible size')
     return values
@@ -238,7 +239,7 @@ STATES = {HistoryBuffer: set_history, OrderedDict: set_metadata}
 
 
 def _names() -> Iterable[Any]:
-    calls: Dict[str, Callable] = {
+    calls: dict[str, Callable] = {
         'builtins.getattr': stored_attribute, 'builtins.set': plain_set,
         'builtins.complex': complex_number, '_codecs.encode': latin1,
         'collections.OrderedDict': ordered_dict, 'collections.Counter': counter,
@@ -261,7 +262,7 @@ def _names() -> Iterable[Any]:
     yield Named('torch.storage.UntypedStorage')
 
 
-NAMES: Dict[str, Any] = {named.name: named for named in _names()}
+NAMES: dict[str, Any] = {named.name: named for named in _names()}
 DTYPES = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
 NAMES.update({name: Named(name) for name in ('torch.UntypedStorage',)})
 NAMES.update(DTYPES)

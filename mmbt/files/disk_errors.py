@@ -5,9 +5,9 @@ import io
 import logging
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Iterator, Optional
 
 # What a user can put right, and how.
 REMEDIES = {
@@ -59,7 +59,7 @@ def refused_write(error: RuntimeError, descriptor: int, path: Path) -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO), str(path)) from error
 
 
-def describe_disk_error(error: BaseException) -> Optional[str]:
+def describe_disk_error(error: BaseException) -> str | None:
     """One line for an error of the disk: the file, what it said, and what to do.
 
     Args:
@@ -86,7 +86,7 @@ def describe_disk_error(error: BaseException) -> Optional[str]:
     return f'{file or "a file cannot be written"}: {words}; {REMEDIES[number]}'
 
 
-def file_of(error: BaseException) -> Optional[str]:
+def file_of(error: BaseException) -> str | None:
     """The file that an error is about: what it names, else what was open where it was raised."""
     if isinstance(error, OSError) and error.filename is not None:
         name = error.filename2 if error.filename2 is not None else error.filename
@@ -94,7 +94,7 @@ def file_of(error: BaseException) -> Optional[str]:
     return _open_file(error.__traceback__)
 
 
-def _open_file(traceback: Optional[TracebackType]) -> Optional[str]:
+def _open_file(traceback: TracebackType | None) -> str | None:
     """The name of a file that the innermost frame that has one holds in a variable."""
     found = None
     while traceback is not None:

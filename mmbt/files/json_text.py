@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Optional, Union
+from typing import Any
 
 from .text import MOST_BYTES, line_of, read_lines, read_text, shorten
 
@@ -25,7 +25,7 @@ class Repeated(dict):
     pairs: list
 
 
-def read_json(path: Union[str, os.PathLike], kinds: Union[type, tuple[type, ...]] = (dict, list),
+def read_json(path: str | os.PathLike, kinds: type | tuple[type, ...] = (dict, list),
               what: str = 'file', key: str = '', most: int = MOST_BYTES,
               repeated: str = 'the last of each counts',
               report: Callable[[str], object] = warn) -> Any:
@@ -36,7 +36,7 @@ def read_json(path: Union[str, os.PathLike], kinds: Union[type, tuple[type, ...]
     Args:
         path: The file.
         kinds: Type of the top level, dict, list or both.
-        what: What it is, for errors. Defaults to 'file'.
+        what: What it is, for errors.
         key: What is set to its path, for errors.
         most: Bytes that it may have. Defaults to 2 GiB.
         repeated: What is done where a key occurs twice, for the report.
@@ -66,13 +66,13 @@ def read_json(path: Union[str, os.PathLike], kinds: Union[type, tuple[type, ...]
 
 
 def parse_json(text: str, where: str, with_lines: bool = False,
-               twice: Optional[list] = None) -> Any:
+               twice: list | None = None) -> Any:
     """Return what a JSON text holds; see :func:`read_json`.
 
     Args:
         text: The JSON.
         where: The file, or file and line, that it is of.
-        with_lines: Whether errors add the line within the text. Defaults to False.
+        with_lines: Whether errors add the line within the text.
         twice: Gets each key that occurs twice in an object.
 
     Raises:
@@ -107,7 +107,7 @@ def parse_json(text: str, where: str, with_lines: bool = False,
     return content
 
 
-def is_json(path: Union[str, os.PathLike]) -> bool:
+def is_json(path: str | os.PathLike) -> bool:
     """Whether a file's name says that it is JSON, or JSON lines."""
     return str(path).lower().endswith(('.json', *JSON_LINES))
 
@@ -121,7 +121,7 @@ def _whole_number(digits: str) -> int:
 
 
 def _is_deep(content: Any) -> bool:
-    level = [[content]]
+    level: list[list | dict] = [[content]]
     for _ in range(DEEPEST + 1):
         level = [each for owner in level
                  for each in (owner.values() if isinstance(owner, dict) else owner)

@@ -1,8 +1,8 @@
 """The newest checkpoint of a work folder that is whole."""
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, List, Optional, Tuple, Union
 
 from .whole_zip import damage_of
 
@@ -10,8 +10,8 @@ RECORD = 'last_checkpoint'
 SAVED = re.compile(r'(iter|epoch)_(\d+)\.pth')
 
 
-def latest_checkpoint(folder: Union[str, Path],
-                      tell: Callable[[str], object] = lambda line: None) -> Optional[str]:
+def latest_checkpoint(folder: str | Path,
+                      tell: Callable[[str], object] = lambda line: None) -> str | None:
     """The checkpoint that a run in a folder goes on from.
 
     It is the one that ``last_checkpoint`` names, by its name in this folder, since the folder may
@@ -42,10 +42,10 @@ def latest_checkpoint(folder: Union[str, Path],
     return first_whole(candidates, inside if recorded else None, tell)
 
 
-def first_whole(candidates: List[Path], recorded: Optional[Path],
-                tell: Callable[[str], object]) -> Optional[str]:
+def first_whole(candidates: list[Path], recorded: Path | None,
+                tell: Callable[[str], object]) -> str | None:
     """The first of some checkpoints that is not damaged; see :func:`latest_checkpoint`."""
-    damaged: List[Tuple[Path, str]] = []
+    damaged: list[tuple[Path, str]] = []
     for path in candidates:
         why = damage_of(path) or strangeness_of(path)
         if why is None:
@@ -63,7 +63,7 @@ def first_whole(candidates: List[Path], recorded: Optional[Path],
     return None
 
 
-def strangeness_of(path: Path) -> Optional[str]:
+def strangeness_of(path: Path) -> str | None:
     """What is wrong with a file that begins neither as a zip file nor as torch's older ones."""
     with open(path, 'rb') as file:
         head = file.read(2)
@@ -78,19 +78,19 @@ def read_record(folder: Path) -> str:
         return ''
 
 
-def saved(folder: Path) -> List[Path]:
+def saved(folder: Path) -> list[Path]:
     """A folder's checkpoints, the newest first.
 
     Of those by iterations, and of those by epochs, a higher number is newer, whatever times a copy
     has given them; between the two kinds the time decides.
     """
-    by_kind: List[List[Path]] = []
+    by_kind: list[list[Path]] = []
     for kind in ('iter', 'epoch'):
         numbered = {int(match[2]): path for path in folder.glob(f'{kind}_*.pth')
                     if (match := SAVED.fullmatch(path.name))}
         by_kind.append([numbered[number] for number in sorted(numbered, reverse=True)])
     iters, epochs = by_kind
-    merged: List[Path] = []
+    merged: list[Path] = []
     while iters and epochs:
         later = max((iters, epochs), key=lambda kind: kind[0].stat().st_mtime_ns)
         merged.append(later.pop(0))

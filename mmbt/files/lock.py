@@ -9,7 +9,6 @@ import warnings
 import weakref
 from pathlib import Path
 from types import TracebackType
-from typing import Dict, Optional, Union
 
 from .disk_errors import named
 
@@ -35,20 +34,20 @@ class Lock:
         OSError: On entry, if the file cannot be written.
     """
 
-    def __init__(self, path: Union[str, Path], what: Optional[str] = None, wait: float = 0.,
+    def __init__(self, path: str | Path, what: str | None = None, wait: float = 0.,
                  remedy: str = 'wait for it, or write elsewhere') -> None:
         self.path = Path(path)
         self.what = str(self.path.with_suffix('')) if what is None else what
         self.wait = wait
         self.remedy = remedy
-        self._descriptor: Optional[int] = None
+        self._descriptor: int | None = None
 
     def __enter__(self) -> 'Lock':
         self.acquire()
         return self
 
-    def __exit__(self, kind: Optional[type], error: Optional[BaseException],
-                 traceback: Optional[TracebackType]) -> None:
+    def __exit__(self, kind: type | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
         self.release()
 
     def acquire(self) -> None:
@@ -105,7 +104,7 @@ def _drop_in_child() -> None:
 os.register_at_fork(after_in_child=_drop_in_child)
 
 
-def open_locked(path: Path) -> Optional[int]:
+def open_locked(path: Path) -> int | None:
     """A descriptor of the file at a path that no other has locked; None where one has."""
     while True:
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -150,7 +149,7 @@ def holder_lives(path: Path) -> bool:
     return True
 
 
-def myself() -> Dict[str, Union[str, int]]:
+def myself() -> dict[str, str | int]:
     """What a lock file holds."""
     return dict(host=socket.gethostname(), pid=os.getpid(),
                 since=time.strftime('%Y-%m-%d %H:%M:%S'))

@@ -4,9 +4,9 @@ numpy takes the memory for what a header says before it looks for the values.
 """
 import math
 import zipfile
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Dict, Sequence, Union
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from .safe_load import first_line
 KINDS = 'biufU'  # booleans, numbers, texts
 
 
-def read_npz(path: Union[str, Path], names: Sequence[str],
-             optional: Sequence[str] = ()) -> Dict[str, np.ndarray]:
+def read_npz(path: str | Path, names: Sequence[str],
+             optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """The arrays of these names; others are left where they are.
 
     Args:

@@ -7,8 +7,9 @@ set the state of whatever it got hold of, and grows its memo to the largest inde
 """
 import pickle
 from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import IO, Any, ClassVar
 
 OPERATIONS = 5_000_000  # about ten seconds
 LONGEST_NAME = 500
@@ -37,8 +38,8 @@ class Named:
     """
 
     name: str
-    call: Optional[Callable[..., Any]] = None
-    blank: Optional[Callable[[], Any]] = None
+    call: Callable[..., Any] | None = None
+    blank: Callable[[], Any] | None = None
     value: Any = None
 
 
@@ -66,7 +67,7 @@ class _Memo(dict):
         super().__setitem__(place, value)
 
 
-class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
+class PlainUnpickler(pickle._Unpickler):
     """Reads a pickle with the help of a list of names.
 
     Args:
@@ -75,14 +76,17 @@ class PlainUnpickler(pickle._Unpickler):  # type: ignore[name-defined]
         operations: Instructions after which the file is refused.
     """
 
-    dispatch: Dict[int, Callable] = {}
+    dispatch: ClassVar[dict[int, Callable]] = {}
+    stack: list[Any]
+    metastack: list[list[Any]]
+    readline: Callable[[], bytes]
 
     def __init__(self, file: IO[bytes], names: Mapping[str, Any],
                  operations: int = OPERATIONS) -> None:
         super().__init__(file, encoding='utf-8')
         self.names = names
         self.left = operations
-        self.memo: Dict[int, Any] = _Memo()
+        self.memo: dict[int, Any] = _Memo()
 
     def find_class(self, module: str, name: str) -> Any:
         """What a name stands for."""
@@ -149,7 +153,7 @@ def counted(load: Callable) -> Callable:
     return load_counted
 
 
-def adding_to(kinds: Tuple[type, ...], target: Callable, load: Callable) -> Callable:
+def adding_to(kinds: tuple[type, ...], target: Callable, load: Callable) -> Callable:
     """An instruction that adds to an object, for objects of these kinds alone."""
 
     def load_adding(self: PlainUnpickler) -> None:
@@ -204,8 +208,8 @@ def with_digits(load: Callable, most: int = DIGITS) -> Callable:
     return load_digits
 
 
-def _instructions() -> Dict[int, Callable]:
-    loads = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+def _instructions() -> dict[int, Callable]:
+    loads = dict(pickle._Unpickler.dispatch)
     for name in FORBIDDEN:
         loads.pop(getattr(pickle, name)[0])
     load = {name: loads[getattr(pickle, name)[0]] for name in (

@@ -6,9 +6,10 @@ checkpoint hook deletes the file that the last checkpoint calls the best. Here e
 what the run built from its own config.
 """
 import os
+from collections.abc import Callable, Mapping
 from functools import wraps
 from numbers import Real
-from typing import Any, Callable, Dict, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ def checking_optimizer(load: Callable) -> Callable:
     """
 
     @wraps(load)
-    def load_checked(wrapper: Any, state: Dict[str, Any]) -> None:
+    def load_checked(wrapper: Any, state: dict[str, Any]) -> None:
         known = wrapper.optimizer.defaults
         groups = state.get('param_groups') if isinstance(state, dict) else None
         if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
@@ -44,7 +45,7 @@ def checking_optimizer(load: Callable) -> Callable:
     return load_checked
 
 
-def own_settings(group: Mapping[str, Any], known: Mapping[str, Any]) -> Dict[str, Any]:
+def own_settings(group: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """A group of a file with this optimizer's switches, its numbers being numbers."""
     settings = dict(group)
     for name, ours in known.items():
@@ -119,7 +120,7 @@ def checking_files(before_train: Callable) -> Callable:
     return before_checked
 
 
-def keep_own_files(info: Dict[str, Any], folder: str) -> None:
+def keep_own_files(info: dict[str, Any], folder: str) -> None:
     """Let the best checkpoint lie in the run's folder, so that no other file is deleted for it.
 
     Args:

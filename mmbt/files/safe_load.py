@@ -7,10 +7,11 @@ own (``checkpoint_values.py``); every record of a zip is compared with its check
 import os
 import re
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, Callable, Dict, FrozenSet, Iterator, Optional, Union
+from typing import Any
 
 import torch
 from safetensors.torch import load as load_safetensors
@@ -33,7 +34,7 @@ MISFITS = (ValueError, TypeError, LookupError, AttributeError, AssertionError, R
 
 LONGEST_WAIT = 60  # seconds that another thread's torch.load waits for this one's to be over
 _replacing = threading.RLock()
-_bystanders: FrozenSet[threading.Thread] = frozenset()
+_bystanders: frozenset[threading.Thread] = frozenset()
 
 
 class CheckpointError(ValueError):
@@ -70,7 +71,7 @@ def read_checkpoint(file: Any, place: Any = None, mapped: bool = False) -> Any:
         return _read(opened, path, _device(place), path if mapped and is_utf8(path) else None)
 
 
-def _read(file: Any, name: str, place: torch.device, mapped: Optional[str]) -> Any:
+def _read(file: Any, name: str, place: torch.device, mapped: str | None) -> Any:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     try:
@@ -88,7 +89,7 @@ def _read(file: Any, name: str, place: torch.device, mapped: Optional[str]) -> A
         raise CheckpointError(name, first_line(error)) from error
 
 
-def _read_safetensors(file: Any, name: str, place: torch.device) -> Dict[str, torch.Tensor]:
+def _read_safetensors(file: Any, name: str, place: torch.device) -> dict[str, torch.Tensor]:
     if os.path.isfile(name) and is_utf8(name):
         return load_safetensors_file(name, str(place))
     return {key: value.to(place) for key, value in load_safetensors(file.read()).items()}
@@ -151,10 +152,10 @@ def guarded(load: Callable) -> Callable:
     """Wrap ``CheckpointLoader.load_checkpoint`` so that no file it reads can run code.
 
     Args:
-        load (Callable): The loader, ``load(cls, filename, map_location, logger)``.
+        load: The loader, ``load(cls, filename, map_location, logger)``.
 
     Returns:
-        Callable: The same, reading with :func:`read_checkpoint` whichever way it opens the file.
+        The same, reading with :func:`read_checkpoint` whichever way it opens the file.
     """
 
     @wraps(load)
@@ -173,11 +174,11 @@ def naming(load: Callable, deed: str) -> Callable:
     """Wrap a method of MMEngine's Runner so that what it says of a checkpoint names the file.
 
     Args:
-        load (Callable): The method, ``load(runner, filename, ...)``.
-        deed (str): What it does with the file, in words.
+        load: The method, ``load(runner, filename, ...)``.
+        deed: What it does with the file, in words.
 
     Returns:
-        Callable: The same.
+        The same.
     """
 
     @wraps(load)
@@ -193,7 +194,7 @@ def naming(load: Callable, deed: str) -> Callable:
     return load_named
 
 
-def check_parts(checkpoint: Any, filename: Union[str, Path]) -> Any:
+def check_parts(checkpoint: Any, filename: str | Path) -> Any:
     """Refuse a checkpoint whose parts are of other kinds than mmengine takes them for.
 
     Its Runner asks ``'config' in meta`` and runs what it finds as Python. A config there is
@@ -227,7 +228,7 @@ def check_parts(checkpoint: Any, filename: Union[str, Path]) -> Any:
     return checkpoint
 
 
-def check_weights(state: Any, part: str, filename: Union[str, Path]) -> None:
+def check_weights(state: Any, part: str, filename: str | Path) -> None:
     """Refuse weights that are no tensors by name.
 
     Raises:
@@ -242,7 +243,7 @@ def check_weights(state: Any, part: str, filename: Union[str, Path]) -> None:
                                                  f'{type(value).__name__}, not a weight')
 
 
-def check_name(name: Any, part: str, filename: Union[str, Path]) -> None:
+def check_name(name: Any, part: str, filename: str | Path) -> None:
     """Refuse a name that is none, since whoever reports on a weight prints its name.
 
     Raises:
@@ -258,11 +259,11 @@ def refusal(filename: str, reason: str) -> str:
     """Say in one line why a file is not loaded.
 
     Args:
-        filename (str): The file.
-        reason (str): What is wrong with it.
+        filename: The file.
+        reason: What is wrong with it.
 
     Returns:
-        str: The line.
+        The line.
     """
     if CODE.match(reason):
         found = reason.replace('GLOBAL builtins.', 'GLOBAL ')

@@ -21,7 +21,7 @@ def printable(text: object) -> str:
         text: Anything; its ``str``.
 
     Returns:
-        str: One line that any UTF-8 output takes.
+        One line that any UTF-8 output takes.
     """
     text = str(text)
     if text.isprintable():

@@ -1,6 +1,7 @@
 """What a file says of its weights, kept with them until a model takes them."""
 from collections import OrderedDict
-from typing import Any, Dict, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 FILE, CARD = 'file', 'model_card'
 
@@ -38,7 +39,7 @@ def with_source(checkpoint: Any, filename: str) -> Any:
     return checkpoint
 
 
-def source_of(state: Any) -> Dict[str, Any]:
+def source_of(state: Any) -> dict[str, Any]:
     """What :func:`with_source` noted of a state dict; an empty dict where nothing is known."""
     known: Mapping[str, Any] = getattr(state, '_metadata', None) or {}
     return dict(known.get('', {}))

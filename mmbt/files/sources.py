@@ -1,8 +1,8 @@
 """A digest of source files: equal as long as they do the same for the same reasons."""
 import ast
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable
 
 LENGTH = 12
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

@@ -2,14 +2,13 @@
 import csv
 import os
 from collections.abc import Iterator
-from typing import Union
 
 from .text import shorten, stream_text
 
 MOST_LINES = 100  # of one row, in quotes
 
 
-def read_rows(path: Union[str, os.PathLike], what: str = 'file',
+def read_rows(path: str | os.PathLike, what: str = 'file',
               key: str = '') -> Iterator[tuple[int, list[str]]]:
     """Yield the line and the values of each row of a table, the header first, blank ones left out.
 
@@ -32,12 +31,12 @@ def read_rows(path: Union[str, os.PathLike], what: str = 'file',
         raise ValueError(_unclosed(path, began))
 
 
-def delimiter_of(path: Union[str, os.PathLike]) -> str:
+def delimiter_of(path: str | os.PathLike) -> str:
     """What parts the values of a table: a tab in a ``.tsv``, else a comma."""
     return '\t' if str(path).lower().endswith('.tsv') else ','
 
 
-def read_table(path: Union[str, os.PathLike], columns: tuple[str, ...], what: str = 'file',
+def read_table(path: str | os.PathLike, columns: tuple[str, ...], what: str = 'file',
                key: str = '') -> Iterator[tuple[int, list[str]]]:
     """Yield the line and the values of ``columns`` of each row; never the whole file in memory.
 
@@ -66,5 +65,5 @@ def read_table(path: Union[str, os.PathLike], columns: tuple[str, ...], what: st
         raise ValueError(f'{path} holds a header and no rows: nothing is in it')
 
 
-def _unclosed(path: Union[str, os.PathLike], number: int) -> str:
+def _unclosed(path: str | os.PathLike, number: int) -> str:
     return f'{path} line {number} opens a quote that is not closed: is the file whole?'

@@ -9,7 +9,7 @@ import os.path as osp
 import re
 from collections.abc import Iterator
 from functools import partial
-from typing import IO, Union
+from typing import IO
 
 MOST_BYTES = 2**31  # of a file that is read as a whole
 LONGEST_LINE = 2**24  # characters
@@ -17,13 +17,13 @@ LONGEST_LINE = 2**24  # characters
 _ENDS = re.compile(b'\r\n|\r|\n')
 
 
-def read_text(path: Union[str, os.PathLike], what: str = 'file', key: str = '',
+def read_text(path: str | os.PathLike, what: str = 'file', key: str = '',
               most: int = MOST_BYTES) -> str:
     """Return the text of a file, its ends of lines as they are.
 
     Args:
         path: The file.
-        what: What it is, for errors. Defaults to 'file'.
+        what: What it is, for errors.
         key: What is set to its path, for errors.
         most: Bytes that it may have. Defaults to 2 GiB.
 
@@ -49,7 +49,7 @@ def read_text(path: Union[str, os.PathLike], what: str = 'file', key: str = '',
     return text
 
 
-def stream_text(path: Union[str, os.PathLike], what: str = 'file', key: str = '') -> Iterator[str]:
+def stream_text(path: str | os.PathLike, what: str = 'file', key: str = '') -> Iterator[str]:
     """Yield the lines of a file with their ends, one in memory at a time; see :func:`read_text`."""
     must_be_file(path, what, key)
     with open(path, encoding='utf-8-sig', newline='') as file:
@@ -62,7 +62,7 @@ def stream_text(path: Union[str, os.PathLike], what: str = 'file', key: str = ''
             raise ValueError(_not_utf8(path)) from None
 
 
-def read_lines(path: Union[str, os.PathLike], what: str = 'file',
+def read_lines(path: str | os.PathLike, what: str = 'file',
                key: str = '') -> Iterator[tuple[int, str]]:
     """Yield number, from 1, and text of each line that is not blank; see :func:`read_text`."""
     for number, line in enumerate(stream_text(path, what, key), start=1):
@@ -70,7 +70,7 @@ def read_lines(path: Union[str, os.PathLike], what: str = 'file',
             yield number, line.rstrip('\r\n').lstrip('\ufeff')
 
 
-def must_be_file(path: Union[str, os.PathLike], what: str = 'file', key: str = '') -> None:
+def must_be_file(path: str | os.PathLike, what: str = 'file', key: str = '') -> None:
     """Raise FileNotFoundError if a file is missing, ValueError if it is a folder."""
     if osp.isdir(path):
         raise ValueError(f'{what} {path} is a folder: name a file')
@@ -99,7 +99,7 @@ def is_whole(text: str) -> bool:
     return True
 
 
-def _bounded(path: Union[str, os.PathLike], what: str, file: IO[str]) -> Iterator[str]:
+def _bounded(path: str | os.PathLike, what: str, file: IO[str]) -> Iterator[str]:
     """Yield the lines of an open file; ValueError for one that is too long or holds a NUL."""
     for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), ''), start=1):
         if '\0' in line:
@@ -110,7 +110,7 @@ def _bounded(path: Union[str, os.PathLike], what: str, file: IO[str]) -> Iterato
         yield line
 
 
-def _not_utf8(path: Union[str, os.PathLike]) -> str:
+def _not_utf8(path: str | os.PathLike) -> str:
     """Say which byte of a file is not UTF-8, and how to convert it."""
     with open(path, 'rb') as file:
         data = file.read(4)
@@ -131,5 +131,5 @@ def _not_utf8(path: Union[str, os.PathLike]) -> str:
     return f'{path} is not UTF-8 text'
 
 
-def _nul(path: Union[str, os.PathLike], what: str, number: int) -> str:
+def _nul(path: str | os.PathLike, what: str, number: int) -> str:
     return f'{path} line {number} holds a NUL byte: is it the {what}, and text in UTF-8?'

@@ -2,7 +2,6 @@
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Optional, Union
 
 ZIP = b'PK\x03\x04'
 # What zipfile raises for files that are cut short or otherwise damaged.
@@ -10,7 +9,7 @@ DAMAGED = (zipfile.BadZipFile, EOFError, ValueError, RuntimeError, LookupError, 
            zlib.error)
 
 
-def damage_of(path: Union[str, Path]) -> Optional[str]:
+def damage_of(path: str | Path) -> str | None:
     """What is wrong with a zip file, by the checksum that it has of each part.
 
     torch reads ``.pth`` files without a look at them. A gigabyte takes about a second.

@@ -167,7 +167,7 @@ class ReleasedBranch(Branch):
     beside EVA-CLIP too.
     """
 
-    spatial_eps = 1e-5
+    spatial_eps: Optional[float] = 1e-5
 
     @staticmethod
     def tapped_layers(depth: int, num_layers: int) -> range:

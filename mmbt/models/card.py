@@ -1,8 +1,9 @@
 """The model card: what weights were made beside, as plain values that files carry."""
 import math
 import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any
 
 import open_clip
 import torch
@@ -12,7 +13,7 @@ from mmbt.files.source import CARD
 
 from .fingerprint import TOLERANCE, distance
 
-Triple = Tuple[float, float, float]
+Triple = tuple[float, float, float]
 NAMES = dict(gelu='GELU', quick_gelu='quick-GELU')
 RESIZE_MODES = ('shortest', 'squash', 'longest')
 
@@ -47,27 +48,27 @@ class ModelCard:
         fingerprint: Marks of the CLIP's first weights, see ``fingerprint.stem``.
     """
 
-    arch: Optional[str] = None
-    depth: Optional[int] = None
-    width: Optional[int] = None
-    num_heads: Optional[int] = None
-    activation: Optional[str] = None
-    pooling: Optional[str] = None
-    image_size: Optional[Tuple[int, int]] = None
-    mean: Optional[Triple] = None
-    std: Optional[Triple] = None
-    resize_mode: Optional[str] = None
-    interpolation: Optional[str] = None
-    tokenizer: Optional[str] = None
-    context_length: Optional[int] = None
-    text_heads: Optional[int] = None
-    text_pooling: Optional[str] = None
-    backbone: Optional[str] = None
-    num_frames: Optional[int] = None
-    temperature: Optional[float] = None
-    fingerprint: Optional[Tuple[float, ...]] = None
+    arch: str | None = None
+    depth: int | None = None
+    width: int | None = None
+    num_heads: int | None = None
+    activation: str | None = None
+    pooling: str | None = None
+    image_size: tuple[int, int] | None = None
+    mean: Triple | None = None
+    std: Triple | None = None
+    resize_mode: str | None = None
+    interpolation: str | None = None
+    tokenizer: str | None = None
+    context_length: int | None = None
+    text_heads: int | None = None
+    text_pooling: str | None = None
+    backbone: str | None = None
+    num_frames: int | None = None
+    temperature: float | None = None
+    fingerprint: tuple[float, ...] | None = None
 
-    def to_dict(self) -> Dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON and configs have them."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value
@@ -86,7 +87,7 @@ class ModelCard:
         """
         if not isinstance(values, Mapping):
             raise ValueError(f'{source}: its model_card is no dict but a {type(values).__name__}')
-        known: Dict[str, Any] = {}
+        known: dict[str, Any] = {}
         for name, check in CHECKS.items():
             value = values.get(name)
             if value is not None:
@@ -108,8 +109,8 @@ class ModelCard:
             same_clip: Whether the CLIPs' fingerprints count.
         """
         if differ(self.activation, theirs.activation):
-            yield (f'was made beside {NAMES[theirs.activation]}, this config says '
-                   f'{NAMES[self.activation]}: set {self._activation_of(theirs)}')
+            yield (f'was made beside {NAMES[str(theirs.activation)]}, this config says '
+                   f'{NAMES[str(self.activation)]}: set {self._activation_of(theirs)}')
         for name, remedy in REMEDIES.items():
             ours, other = getattr(self, name), getattr(theirs, name)
             if differ(ours, other):
@@ -129,7 +130,7 @@ class ModelCard:
         return f'quick_gelu={theirs.activation == "quick_gelu"} in the architecture of model.trunk'
 
 
-def read_card(path: Optional[str]) -> Optional[ModelCard]:
+def read_card(path: str | None) -> ModelCard | None:
     """The card of a checkpoint or branch file of this project; its weights are not read.
 
     Args:
@@ -147,7 +148,7 @@ def read_card(path: Optional[str]) -> Optional[ModelCard]:
         checkpoint = read_checkpoint(path, 'meta')
     except (OSError, ValueError):  # who reads the weights says what is wrong with the file
         return None
-    meta: Dict[str, Any] = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
     told = meta.get(CARD) if isinstance(meta, dict) else None
     return None if told is None else ModelCard.from_dict(told, str(path))
 
@@ -192,7 +193,7 @@ def is_name(value: Any) -> bool:
 
 
 size = is_whole(1, 100_000)
-CHECKS: Dict[str, Callable[[Any], bool]] = dict(
+CHECKS: dict[str, Callable[[Any], bool]] = dict(
     arch=is_name, depth=size, width=size, num_heads=size,
     activation=lambda value: isinstance(value, str) and value in NAMES,
     pooling=is_name, image_size=is_tuple(size, 2),

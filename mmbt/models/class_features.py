@@ -1,5 +1,5 @@
 """The text features of class names, kept for as long as the weights that made them."""
-from typing import Callable, Hashable, Optional, Tuple
+from collections.abc import Callable, Hashable
 
 from torch import Tensor, nn
 
@@ -12,7 +12,7 @@ class KeptFeatures:
     """
 
     def __init__(self) -> None:
-        self.kept: Optional[Tuple[Hashable, Tensor]] = None
+        self.kept: tuple[Hashable, Tensor] | None = None
 
     def forget(self) -> None:
         """Compute them anew at the next use."""
@@ -32,7 +32,7 @@ class KeptFeatures:
         return self.kept[1]
 
 
-def state_of(weight: Tensor) -> Tuple:
+def state_of(weight: Tensor) -> tuple:
     """Another value once a weight was moved, cast or written to."""
     written = 0 if weight.is_inference() else weight._version
     return weight.data_ptr(), written, weight.dtype, weight.device

@@ -16,10 +16,10 @@ def to_words(name: str) -> str:
     'TV show'. A name that holds a space already is returned as it is.
 
     Args:
-        name (str): The name as a set publishes it.
+        name: The name as a set publishes it.
 
     Returns:
-        str: Its words.
+        Its words.
     """
     if ' ' in name:
         return name
@@ -31,9 +31,8 @@ def read_classes(path: str, class_names: str = 'words') -> list[str]:
     """Read class names, one a line, in label order; blank lines are passed over.
 
     Args:
-        path (str): The class file.
-        class_names (str): 'words' writes them as :func:`to_words` does; 'raw' leaves them.
-            Defaults to 'words'.
+        path: The class file.
+        class_names: 'words' writes them as :func:`to_words` does; 'raw' leaves them.
 
     Raises:
         FileNotFoundError: If the file is missing.

@@ -1,5 +1,4 @@
 """Ways to combine what the trunk and the branch say (Eqs. 4 and 5; Table 11)."""
-from typing import Dict, Type
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +47,7 @@ class Concatenation(nn.Module):
         return self.proj(torch.cat([branch, trunk], dim=-1))
 
 
-COMBINATIONS: Dict[str, Type[nn.Module]] = {
+COMBINATIONS: dict[str, type[nn.Module]] = {
     'weighted': WeightedSelection,
     'add': Addition,
     'concat': Concatenation,

@@ -1,6 +1,5 @@
 """Build a model from a config file."""
 from pathlib import Path
-from typing import Optional, Union
 
 import torch
 from mmaction.registry import MODELS
@@ -16,9 +15,9 @@ from .checkpoints.card_files import check_card
 from .checkpoints.checkpoint import holds_trunk, must_exist, without_weights
 
 
-def init_model(config: Union[str, Path, Config],
-               checkpoint: Optional[str] = None,
-               device: Union[str, torch.device] = 'cpu') -> VideoTextModel:
+def init_model(config: str | Path | Config,
+               checkpoint: str | None = None,
+               device: str | torch.device = 'cpu') -> VideoTextModel:
     """Build the model of a config in eval mode.
 
     Args:

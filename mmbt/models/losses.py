@@ -1,7 +1,6 @@
 """The losses of Eqs. 6 to 8, over the clips of all processes with the gradient of one process."""
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import List, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -69,7 +68,7 @@ def cosine_alignment(student: Tensor, teacher: Tensor) -> Tensor:
     return global_mean((2 - 2 * cosine).flatten(1).mean(dim=1))
 
 
-def gather_rows(rows: Tensor) -> Tuple[Tensor, int]:
+def gather_rows(rows: Tensor) -> tuple[Tensor, int]:
     """Rows of all processes, and where this process's own begin; gradients flow back to all.
 
     Args:
@@ -87,7 +86,7 @@ def gather_rows(rows: Tensor) -> Tuple[Tensor, int]:
     return torch.cat(kept), sum(sizes[:torch_dist.get_rank()])
 
 
-def batch_sizes(own: int) -> List[int]:
+def batch_sizes(own: int) -> list[int]:
     """The batch sizes of all processes, which their hosts tell each other.
 
     No GPU takes part, so that no host waits for one.
@@ -130,7 +129,7 @@ def global_mean(values: Tensor) -> Tensor:
     return values.sum() * get_world_size() / count
 
 
-def in_float32(*tensors: Tensor) -> Tuple[Tensor, ...]:
+def in_float32(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Tensors in float32 at least, through which gradients flow."""
     return tuple(tensor.to(torch.promote_types(tensor.dtype, torch.float32)) for tensor in tensors)
 

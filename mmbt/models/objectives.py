@@ -22,7 +22,7 @@ class ObjectiveHead(nn.Module, metaclass=ABCMeta):
         loss_weight: Factor of the loss in the total; 1 for each in the paper (Sec. 4.1).
 
     Attributes:
-        name (str): Key of the loss in the log.
+        name: Key of the loss in the log.
     """
 
     name: str

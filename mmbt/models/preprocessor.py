@@ -1,5 +1,5 @@
 """From uint8 frames to normalised batches, on the device."""
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmaction.registry import MODELS
@@ -26,8 +26,8 @@ class VideoTextDataPreprocessor(BaseDataPreprocessor):
     """
 
     def __init__(self,
-                 mean: Optional[Sequence[float]] = None,
-                 std: Optional[Sequence[float]] = None) -> None:
+                 mean: Sequence[float] | None = None,
+                 std: Sequence[float] | None = None) -> None:
         super().__init__(non_blocking=True)
         self._said = dict(mean=mean, std=std)
         for name, value in (('mean', mean or CLIP_MEAN), ('std', std or CLIP_STD)):
@@ -50,7 +50,7 @@ class VideoTextDataPreprocessor(BaseDataPreprocessor):
             setattr(self, name, value.to(getattr(self, name).device))
         return self
 
-    def forward(self, data: Dict, training: bool = False) -> Dict:
+    def forward(self, data: dict, training: bool = False) -> dict:
         """Collate what the data loader yields.
 
         Args:

@@ -1,6 +1,5 @@
 """What every video backbone returns."""
 from dataclasses import dataclass
-from typing import Optional
 
 from torch import Tensor
 
@@ -23,9 +22,9 @@ class VideoEncoding:
         branch_cls: (B, D) the branch's CLS of the same layer as ``branch_tokens``.
     """
 
-    video: Optional[Tensor]
+    video: Tensor | None
     clip_tokens: Tensor
-    branch_tokens: Optional[Tensor] = None
-    visible: Optional[Tensor] = None
-    clip_cls: Optional[Tensor] = None
-    branch_cls: Optional[Tensor] = None
+    branch_tokens: Tensor | None = None
+    visible: Tensor | None = None
+    clip_cls: Tensor | None = None
+    branch_cls: Tensor | None = None

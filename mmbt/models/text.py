@@ -1,6 +1,6 @@
 """The frozen text tower."""
 import contextlib
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,7 @@ class TextTower(nn.Module):
     """
 
     def __init__(self, transformer: nn.Module, frozen: bool = True,
-                 tokenizer: Optional[TokenizerSpec] = None) -> None:
+                 tokenizer: TokenizerSpec | None = None) -> None:
         super().__init__()
         self.transformer = transformer
         self.context_length: int = transformer.context_length
@@ -31,7 +31,7 @@ class TextTower(nn.Module):
         """Where it reads a caption: ``'argmax'``, its highest id, or ``'eos'``, its end token."""
         return getattr(self.transformer, 'pool_type', 'argmax')
 
-    def tokenize(self, texts: Sequence[str], context_length: Optional[int] = None) -> Tensor:
+    def tokenize(self, texts: Sequence[str], context_length: int | None = None) -> Tensor:
         """(M, L) int64 token ids of M texts, by the tower's own tokenizer.
 
         Args:

@@ -1,15 +1,16 @@
 """The tokenizer of a text tower, which data and models share."""
 import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any
 
 import open_clip
 from torch import Tensor
 
 from mmbt.files.hub import hub_is_out_of_reach
 
-Arch = Union[str, Dict]
+Arch = str | dict
 CLIP = 'clip'
 # Settings that open_clip's architectures give their tokenizers; no other may come with an
 # architecture, since some make transformers run code.
@@ -27,8 +28,8 @@ class TokenizerSpec:
     """
 
     name: str = CLIP
-    mode: Optional[str] = None
-    settings: Tuple[Tuple[str, Any], ...] = ()
+    mode: str | None = None
+    settings: tuple[tuple[str, Any], ...] = ()
 
     def __str__(self) -> str:
         mode = [f'mode={self.mode}'] if self.mode else []

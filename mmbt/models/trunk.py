@@ -268,7 +268,7 @@ class Trunk(nn.Module):
         self.check_frames(imgs)
         batch, frames = imgs.shape[:2]
         wanted = list(layers)
-        assert wanted == sorted(set(wanted)) and 0 <= wanted[0] and wanted[-1] <= self.num_layers
+        assert wanted == sorted(set(wanted)) and wanted[0] >= 0 and wanted[-1] <= self.num_layers
         kept = []
         with torch.no_grad() if self.frozen else contextlib.nullcontext():
             tokens = self.embed(imgs.flatten(0, 1))

@@ -1,5 +1,6 @@
 """The model that MMEngine's Runner runs."""
-from typing import Any, Dict, List, Optional, Sequence, Union
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -32,13 +33,13 @@ class VideoTextModel(BaseModel):
     """
 
     def __init__(self,
-                 trunk: Dict,
-                 backbone: Dict,
-                 mask: Optional[Dict] = None,
-                 heads: Sequence[Dict] = (),
-                 cls_head: Optional[Dict] = None,
-                 data_preprocessor: Optional[Dict] = None,
-                 init_cfg: Optional[Dict] = None) -> None:
+                 trunk: dict,
+                 backbone: dict,
+                 mask: dict | None = None,
+                 heads: Sequence[dict] = (),
+                 cls_head: dict | None = None,
+                 data_preprocessor: dict | None = None,
+                 init_cfg: dict | None = None) -> None:
         preprocessor = data_preprocessor or dict(type='VideoTextDataPreprocessor')
         super().__init__(MODELS.build(preprocessor), init_cfg)
         self.backbone = MODELS.build(backbone, default_args=dict(trunk=MODELS.build(trunk)))
@@ -54,7 +55,7 @@ class VideoTextModel(BaseModel):
         self._register_load_state_dict_pre_hook(check_state_dict, with_module=True)
         self.register_load_state_dict_post_hook(settle_keys)
 
-    def _build_head(self, config: Dict) -> nn.Module:
+    def _build_head(self, config: dict) -> nn.Module:
         sizes = {}
         if config['type'] == 'MBTAHead':
             sizes = dict(width=self.trunk.width, embed_dim=self.trunk.embed_dim)
@@ -138,6 +139,7 @@ class VideoTextModel(BaseModel):
 
     def _encode_classes(self) -> Tensor:
         head, device = self.cls_head, next(self.text.parameters()).device
+        assert head is not None
         tokens = self.text.tokenize(head.classes, head.context_length).to(device)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             return normalize(self.encode_text(tokens), dim=-1)
@@ -156,9 +158,9 @@ class VideoTextModel(BaseModel):
         return super()._apply(*args, **kwargs)
 
     def forward(self,
-                inputs: Dict[str, Tensor],
-                data_samples: Optional[List[ActionDataSample]] = None,
-                mode: str = 'tensor') -> Union[Dict[str, Tensor], List, VideoEncoding]:
+                inputs: dict[str, Tensor],
+                data_samples: list[ActionDataSample] | None = None,
+                mode: str = 'tensor') -> dict[str, Tensor] | list | VideoEncoding:
         """Run a batch of the preprocessor.
 
         Args:
@@ -176,7 +178,7 @@ class VideoTextModel(BaseModel):
             return self.encode(inputs['imgs'])
         raise ValueError(f"mode is 'loss', 'predict' or 'tensor', got {mode!r}")
 
-    def loss(self, inputs: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    def loss(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """The weighted loss of each objective, by its name."""
         imgs, tokens = inputs['imgs'], inputs['tokens']
         if len(tokens) != len(imgs):
@@ -190,8 +192,8 @@ class VideoTextModel(BaseModel):
         return {head.name: head(encoding, text, self.trunk) for head in self.heads}
 
     @torch.no_grad()
-    def predict(self, inputs: Dict[str, Tensor],
-                data_samples: List[ActionDataSample]) -> List[ActionDataSample]:
+    def predict(self, inputs: dict[str, Tensor],
+                data_samples: list[ActionDataSample]) -> list[ActionDataSample]:
         """Fill ``video_feature`` (E,), ``text_features`` (M, E), ``pred_score`` (C,) and its label.
 
         The frames are brought to the precision of the weights.

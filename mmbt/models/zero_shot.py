@@ -1,5 +1,5 @@
 """Recognition by the names of the classes."""
-from typing import Dict, Optional, Sequence, Union
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +22,8 @@ class ZeroShotHead(nn.Module):
             model refuses another.
         context_length: Token ids of a name at most. Defaults to 12 (App. A).
         temperature: tau, by which similarities are divided.
-        class_names: 'words' turns CamelCase and underscores of the file into words, 'raw' takes
-            its lines as they are. Defaults to 'words'.
+        class_names: 'words' turns CamelCase and underscores of the file into words, 'raw' takes its
+            lines as they are.
 
     Raises:
         FileNotFoundError: If ``class_file`` is missing.
@@ -32,17 +32,19 @@ class ZeroShotHead(nn.Module):
     """
 
     def __init__(self,
-                 class_file: Optional[str] = None,
-                 classes: Optional[Sequence[str]] = None,
-                 arch: Union[str, Dict, None] = None,
+                 class_file: str | None = None,
+                 classes: Sequence[str] | None = None,
+                 arch: str | dict | None = None,
                  context_length: int = 12,
                  temperature: float = 0.01,
                  class_names: str = 'words') -> None:
         super().__init__()
-        if (class_file is None) == (classes is None):
+        if class_file is not None and classes is None:
+            self.classes = read_classes(class_file, class_names)
+        elif class_file is None and classes is not None:
+            self.classes = list(classes)
+        else:
             raise ValueError('give either class_file or classes')
-        self.classes = (list(classes) if classes is not None
-                        else read_classes(class_file, class_names))
         self.arch = arch
         self.context_length = context_length
         self.temperature = temperature

@@ -2,9 +2,10 @@
 
 Pillow is imported where such a file is met and nowhere else.
 """
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
-from typing import Any, Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -19,7 +20,7 @@ class AnimatedWebP:
     """The frames of a WebP file; the same face as :class:`.in_order.InOrder`.
 
     Args:
-        path (str): The file.
+        path: The file.
 
     Raises:
         VideoReadError: If it cannot be decoded.

@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any
 
 import numpy as np
 
@@ -24,22 +24,22 @@ class Checked:
     """What was found of a video.
 
     Attributes:
-        path (str): The file, as the list names it.
-        status (str): 'ok', 'broken', 'hang' or 'crash'.
-        reason (str): Why it cannot be read.
-        codec, container, pixel_format (str): FFmpeg's names.
-        width, height (int): As shown.
-        rotation (int): Degrees by which pictures are turned to be upright.
-        frames (int): That are shown.
-        claimed_frames (int, optional): That the header promises.
-        seconds (float): From the start of the first frame to the end of the last.
-        rate (float): Frames a second, on average.
-        variable_rate (bool): Whether some frames are shown much longer than others.
-        in_order (bool): Whether the whole file is decoded for any frame, which is slow.
-        notes (str): What else a user may want to know.
-        bytes (int): Of the file.
-        changed (int): When it was, in ns.
-        took (float): Seconds that reading took.
+        path: The file, as the list names it.
+        status: 'ok', 'broken', 'hang' or 'crash'.
+        reason: Why it cannot be read.
+        codec, container, pixel_format: FFmpeg's names.
+        width, height: As shown.
+        rotation: Degrees by which pictures are turned to be upright.
+        frames: That are shown.
+        claimed_frames: That the header promises.
+        seconds: From the start of the first frame to the end of the last.
+        rate: Frames a second, on average.
+        variable_rate: Whether some frames are shown much longer than others.
+        in_order: Whether the whole file is decoded for any frame, which is slow.
+        notes: What else a user may want to know.
+        bytes: Of the file.
+        changed: When it was, in ns.
+        took: Seconds that reading took.
     """
 
     path: str
@@ -52,7 +52,7 @@ class Checked:
     height: int = 0
     rotation: int = 0
     frames: int = 0
-    claimed_frames: Optional[int] = None
+    claimed_frames: int | None = None
     seconds: float = 0.
     rate: float = 0.
     variable_rate: bool = False
@@ -106,17 +106,17 @@ def _stamp(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def check_videos(paths: Sequence[str], journal: Union[str, Path], workers: int = 1,
+def check_videos(paths: Sequence[str], journal: str | Path, workers: int = 1,
                  frames: int = 8, deadline: float = DEADLINE,
-                 progress: Optional[Callable[[int, int], Any]] = None) -> list[Checked]:
+                 progress: Callable[[int, int], Any] | None = None) -> list[Checked]:
     """Check videos, each by :func:`check_video`; those of an earlier run are not read again.
 
     Args:
         paths: The files; one that is named twice is checked once.
         journal: Where results are kept, record by record. A file that has changed since is read
             again.
-        workers: Videos read at a time. Defaults to 1.
-        frames: Frames read of each. Defaults to 8.
+        workers: Videos read at a time.
+        frames: Frames read of each.
         deadline: Seconds for each, and one more for each 8 MB. Defaults to 60.
         progress: Called with how many of how many are done.
 

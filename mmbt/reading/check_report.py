@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from ..files.atomic import whole_file
 from .check import Checked
@@ -44,7 +44,7 @@ def _hash(path: str) -> bytes:
     return total.digest()
 
 
-def write_table(checked: Sequence[Checked], copies: dict[str, str], path: Union[str, Path]) -> None:
+def write_table(checked: Sequence[Checked], copies: dict[str, str], path: str | Path) -> None:
     """Write a row for each video, CSV, whole or not at all."""
     rows = [dict(asdict(video), copy_of=copies.get(video.path, '')) for video in checked]
     names = [name for name in rows[0] if name != 'changed'] if rows else ['path']

@@ -3,7 +3,7 @@ import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Optional
+from typing import Any
 
 import av
 
@@ -26,25 +26,25 @@ class Header:
     """What the header of a file says; PyAV may not be asked for it once the file is closed.
 
     Attributes:
-        codec (str): FFmpeg's name of the codec, not of the library that decodes it.
-        format (str): FFmpeg's name of the container.
-        width (int): Of the stream's frames; 0 where it does not say.
-        height (int): The same.
-        aspect (Fraction, optional): Width of a pixel over its height; None or 0 where unknown.
-        unit (float): Seconds in a unit of the stream's times.
-        rate (float): Frames a second; 0.0 where unknown.
-        frames (int, optional): How many; None where it does not say.
-        seconds (float): How long it is; 0.0 where it does not say.
+        codec: FFmpeg's name of the codec, not of the library that decodes it.
+        format: FFmpeg's name of the container.
+        width: Of the stream's frames; 0 where it does not say.
+        height: The same.
+        aspect: Width of a pixel over its height; None or 0 where unknown.
+        unit: Seconds in a unit of the stream's times.
+        rate: Frames a second; 0.0 where unknown.
+        frames: How many; None where it does not say.
+        seconds: How long it is; 0.0 where it does not say.
     """
 
     codec: str
     format: str
     width: int
     height: int
-    aspect: Optional[Fraction]
+    aspect: Fraction | None
     unit: float
     rate: float
-    frames: Optional[int]
+    frames: int | None
     seconds: float
 
 
@@ -53,12 +53,12 @@ class Source:
     """A file that is open, and the stream of it that is shown.
 
     Attributes:
-        path (str): The file.
-        container (av.container.InputContainer): The file, opened.
-        stream (av.video.stream.VideoStream): The one that FFmpeg takes by default. PyAV ends the
-            process where a stream is asked for anything after its container was closed.
-        decoder (av.CodecContext): Its decoder, with one thread, not open yet.
-        header (Header): What the file says of itself.
+        path: The file.
+        container: The file, opened.
+        stream: The one that FFmpeg takes by default. PyAV ends the process where a stream is asked
+            for anything after its container was closed.
+        decoder: Its decoder, with one thread, not open yet.
+        header: What the file says of itself.
     """
 
     path: str
@@ -76,8 +76,8 @@ def open_source(path: str, **decoder_options: str) -> Source:
     """Open the video ``path``, a local file alone.
 
     Args:
-        path (str): The file.
-        **decoder_options (str): FFmpeg's options of the decoder.
+        path: The file.
+        **decoder_options: FFmpeg's options of the decoder.
 
     Raises:
         VideoReadError: If it is no video that can be read; the message says why.
@@ -129,7 +129,7 @@ def _shown_stream(path: str, container: Any) -> Any:
     """The video stream that FFmpeg takes by default; cover pictures are none."""
     videos = [stream for stream in container.streams.video if not _is_cover(stream)]
     best = container.streams.best('video')
-    stream: Optional[Any] = best if best in videos else next(iter(videos), None)
+    stream: Any | None = best if best in videos else next(iter(videos), None)
     if stream is None:
         others = sorted({other.type for other in container.streams if other.type != 'video'})
         found = ' and '.join(others + ['a cover picture'] * bool(container.streams.video))

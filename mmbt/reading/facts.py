@@ -1,6 +1,5 @@
 """What is known of a video before its frames are wanted."""
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 
@@ -10,22 +9,22 @@ class VideoFacts:
     """What a video file holds.
 
     Attributes:
-        total_frames (int): Frames that a player shows.
-        times (np.ndarray): (total_frames,) float64, the seconds at which each is shown, counted
-            from frame 0, rising.
-        timed (bool): False where the file has no times; ``times`` are then index / rate, or
-            index / 25 without a rate.
-        seconds (float): From the start of the first frame to the end of the last.
-        rate (float): Frames a second, on average; 0.0 where unknown.
-        height (int): As shown: pixels are square and the picture is turned upright.
-        width (int): The same.
-        codec (str): FFmpeg's name of it.
-        container (str): FFmpeg's name of it.
-        pixel_format (str): FFmpeg's name of it, of the first frame.
-        rotation (int): Degrees by which pictures are turned counter-clockwise to be upright.
-        claimed_frames (int, optional): The count in the header; None where it has none.
-        in_order (bool): The frames come from a decode of the whole file in its order.
-        notes (tuple[str, ...]): What a user may want to know, each a part of a sentence.
+        total_frames: Frames that a player shows.
+        times: (total_frames,) float64, the seconds at which each is shown, counted from frame 0,
+            rising.
+        timed: False where the file has no times; ``times`` are then index / rate, or index / 25
+            without a rate.
+        seconds: From the start of the first frame to the end of the last.
+        rate: Frames a second, on average; 0.0 where unknown.
+        height: As shown: pixels are square and the picture is turned upright.
+        width: The same.
+        codec: FFmpeg's name of it.
+        container: FFmpeg's name of it.
+        pixel_format: FFmpeg's name of it, of the first frame.
+        rotation: Degrees by which pictures are turned counter-clockwise to be upright.
+        claimed_frames: The count in the header; None where it has none.
+        in_order: The frames come from a decode of the whole file in its order.
+        notes: What a user may want to know, each a part of a sentence.
     """
 
     total_frames: int
@@ -39,7 +38,7 @@ class VideoFacts:
     container: str
     pixel_format: str
     rotation: int
-    claimed_frames: Optional[int]
+    claimed_frames: int | None
     in_order: bool
     notes: tuple[str, ...] = ()
 
@@ -48,7 +47,7 @@ class CountChanged(Exception):
     """The table of a file's packets did not hold, so that frames must be chosen anew.
 
     Attributes:
-        facts (VideoFacts): What decoding the file in its order found.
+        facts: What decoding the file in its order found.
     """
 
     def __init__(self, facts: VideoFacts) -> None:

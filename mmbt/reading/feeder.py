@@ -9,7 +9,8 @@ others, and those may have been left out. In an open group of H.264 it counts as
 to let go of a frame before the key frame, which was never fed; a feeder that does not jump has no
 such errors.
 """
-from typing import Any, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -29,10 +30,9 @@ class Feeder:
     """A decoder, the packets it is fed with, and the frames that come out.
 
     Args:
-        source (Source): As :func:`open_strictly` opened it; its packets may have been read.
-        table (PacketTable): Of the file.
-        jumps (bool): Begin at the key frame before each frame; else at the first packet. Defaults
-            to True.
+        source: As :func:`open_strictly` opened it; its packets may have been read.
+        table: Of the file.
+        jumps: Begin at the key frame before each frame; else at the first packet.
     """
 
     def __init__(self, source: Source, table: PacketTable, jumps: bool = True) -> None:
@@ -40,7 +40,7 @@ class Feeder:
         self._skips = source.header.codec in _SKIPPING_CODECS and not _has_layers(source)
         self._times = table.times
         self._packets = _Packets(source.path, table)
-        self._start: Optional[int] = None  # the key packet that the decoder began with
+        self._start: int | None = None  # the key packet that the decoder began with
         self._next = 0                     # the packet that is fed next
         self._last = -1                    # the last frame that came out since the start
         self._is_used = False
@@ -54,10 +54,10 @@ class Feeder:
         """Decode frames.
 
         Args:
-            wanted (list[int]): Their numbers, rising.
+            wanted: Their numbers, rising.
 
         Yields:
-            tuple[int, av.VideoFrame]: Each number with its frame, in order.
+            Each number with its frame, in order.
 
         Raises:
             TableBroken: If what comes out is not what the table promises.
@@ -89,7 +89,7 @@ class Feeder:
         Targets must rise from call to call.
 
         Returns:
-            list[tuple[int, av.VideoFrame]]: Two at most, with their numbers.
+            Two at most, with their numbers.
 
         Raises:
             TableBroken: If what comes out is not what the table promises.
@@ -148,7 +148,7 @@ class Feeder:
             self._start = None
         return found
 
-    def _frame_at(self, pts: Optional[int]) -> int:
+    def _frame_at(self, pts: int | None) -> int:
         if pts is None:
             return -1
         index = int(np.searchsorted(self._times, pts))
@@ -165,7 +165,7 @@ class _Packets:
 
     def __init__(self, path: str, table: PacketTable) -> None:
         self._path, self._kept = path, table.packets
-        self._source: Optional[Source] = None
+        self._source: Source | None = None
         self._read: Iterator[Any] = iter(())
         self._next = 0
 

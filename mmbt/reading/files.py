@@ -1,7 +1,8 @@
 """What can be said of a file before a decoder sees it: missing, empty, cut short, or a bomb."""
 import os
 import struct
-from typing import BinaryIO, Iterator, Optional
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from .errors import VideoReadError
 
@@ -45,7 +46,7 @@ def check_file(path: str) -> None:
         raise VideoReadError(f'{path} is no video but {playlist}; playlists are not followed')
 
 
-def _playlist(head: bytes) -> Optional[str]:
+def _playlist(head: bytes) -> str | None:
     text = head.lstrip(b'\xef\xbb\xbf \t\r\n')
     for start, name in _PLAYLISTS.items():
         if text.startswith(start):

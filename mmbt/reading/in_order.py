@@ -1,7 +1,8 @@
 """Decoding a whole file in its order: slow, and right wherever anything can be right."""
 from array import array
 from collections import deque
-from typing import Any, Callable, Iterator, Optional
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -24,15 +25,15 @@ class InOrder:
     """The frames of a file as decoding it from its start gives them.
 
     Attributes:
-        times (np.ndarray): (total_frames,) float64 seconds from frame 0.
-        timed (bool): False where they are index / rate.
-        last_duration (float): Seconds that the last frame is shown; 0 where unknown.
-        rate (float): Frames a second by the header; 0.0 where unknown.
-        first (av.VideoFrame): The first frame.
+        times: (total_frames,) float64 seconds from frame 0.
+        timed: False where they are index / rate.
+        last_duration: Seconds that the last frame is shown; 0 where unknown.
+        rate: Frames a second by the header; 0.0 where unknown.
+        first: The first frame.
 
     Args:
-        path (str): The file.
-        note (Callable): Is told what was wrong on the way.
+        path: The file.
+        note: Is told what was wrong on the way.
 
     Raises:
         VideoReadError: If no frame can be decoded.
@@ -40,7 +41,7 @@ class InOrder:
 
     def __init__(self, path: str, note: Callable[[str], None]) -> None:
         self.path = path
-        self._kept: Optional[list[Any]] = []
+        self._kept: list[Any] | None = []
         source = open_source(path)
         try:
             self._count(source, note)
@@ -79,10 +80,10 @@ class InOrder:
         """Decode frames.
 
         Args:
-            wanted (list[int]): Their numbers, rising.
+            wanted: Their numbers, rising.
 
         Yields:
-            tuple[int, av.VideoFrame]: Each number with its frame, in order.
+            Each number with its frame, in order.
         """
         if self._kept is not None:
             yield from ((number, self._kept[number]) for number in wanted)
@@ -104,8 +105,8 @@ def decode_all(source: Source, note: Callable[[str], None]) -> Iterator[Any]:
     """Every frame that decoding in order gives; packets that cannot be decoded are passed over.
 
     Args:
-        source (Source): Just opened.
-        note (Callable): Is told, once for each kind, what was passed over.
+        source: Just opened.
+        note: Is told, once for each kind, what was passed over.
     """
     broken, count = 0, 0
     packets = video_packets(source)
@@ -132,7 +133,7 @@ def decode_all(source: Source, note: Callable[[str], None]) -> Iterator[Any]:
         note(f'{broken} of its packets cannot be decoded')
 
 
-def _rising(times: 'array[int]') -> Optional[np.ndarray]:
+def _rising(times: 'array[int]') -> np.ndarray | None:
     """The times as int64 where each is given and later than the one before, else None."""
     found = np.array(times, np.int64)
     is_rising = (found != _UNTIMED).all() and (found[1:] > found[:-1]).all()

@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 from dataclasses import fields
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +34,7 @@ class Line:
         text = json.dumps([kind, values], default=_plain).encode(errors='surrogatepass')
         self.end.sendall(HEADER.pack(len(text), len(raw)) + text + raw)
 
-    def receive(self, until: Optional[float] = None) -> Message:
+    def receive(self, until: float | None = None) -> Message:
         """The next message: its kind, its values, and raw numbers.
 
         Args:
@@ -48,7 +48,7 @@ class Line:
         kind, values = json.loads(self._take(text, until).decode(errors='surrogatepass'))
         return kind, values, self._take(raw, until)
 
-    def _take(self, count: int, until: Optional[float]) -> bytes:
+    def _take(self, count: int, until: float | None) -> bytes:
         while len(self._read) < count:
             self.end.settimeout(None if until is None else max(until - time.monotonic(), 1e-3))
             more = self.end.recv(max(2**16, count - len(self._read)))

@@ -13,7 +13,7 @@ Where that leaves a frame further away than ``max_offset`` it is none of this mo
 as decoded exactly, but for the smoothing of block edges in frames between others, which is left
 out: it changes a colour by about half a grey level on average, in HEVC by one.
 """
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -22,18 +22,17 @@ from .table import PacketTable
 
 
 def near_frames(path: str, table: PacketTable, wanted: list[int],
-                max_offset: int) -> Optional[dict[int, tuple[int, Any]]]:
+                max_offset: int) -> dict[int, tuple[int, Any]] | None:
     """Decode frames near those wanted.
 
     Args:
-        path (str): The file.
-        table (PacketTable): Of the file.
-        wanted (list[int]): Numbers of frames, rising.
-        max_offset (int): Distance in frames from a wanted frame to the one taken, at most.
+        path: The file.
+        table: Of the file.
+        wanted: Numbers of frames, rising.
+        max_offset: Distance in frames from a wanted frame to the one taken, at most.
 
     Returns:
-        Optional[dict[int, tuple[int, av.VideoFrame]]]: For each wanted number the number taken
-        and its frame; None where the exact way must serve.
+        For each wanted number the number taken and its frame; None where the exact way must serve.
     """
     keys = _key_frames(table)
     feeder = Feeder(open_strictly(path, skip_loop_filter='bidir'), table)

@@ -1,26 +1,28 @@
 """Decoded frames as RGB arrays: square pixels, upright."""
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, Callable, Optional
+from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideData
 
 # Sizes are rounded to even numbers when a video is made smaller, and the shape of its pixels then
 # makes up for it: below this such a picture is not resampled.
 _SQUARE = 0.01
 
 
-def shown_size(width: int, height: int, aspect: Optional[Any], turns: int) -> tuple[int, int]:
+def shown_size(width: int, height: int, aspect: Any | None, turns: int) -> tuple[int, int]:
     """Height and width of a picture as shown.
 
     Args:
-        width (int): Of the decoded frame.
-        height (int): Of the decoded frame.
-        aspect (Fraction, optional): Width of a pixel over its height; None or 0 where unknown.
-        turns (int): Quarter turns.
+        width: Of the decoded frame.
+        height: Of the decoded frame.
+        aspect: Width of a pixel over its height; None or 0 where unknown.
+        turns: Quarter turns.
 
     Returns:
-        tuple[int, int]: (H, W).
+        (H, W).
     """
     if aspect and aspect > 0 and abs(aspect - 1) > _SQUARE:
         width = max(1, round(width * aspect))
@@ -31,9 +33,9 @@ class Orientation:
     """How a frame's display matrix turns it, as FFmpeg's own tools do.
 
     Attributes:
-        turns (int): Quarter turns counter-clockwise, after the flips.
-        flips (tuple[bool, bool]): Upside down, and left to right, before the turns.
-        told (int): What PyAV says of it, which is not all.
+        turns: Quarter turns counter-clockwise, after the flips.
+        flips: Upside down, and left to right, before the turns.
+        told: What PyAV says of it, which is not all.
     """
 
     def __init__(self, frame: Any) -> None:
@@ -77,10 +79,10 @@ class Converter:
     A filter graph is built for the first frame and serves all that have its size and format.
 
     Args:
-        height (int): Of the pictures, as shown.
-        width (int): The same.
-        orientation (Orientation): Of the first frame.
-        allocate (Callable): Makes the array that a picture goes to.
+        height: Of the pictures, as shown.
+        width: The same.
+        orientation: Of the first frame.
+        allocate: Makes the array that a picture goes to.
     """
 
     def __init__(self, height: int, width: int, orientation: Orientation,
@@ -89,7 +91,7 @@ class Converter:
         self._orientation = orientation
         self._allocate = allocate
         self._graph: Any = None
-        self._built_for: Optional[tuple] = None
+        self._built_for: tuple | None = None
 
     def picture(self, frame: Any) -> np.ndarray:
         """Convert a frame to an RGB picture, (H, W, 3) uint8."""
@@ -122,7 +124,7 @@ def _scale_graph(frame: Any, width: int, height: int) -> Any:
     return graph
 
 
-def _display_matrix(frame: Any) -> Optional[np.ndarray]:
+def _display_matrix(frame: Any) -> np.ndarray | None:
     """The nine numbers of a frame's display matrix; None where it has none.
 
     They are read from a copy of a few pixels: PyAV ties a frame that was asked for its side data
@@ -131,7 +133,7 @@ def _display_matrix(frame: Any) -> Optional[np.ndarray]:
     graph = _scale_graph(frame, 2, 2)
     graph.vpush(frame)
     for data in graph.vpull().side_data:
-        if data.type == av.sidedata.sidedata.Type.DISPLAYMATRIX:
+        if data.type == SideData.DISPLAYMATRIX:
             matrix = np.frombuffer(data, np.int32).copy()
             return matrix if len(matrix) == 9 else None
     return None

@@ -18,7 +18,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +37,7 @@ ENVIRONMENT = dict(OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1', MKL_NUM_THREAD
 
 
 def read_isolated(path: str, choose: Callable[[VideoFacts], Sequence[int]], max_offset: int = 0,
-                  max_pixels: Optional[int] = None, deadline: float = DEADLINE
+                  max_pixels: int | None = None, deadline: float = DEADLINE
                   ) -> tuple[list[np.ndarray], list[int], VideoFacts]:
     """Read frames of a video in the reading process of this thread.
 
@@ -45,7 +45,7 @@ def read_isolated(path: str, choose: Callable[[VideoFacts], Sequence[int]], max_
         path: The file.
         choose: The frames wanted, in the order wanted, of a video of which the facts are known. It
             runs in this process, and again where decoding finds other facts than the file told.
-        max_offset: Take frames that are cheaper to decode, at most so many away. Defaults to 0.
+        max_offset: Take frames that are cheaper to decode, at most so many away.
         max_pixels: Of all frames together, at most. Defaults to None: no limit.
         deadline: Seconds that it may take, and one more for each 8 MB of the file. Defaults to 60.
 
@@ -94,7 +94,7 @@ class ReadingProcess:
         return self.end.alive and self.popen.poll() is None
 
     def read(self, path: str, choose: Callable[[VideoFacts], Sequence[int]], max_offset: int,
-             max_pixels: Optional[int], deadline: float
+             max_pixels: int | None, deadline: float
              ) -> tuple[list[np.ndarray], list[int], VideoFacts]:
         """Read frames; see :func:`read_isolated`."""
         with _Until(self, path, deadline) as ask:
@@ -120,7 +120,7 @@ class ReadingProcess:
         """
         try:
             kind, values, raw = self.line.receive(until)
-        except socket.timeout:
+        except TimeoutError:
             raise TookTooLong(
                 f'{path} took longer than {allowed:g} s to read: damaged, or very long (ReadFrames '
                 'takes a deadline)') from None
@@ -172,7 +172,7 @@ class _Until:
         finally:
             self.left -= time.monotonic() - start
 
-    def __exit__(self, kind: Optional[type], *_: object) -> None:
+    def __exit__(self, kind: type | None, *_: object) -> None:
         if kind is not None and not issubclass(kind, Refused):
             self.process.end()
 
@@ -194,7 +194,7 @@ def _size(path: str) -> int:
         return 0
 
 
-def _folder(path: str) -> Optional[str]:
+def _folder(path: str) -> str | None:
     """The folder that a path is told from; None where that is none or does not matter."""
     if os.path.isabs(path):
         return None

@@ -3,7 +3,6 @@ import mmap
 import os
 import tempfile
 from collections.abc import Sequence
-from typing import Optional
 
 import numpy as np
 
@@ -20,9 +19,9 @@ class SharedFrames:
         fd: The descriptor of another process' memory; None makes one.
     """
 
-    def __init__(self, fd: Optional[int] = None) -> None:
+    def __init__(self, fd: int | None = None) -> None:
         self.fd = _nameless() if fd is None else fd
-        self._mapped: Optional[mmap.mmap] = None
+        self._mapped: mmap.mmap | None = None
         self._laid: dict[int, tuple[int, np.ndarray]] = {}
         self._end = 0
 
@@ -60,7 +59,8 @@ class SharedFrames:
         """
         sizes = [int(np.prod(shape)) for shape in shapes]
         mapped = self._map(max(map(sum, zip(places, sizes))))
-        together, start, frames = np.empty(sum(sizes), np.uint8), 0, []
+        together: np.ndarray = np.empty(sum(sizes), np.uint8)
+        frames, start = [], 0
         for shape, size, place in zip(shapes, sizes, places):
             frame = together[start:start + size]
             np.copyto(frame, np.frombuffer(mapped, np.uint8, size, place))

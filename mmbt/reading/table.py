@@ -1,7 +1,8 @@
 """The table of a video's packets: which frames a player shows, and where each is decoded from."""
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional
+from typing import Any
 
 import av
 import numpy as np
@@ -28,18 +29,18 @@ class PacketTable:
     """Packets in decoding order, and the frames that they hold in the order of showing.
 
     Attributes:
-        pts (np.ndarray): (packets,) int64, the time of each packet in units of the stream's.
-        is_key (np.ndarray): (packets,) bool.
-        place (np.ndarray): (total_frames,) int64, the packet of each frame shown.
-        last_duration (int): Of the last frame shown, in the stream's units; 0 where unknown.
-        packets (list[av.Packet], optional): All of them; None where they are too large to keep.
+        pts: (packets,) int64, the time of each packet in units of the stream's.
+        is_key: (packets,) bool.
+        place: (total_frames,) int64, the packet of each frame shown.
+        last_duration: Of the last frame shown, in the stream's units; 0 where unknown.
+        packets: All of them; None where they are too large to keep.
     """
 
     pts: np.ndarray
     is_key: np.ndarray
     place: np.ndarray
     last_duration: int
-    packets: Optional[list[Any]]
+    packets: list[Any] | None
 
     def __post_init__(self) -> None:
         self._keys = np.flatnonzero(self.is_key)
@@ -59,12 +60,11 @@ class PacketTable:
         return 0
 
 
-def make_table(source: Source) -> tuple[Optional[PacketTable], str]:
+def make_table(source: Source) -> tuple[PacketTable | None, str]:
     """Read all packets of a file that was just opened.
 
     Returns:
-        tuple[Optional[PacketTable], str]: None, and why, where packets cannot be trusted and the
-        file has to be decoded in its order.
+        None, and why, where packets cannot be trusted and the file has to be decoded in its order.
 
     Raises:
         VideoReadError: If it holds more packets than can be taken seriously.
@@ -75,7 +75,7 @@ def make_table(source: Source) -> tuple[Optional[PacketTable], str]:
         return None, f'the packets of {source.header.codec} are not trusted'
     pts, key, shown = array('q'), bytearray(), bytearray()
     durations = array('q')
-    packets: Optional[list[Any]] = []
+    packets: list[Any] | None = []
     size = 0
     try:
         for packet in video_packets(source):
@@ -99,7 +99,7 @@ def make_table(source: Source) -> tuple[Optional[PacketTable], str]:
 
 
 def _ordered(pts: np.ndarray, key: np.ndarray, shown: np.ndarray, durations: np.ndarray,
-             packets: Optional[list[Any]]) -> tuple[Optional[PacketTable], str]:
+             packets: list[Any] | None) -> tuple[PacketTable | None, str]:
     if not shown.any():
         return None, 'no packet is shown'
     if not key[0]:

@@ -1,5 +1,6 @@
 """A video: what is known of it, and its frames by number."""
-from typing import Any, Callable, Optional, Sequence, Union
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import av
 import numpy as np
@@ -26,27 +27,27 @@ class Video:
     decoding the file in its order.
 
     Attributes:
-        facts (VideoFacts): What is known of it.
+        facts: What is known of it.
 
     Args:
-        path (str): A local file.
-        max_pixels (int, optional): The most that one :meth:`read` may decode to, width x height x
-            frames. Defaults to None: no limit but that of one frame.
-        allocate (Callable): Makes the array (H, W, 3) uint8 that a picture goes to. Defaults to
-            one of its own.
+        path: A local file.
+        max_pixels: The most that one :meth:`read` may decode to, width x height x frames. Defaults
+            to None: no limit but that of one frame.
+        allocate: Makes the array (H, W, 3) uint8 that a picture goes to. Defaults to one of its
+            own.
 
     Raises:
         VideoReadError: If it is missing, empty, too large or cannot be decoded; the message names
             it, its codec and the reason.
     """
 
-    def __init__(self, path: str, max_pixels: Optional[int] = None,
+    def __init__(self, path: str, max_pixels: int | None = None,
                  allocate: Callable[[tuple], np.ndarray] = new_picture) -> None:
         self.path, self._max_pixels, self._allocate = path, max_pixels, allocate
         self._notes: list[str] = []
-        self._table: Optional[PacketTable] = None
-        self._feeder: Optional[Feeder] = None
-        self._in_order: Optional[Union[InOrder, AnimatedWebP]] = None
+        self._table: PacketTable | None = None
+        self._feeder: Feeder | None = None
+        self._in_order: InOrder | AnimatedWebP | None = None
         self._first: Any = None
         source = open_strictly(path)
         self._header = source.header
@@ -97,13 +98,13 @@ class Video:
         """Decode frames.
 
         Args:
-            frames (Sequence[int]): Their numbers, in any order, repeated as wished.
-            max_offset (int): Distance in frames from each to the one that may be taken in its
-                place because it is cheaper. Defaults to 0: the very frames.
+            frames: Their numbers, in any order, repeated as wished.
+            max_offset: Distance in frames from each to the one that may be taken in its place
+                because it is cheaper. Defaults to 0: the very frames.
 
         Returns:
-            tuple[list[np.ndarray], list[int]]: RGB pictures (H, W, 3) uint8, one for each of
-            ``frames`` (repeated numbers share one), and the numbers of those taken.
+            RGB pictures (H, W, 3) uint8, one for each of ``frames`` (repeated numbers share one),
+            and the numbers of those taken.
 
         Raises:
             CountChanged: If decoding showed that the file holds other frames than ``facts`` said;
@@ -220,7 +221,7 @@ class Video:
                 f'{width * height * num_frames:,} pixels and max_pixels is {self._max_pixels:,}')
 
 
-def probe(path: str, max_pixels: Optional[int] = None) -> VideoFacts:
+def probe(path: str, max_pixels: int | None = None) -> VideoFacts:
     """What is known of a video, with no more decoded than that takes.
 
     Raises:
@@ -231,21 +232,20 @@ def probe(path: str, max_pixels: Optional[int] = None) -> VideoFacts:
 
 
 def read_frames(path: str, choose: Callable[[VideoFacts], Sequence[int]], max_offset: int = 0,
-                max_pixels: Optional[int] = None
+                max_pixels: int | None = None
                 ) -> tuple[list[np.ndarray], list[int], VideoFacts]:
     """Open a video, choose frames of it and decode them, in this process.
 
     Args:
-        path (str): A local file.
-        choose (Callable): From the facts to the numbers of the frames. It is called once more
-            where decoding showed that the facts were others; what draws at random has to draw as
-            if it had not been called before.
-        max_offset (int): See :meth:`Video.read`.
-        max_pixels (int, optional): See :class:`Video`.
+        path: A local file.
+        choose: From the facts to the numbers of the frames. It is called once more where decoding
+            showed that the facts were others; what draws at random has to draw as if it had not
+            been called before.
+        max_offset: See :meth:`Video.read`.
+        max_pixels: See :class:`Video`.
 
     Returns:
-        tuple[list[np.ndarray], list[int], VideoFacts]: RGB pictures (H, W, 3) uint8, the numbers
-        of those taken, and the facts.
+        RGB pictures (H, W, 3) uint8, the numbers of those taken, and the facts.
 
     Raises:
         VideoReadError: If the file is missing, empty, too large or cannot be decoded.

@@ -5,7 +5,7 @@ import resource
 import socket
 import traceback
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 from .errors import VideoReadError
 from .facts import CountChanged, VideoFacts
@@ -29,7 +29,7 @@ class Worker:
     def __init__(self, end: socket.socket, memory: int) -> None:
         self.line = Line(end)
         self.memory = SharedFrames(memory)
-        self.video: Optional[Video] = None
+        self.video: Video | None = None
         self.begun_with = _address_space()
 
     def answer(self, kind: str, values: dict[str, Any]) -> None:
@@ -45,7 +45,7 @@ class Worker:
             else:
                 self.line.send('bug', text=traceback.format_exc())
 
-    def _open(self, path: str, folder: Optional[str], max_pixels: Optional[int]) -> None:
+    def _open(self, path: str, folder: str | None, max_pixels: int | None) -> None:
         self._close()
         if folder is not None:  # what the path is told from, which may be another since
             os.chdir(folder)
@@ -78,7 +78,7 @@ class Worker:
         if video is not None:
             video.__exit__(None, None, None)
 
-    def _limit_memory(self, max_pixels: Optional[int]) -> None:
+    def _limit_memory(self, max_pixels: int | None) -> None:
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         wanted = resource.RLIM_INFINITY
         if max_pixels is not None:
@@ -88,7 +88,7 @@ class Worker:
         resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
 
 
-def _out_of_memory(error: Optional[BaseException]) -> bool:
+def _out_of_memory(error: BaseException | None) -> bool:
     """Whether memory that was not to be had is behind an error."""
     while error is not None:
         if isinstance(error, MemoryError) or getattr(error, 'errno', None) == errno.ENOMEM:

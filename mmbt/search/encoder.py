@@ -1,7 +1,7 @@
 """Videos and texts to embeddings of length 1, by one model and one way of reading."""
 import json
+from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Dict, Iterator, List, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -19,14 +19,14 @@ from mmbt.models.tokenizer import tokenizer_spec
 
 TEXTS = 256  # encoded at a time
 BY_TIME = dict(by='time')  # videos of one's own have frames of any length; a config may say else
-Clip = Tuple[str, Union[Tensor, str]]  # a path, and (T, 3, H, W) uint8 frames or why there are none
+Clip = tuple[str, Tensor | str]  # a path, and (T, 3, H, W) uint8 frames or why there are none
 
 
 class Encoder:
     """Encodes files and texts; for the arguments see :class:`mmbt.apis.VideoSearch`."""
 
-    def __init__(self, model: VideoTextModel, pipeline: Sequence[Dict], context_length: int,
-                 arch: Union[str, Dict, None] = None) -> None:
+    def __init__(self, model: VideoTextModel, pipeline: Sequence[dict], context_length: int,
+                 arch: str | dict | None = None) -> None:
         if not isinstance(model, VideoTextModel) or model.trunk.embed_dim is None:
             raise ValueError(f'this {type(model).__name__} cannot compare video and text; take a '
                              'config with a VideoTextModel, such as those of configs/zeroshot_*')
@@ -41,6 +41,7 @@ class Encoder:
             raise ValueError(f'context_length is {context_length}, and the text tower takes '
                              f'{text.context_length} tokens at most')
         self.model = model.eval()
+        self.embed_dim: int = model.trunk.embed_dim
         self.pipeline = [dict(BY_TIME, **step) if step['type'] == 'ReadFrames' else dict(step)
                          for step in pipeline
                          if step['type'] not in ('TokenizeText', 'PackVideoText')]
@@ -50,7 +51,7 @@ class Encoder:
         self.context_length = context_length
 
     @cached_property
-    def made_by(self) -> Tuple[str, str]:
+    def made_by(self) -> tuple[str, str]:
         """What an embedding depends on: a hash of the model, and the pipeline."""
         model = self.model
         tensors = {**model.backbone.state_dict(), **dict(model.data_preprocessor.named_buffers())}
@@ -63,7 +64,7 @@ class Encoder:
         return json.dumps(model_card(self.model).to_dict(), sort_keys=True)
 
     def batches(self, paths: Sequence[str], batch_size: int = 1,
-                workers: int = 0) -> Iterator[List[Clip]]:
+                workers: int = 0) -> Iterator[list[Clip]]:
         """Read videos in their order, for arguments as :meth:`mmbt.apis.VideoSearch.add` has."""
         if batch_size < 1 or workers < 0:
             raise ValueError('batch_size must be at least 1 and workers at least 0, got '
@@ -73,14 +74,14 @@ class Encoder:
                                   collate_fn=list)
 
     @torch.no_grad()
-    def videos(self, clips: List[Tensor]) -> np.ndarray:
+    def videos(self, clips: list[Tensor]) -> np.ndarray:
         """B clips of (T, 3, H, W) uint8 frames -> (B, E) float32, each of length 1.
 
         Raises:
             ValueError: If an embedding is not finite, or the clips differ in shape.
         """
         if not clips:
-            return np.zeros((0, self.model.trunk.embed_dim), np.float32)
+            return np.zeros((0, self.embed_dim), np.float32)
         imgs = self.model.data_preprocessor(dict(inputs=dict(imgs=clips)))['inputs']['imgs']
         like = next(self.model.parameters())
         return to_unit(self.model.encode_video(imgs.to(like.dtype)))

@@ -3,8 +3,9 @@ import json
 import os
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import Any, NamedTuple
 
 import numpy as np
 from mmengine.logging import print_log
@@ -17,8 +18,8 @@ from mmbt.files.safe_load import in_line
 from mmbt.files.source import CARD
 from mmbt.models.card import ModelCard
 
-PathLike = Union[str, Path]
-Stamp = Tuple[int, int]  # bytes, and time of the last change in ns
+PathLike = str | Path
+Stamp = tuple[int, int]  # bytes, and time of the last change in ns
 GONE: Stamp = (-1, -1)
 PATIENCE = 60.  # seconds to wait for another process that saves
 ARRAYS = ('embeddings', 'paths', 'stamps', 'broken', 'reasons', 'made_by')
@@ -40,18 +41,18 @@ class VideoIndex:
         width: E, the channels of an embedding.
 
     Attributes:
-        videos (dict): Path -> :class:`Indexed`; changed by :meth:`put` and :meth:`drop` alone.
-        broken (dict): Path -> why, of the videos that could not be read.
+        videos: Path -> :class:`Indexed`; changed by :meth:`put` and :meth:`drop` alone.
+        broken: Path -> why, of the videos that could not be read.
     """
 
     def __init__(self, width: int) -> None:
         self.width = width
-        self.videos: Dict[str, Indexed] = {}
-        self.broken: Dict[str, str] = {}
-        self._dropped: Set[str] = set()  # here, and not to be taken from the file again
+        self.videos: dict[str, Indexed] = {}
+        self.broken: dict[str, str] = {}
+        self._dropped: set[str] = set()  # here, and not to be taken from the file again
         self._begun = time.time_ns()
-        self._synced: Dict[str, Stamp] = {}  # files, as they were when read or written here
-        self._matrix: Optional[np.ndarray] = None
+        self._synced: dict[str, Stamp] = {}  # files, as they were when read or written here
+        self._matrix: np.ndarray | None = None
 
     @property
     def embeddings(self) -> np.ndarray:
@@ -158,7 +159,7 @@ class VideoIndex:
         return index
 
 
-def check_index_card(path: PathLike, stored: Optional[np.ndarray], card: str) -> None:
+def check_index_card(path: PathLike, stored: np.ndarray | None, card: str) -> None:
     """Name in what a file's model differs from the one at hand; files of before have no card.
 
     Raises:
@@ -178,7 +179,7 @@ def check_index_card(path: PathLike, stored: Optional[np.ndarray], card: str) ->
                          'anew')
 
 
-def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
+def read_arrays(path: PathLike) -> dict[str, np.ndarray]:
     """The arrays of an index file by name; see :meth:`VideoIndex.load` for what is raised."""
     if not Path(path).is_file():
         raise FileNotFoundError(f'index {path} is missing')
@@ -199,7 +200,7 @@ def read_arrays(path: PathLike) -> Dict[str, np.ndarray]:
     return arrays
 
 
-def check_entries(path: PathLike, arrays: Dict[str, np.ndarray]) -> None:
+def check_entries(path: PathLike, arrays: dict[str, np.ndarray]) -> None:
     """Refuse an index that has a video twice, or an embedding that is not of finite numbers.
 
     Raises:

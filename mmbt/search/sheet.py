@@ -1,6 +1,7 @@
 """The videos that a search found, as a picture."""
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence, Tuple, Union
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -26,7 +27,7 @@ def read_three(video: str) -> Sequence[np.ndarray]:
     return reader.transform(dict(filename=video))['imgs']
 
 
-def draw_sheet(hits: Sequence[Tuple[str, float]], title: str, path: Union[str, Path]) -> None:
+def draw_sheet(hits: Sequence[tuple[str, float]], title: str, path: str | Path) -> None:
     """Draw a row a video, of its first, middle and last frame below its rank, cosine and path.
 
     Args:
@@ -40,7 +41,7 @@ def draw_sheet(hits: Sequence[Tuple[str, float]], title: str, path: Union[str, P
     hits = hits[:MOST]
     figure = Figure(figsize=(9, 0.6 + 2.4 * len(hits)), layout='constrained')
     figure.suptitle(shorten(title), parse_math=False)
-    rows = figure.subfigures(len(hits), squeeze=False)[:, 0] if hits else []
+    rows: Any = figure.subfigures(len(hits), squeeze=False)[:, 0] if hits else []
     for rank, (row, (video, cosine)) in enumerate(zip(rows, hits), start=1):
         row.suptitle(f'{rank}.  {cosine:.3f}  {shorten(video)}', fontsize=9, x=0.01, ha='left',
                      parse_math=False)

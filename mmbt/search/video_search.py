@@ -2,8 +2,9 @@
 import copy
 import os
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,25 +36,25 @@ class VideoSearch:
             another is refused.
 
     Attributes:
-        encoder (Encoder): Videos and texts to embeddings.
-        temperature (float): tau of :meth:`label`, unless it is given one.
-        index (VideoIndex): What is kept of the videos.
+        encoder: Videos and texts to embeddings.
+        temperature: tau of :meth:`label`, unless it is given one.
+        index: What is kept of the videos.
 
     Raises:
         ValueError: If the model has no such space, the context is too short or too long, or the
             pipeline or ``arch`` is for another CLIP than the model's.
     """
 
-    def __init__(self, model: VideoTextModel, pipeline: Sequence[Dict], context_length: int,
-                 arch: Union[str, Dict, None] = None) -> None:
+    def __init__(self, model: VideoTextModel, pipeline: Sequence[dict], context_length: int,
+                 arch: str | dict | None = None) -> None:
         self.encoder = Encoder(model, pipeline, context_length, arch)
-        self.index = VideoIndex(model.trunk.embed_dim)
+        self.index = VideoIndex(self.encoder.embed_dim)
         self.temperature = temperature_of(model) or 0.01
-        self._classes: Tuple[Tuple[str, ...], np.ndarray] = ((), np.empty(0))
+        self._classes: tuple[tuple[str, ...], np.ndarray] = ((), np.empty(0))
 
     @classmethod
-    def from_config(cls, config: Union[PathLike, Config], checkpoint: Optional[str] = None,
-                    device: Union[str, torch.device] = 'cpu') -> 'VideoSearch':
+    def from_config(cls, config: PathLike | Config, checkpoint: str | None = None,
+                    device: str | torch.device = 'cpu') -> 'VideoSearch':
         """Build model and pipeline of a zero-shot config; its data and class file are not needed.
 
         Text is tokenised as the config's ``TokenizeText`` does, else as its ``cls_head``.
@@ -93,7 +94,7 @@ class VideoSearch:
         return len(self.index.videos)
 
     @property
-    def paths(self) -> List[str]:
+    def paths(self) -> list[str]:
         """The indexed videos, in the order of :attr:`embeddings`."""
         return list(self.index.videos)
 
@@ -103,12 +104,12 @@ class VideoSearch:
         return self.index.embeddings
 
     @property
-    def broken(self) -> Dict[str, str]:
+    def broken(self) -> dict[str, str]:
         """Path -> why, of the videos that could not be read."""
         return self.index.broken
 
     def add(self, videos: Iterable[PathLike], on_broken: str = 'skip',
-            progress: Optional[Callable[[int, int], Any]] = None, batch_size: int = 8,
+            progress: Callable[[int, int], Any] | None = None, batch_size: int = 8,
             workers: int = 0) -> int:
         """Encode videos that are not in the index, or have changed since.
 
@@ -153,7 +154,7 @@ class VideoSearch:
         if on_broken == 'error':
             raise VideoReadError(why)
 
-    def search(self, text: str, top: int = 10) -> List[Tuple[str, float]]:
+    def search(self, text: str, top: int = 10) -> list[tuple[str, float]]:
         """The videos that a text describes, as (path, cosine), best first.
 
         Raises:
@@ -161,7 +162,7 @@ class VideoSearch:
         """
         return self._best(self.encoder.texts([text])[0], top)
 
-    def similar(self, video: PathLike, top: int = 10) -> List[Tuple[str, float]]:
+    def similar(self, video: PathLike, top: int = 10) -> list[tuple[str, float]]:
         """The other videos that look like one, as (path, cosine), best first.
 
         Args:
@@ -175,7 +176,7 @@ class VideoSearch:
         return self._best(self.embedding(video), top, without=os.path.abspath(video))
 
     def _best(self, query: np.ndarray, top: int,
-              without: Optional[str] = None) -> List[Tuple[str, float]]:
+              without: str | None = None) -> list[tuple[str, float]]:
         check_top(top)
         if not len(self):
             raise ValueError('the index holds no videos yet')
@@ -184,7 +185,7 @@ class VideoSearch:
         return [hit for hit in hits if hit[0] != without][:top]
 
     def label(self, video: PathLike, classes: Sequence[str], top: int = 5,
-              temperature: Optional[float] = None) -> List[Tuple[str, float]]:
+              temperature: float | None = None) -> list[tuple[str, float]]:
         """The classes that a video may be of, as (name, probability), best first.
 
         The names are the queries, and the probabilities a softmax over all of them, as
@@ -224,7 +225,7 @@ class VideoSearch:
             raise VideoReadError(clip)
         return self.encoder.videos([clip])[0]
 
-    def drop_missing(self) -> List[str]:
+    def drop_missing(self) -> list[str]:
         """Take the videos whose files are gone out of the index; return their paths."""
         gone = [path for path in self.paths if stamp_of(path) == GONE]
         for path in gone:
@@ -276,7 +277,7 @@ def check_top(top: int) -> None:
         raise ValueError(f'top must be at least 1, got {top}')
 
 
-def check_labels(classes: Sequence[str], top: int, temperature: float) -> Tuple[str, ...]:
+def check_labels(classes: Sequence[str], top: int, temperature: float) -> tuple[str, ...]:
     """The names of classes; ValueError for what :meth:`VideoSearch.label` refuses."""
     if isinstance(classes, str) or len(classes) < 2:
         raise ValueError(f'classes must be the names of at least two, got {classes!r}')

@@ -10,8 +10,11 @@ import tempfile
 import time
 from pathlib import Path
 
-WORDS = ('young woman walking along sandy beach at golden sunset slow motion aerial view of '
-         'mountain river forest drone footage close up hands typing keyboard office').split()
+WORDS = [
+    'young', 'woman', 'walking', 'along', 'sandy', 'beach', 'at', 'golden', 'sunset', 'slow',
+    'motion', 'aerial', 'view', 'of', 'mountain', 'river', 'forest', 'drone', 'footage',
+    'close', 'up', 'hands', 'typing', 'keyboard', 'office'
+]
 PER_FOLDER = 50
 
 

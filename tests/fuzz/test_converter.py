@@ -62,7 +62,7 @@ def incomplete(path):
             raise
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def gated():
     return read_released(PARITY / 'gated.pth')
 

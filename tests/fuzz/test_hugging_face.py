@@ -83,7 +83,7 @@ def test_a_value_or_one_line(door, tmp_path):
     assert tally.faults == [] and tally.refused > 5
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def settings():
     config = transformers.CLIPVisionConfig(**tiny_towers.HF_CLIP)
     return json.loads(json.dumps(config.to_dict()))

@@ -42,7 +42,7 @@ def resumable():
                 more=dict(history=HistoryBuffer([1., 2.], [1, 1]), best=torch.ones(2).numpy()))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def model():
     return build_model(heads=False)
 
@@ -109,7 +109,7 @@ def load_projector(path):
     return linear_of(load_tensors(str(path)), 'llama_proj', 4, 6, str(path))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def open_clip_model():
     from open_clip.model import CustomTextCLIP
     return CustomTextCLIP(**TINY)
@@ -141,7 +141,7 @@ def caption_examples(folder):
     return paths
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def runner(folder):
     cfg = Config.fromstring(toys.CONFIG, '.py')
     cfg.merge_from_dict(dict(work_dir=folder, experiment_name='fuzz', custom_hooks=[],

@@ -155,7 +155,7 @@ def test_held_out_words_are_in_stills_and_test_but_in_no_training_video(world, h
 def test_the_demos_world_is_what_it_was(world):
     """The README's numbers were taken on it."""
     request = read_json(world / 'world.json')
-    assert DRAWN_BY <= set(request)
+    assert set(request) >= DRAWN_BY
     assert {key: value for key, value in request.items() if key not in DRAWN_BY} == {
         'name': 'moving_shapes', 'size': 64, 'frames': 17, 'fps': 8, 'held_out_words': False,
         **REQUEST}

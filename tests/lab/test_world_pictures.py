@@ -55,7 +55,7 @@ def test_moves_go_the_way_they_say_at_a_steady_pace(motion, axis, sign, seed):
     centres = np.array([centroid(saturation(frame)) for frame in clip(motion, seed=seed)])
     steps = np.diff(centres, axis=0)
     # 0.32 to 0.55 of 64 px in 16 steps: 1.28 to 2.2 px each.
-    assert 1.1 < (sign * steps[:, axis]).min() and (sign * steps[:, axis]).max() < 2.4
+    assert (sign * steps[:, axis]).min() > 1.1 and (sign * steps[:, axis]).max() < 2.4
     assert np.abs(steps[:, 1 - axis]).max() < 0.1
 
 
@@ -78,7 +78,7 @@ def test_turns_rotate_the_long_axis_the_way_they_say(motion, sign):
         # y points down, so a growing angle from the x axis is clockwise.
         angles.append(np.degrees(np.arctan2(2 * xy, xx - yy)) / 2)
     steps = sign * ((np.diff(angles) + 90) % 180 - 90)
-    assert 4 < steps.min() and steps.max() < 15
+    assert steps.min() > 4 and steps.max() < 15
     assert 7 <= steps.mean() <= 12
 
 

@@ -10,8 +10,8 @@ import select
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
 
 import av
 import numpy as np
@@ -26,34 +26,34 @@ DEADLINE = 10.0
 # Mean difference of colours, of 255, below which two pictures are the same frame. Libraries round
 # colours differently; neighbouring frames of the grid differ by 20 and more.
 SAME = 6.0
-Read = Callable[[str], Tuple[int, List[int], List[np.ndarray]]]
+Read = Callable[[str], tuple[int, list[int], list[np.ndarray]]]
 
 
-def test_frames(total: int, count: int = 12) -> List[int]:
+def test_frames(total: int, count: int = 12) -> list[int]:
     """The numbers of the frames that a test takes."""
     segment = (total - 1) / count
     return [round(segment * i) + int(segment / 2) for i in range(count)]
 
 
-def by_reader(path: str, max_offset: int = 0) -> Tuple[int, List[int], List[np.ndarray]]:
+def by_reader(path: str, max_offset: int = 0) -> tuple[int, list[int], list[np.ndarray]]:
     """By :mod:`mmbt.reading`."""
     frames, indices, facts = reading.read_frames(
         path, lambda facts: test_frames(facts.total_frames), max_offset)
     return facts.total_frames, indices, frames
 
 
-def near(path: str) -> Tuple[int, List[int], List[np.ndarray]]:
+def near(path: str) -> tuple[int, list[int], list[np.ndarray]]:
     """The same, up to four frames away."""
     return by_reader(path, 4)
 
 
-def in_order(path: str) -> Tuple[int, List[int], List[np.ndarray]]:
+def in_order(path: str) -> tuple[int, list[int], list[np.ndarray]]:
     """The same, without trust in packets."""
     reading.table.FED_FORMATS = set()
     return by_reader(path)
 
 
-def by_decord(path: str) -> Tuple[int, List[int], List[np.ndarray]]:
+def by_decord(path: str) -> tuple[int, list[int], list[np.ndarray]]:
     """By decord, one thread."""
     import decord
     video = decord.VideoReader(path, num_threads=1)
@@ -61,7 +61,7 @@ def by_decord(path: str) -> Tuple[int, List[int], List[np.ndarray]]:
     return len(video), wanted, list(video.get_batch(wanted).asnumpy())
 
 
-def by_seeking(path: str) -> Tuple[int, List[int], List[np.ndarray]]:
+def by_seeking(path: str) -> tuple[int, list[int], list[np.ndarray]]:
     """By PyAV: the header's count and rate, and a seek before each frame."""
     with av.open(path) as container:
         stream = container.streams.video[0]
@@ -78,7 +78,7 @@ def by_seeking(path: str) -> Tuple[int, List[int], List[np.ndarray]]:
         return total, test_frames(total), frames
 
 
-def by_opencv(path: str) -> Tuple[int, List[int], List[np.ndarray]]:
+def by_opencv(path: str) -> tuple[int, list[int], list[np.ndarray]]:
     """By OpenCV: its count, and a seek before each frame."""
     import cv2
     video = cv2.VideoCapture(path)
@@ -92,7 +92,7 @@ def by_opencv(path: str) -> Tuple[int, List[int], List[np.ndarray]]:
     return total, test_frames(total), frames
 
 
-LIBRARIES: Dict[str, Read] = {
+LIBRARIES: dict[str, Read] = {
     'reader': by_reader, 'reader, near': near, 'reader, in order': in_order,
     'decord': by_decord, 'PyAV, seeking': by_seeking, 'OpenCV': by_opencv}
 
@@ -131,9 +131,9 @@ def judge_apart(read: Read, path: str, expected: Reference) -> str:
     return verdict or ('crash' if ready else 'hang')
 
 
-def main(files: List[str]) -> None:
+def main(files: list[str]) -> None:
     """Print the table, and the files that each library does not read right."""
-    verdicts: Dict[str, Dict[str, str]] = {name: {} for name in LIBRARIES}
+    verdicts: dict[str, dict[str, str]] = {name: {} for name in LIBRARIES}
     with tempfile.TemporaryDirectory() as folder:
         paths = map(Path, files) if files else (clip.make(Path(folder)) for clip in CLIPS.values())
         for path in paths:

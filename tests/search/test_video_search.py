@@ -78,7 +78,8 @@ def test_a_text_s_ranks_are_those_of_a_slow_loop(videos):
 def test_a_text_is_cut_where_the_config_cuts_it(videos):
     search, recognition = filled(videos), new_search('recognition.py')
     assert (search.encoder.context_length, recognition.encoder.context_length) == (9, 7)
-    words = 'one two three four five six seven eight nine'.split()  # 7 words fit in 9 tokens
+    words = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine']
+    # 7 words fit in 9 tokens
     assert search.search(' '.join(words)) == search.search(' '.join(words[:7]))
     assert search.search(' '.join(words)) != search.search(' '.join(words[:6]))
 

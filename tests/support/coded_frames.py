@@ -4,10 +4,11 @@ A picture is a grid of 16 x 16 blocks, light for a one and dark for a zero: nine
 number, the same nine inverted, and six blocks that show which way is up. Behind them a pattern
 moves, so that frames refer to each other.
 """
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any
 
 import av
 import numpy as np
@@ -28,7 +29,7 @@ def picture(number: int) -> np.ndarray:
     return (light + pattern + tint).clip(0, 255).astype(np.uint8)
 
 
-def number_of(frame: np.ndarray) -> Optional[int]:
+def number_of(frame: np.ndarray) -> int | None:
     """The number that an upright picture (H, W, 3) of any size carries; None where it has none."""
     height, width = frame.shape[:2]
     rows = ((np.arange(ROWS) + 0.5) * height / ROWS).astype(int)
@@ -63,16 +64,16 @@ class Clip:
 
     name: str
     codec: str = 'libx264'
-    options: Dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
     frames: int = 36
     rate: Fraction = Fraction(25)
-    times: Optional[Callable[[int], int]] = None
+    times: Callable[[int], int] | None = None
     rotation: int = 0
     pixels: str = 'yuv420p'
-    size: Tuple[int, int] = (WIDTH, HEIGHT)
-    format: Optional[str] = None
-    container: Dict[str, str] = field(default_factory=dict)
-    change: Optional[Callable[[Path, Path], None]] = None
+    size: tuple[int, int] = (WIDTH, HEIGHT)
+    format: str | None = None
+    container: dict[str, str] = field(default_factory=dict)
+    change: Callable[[Path, Path], None] | None = None
 
     def make(self, folder: Path) -> Path:
         """Encode it into a folder; the path of the file."""
@@ -87,7 +88,7 @@ class Clip:
         return path
 
 
-_PICTURES: Dict[int, np.ndarray] = {}
+_PICTURES: dict[int, np.ndarray] = {}
 
 
 def _frame(number: int, clip: Clip) -> av.VideoFrame:
@@ -119,7 +120,7 @@ def encode(clip: Clip, path: Path) -> None:
         container.mux(stream.encode())
 
 
-def remux(source: Path, target: Path, choose: Callable[[List[Any]], List[Any]],
+def remux(source: Path, target: Path, choose: Callable[[list[Any]], list[Any]],
           **options: str) -> None:
     """Copy the packets that ``choose`` gives of those in ``source``, without decoding them."""
     with av.open(str(source)) as given, av.open(str(target), 'w', options=options) as container:
@@ -134,7 +135,7 @@ def remux(source: Path, target: Path, choose: Callable[[List[Any]], List[Any]],
 def cut_at(frame: int) -> Callable[[Path, Path], None]:
     """Cut without encoding anew: from the key before a frame on, which is shown at time zero."""
     def change(source: Path, target: Path) -> None:
-        def choose(packets: List[Any]) -> List[Any]:
+        def choose(packets: list[Any]) -> list[Any]:
             start = sorted(packet.pts for packet in packets)[frame]
             first = max(place for place, packet in enumerate(packets)
                         if packet.is_keyframe and packet.pts <= start)
@@ -157,7 +158,7 @@ def without(*places: int) -> Callable[[Path, Path], None]:
 def hiding(place: int) -> Callable[[Path, Path], None]:
     """Mark a packet of VP8 as one that serves others and is not shown itself."""
     def change(source: Path, target: Path) -> None:
-        def choose(packets: List[Any]) -> List[Any]:
+        def choose(packets: list[Any]) -> list[Any]:
             data = bytearray(bytes(packets[place]))
             data[0] &= ~0x10
             packets[place].update(bytes(data))

@@ -1,6 +1,5 @@
 """The files of the conformance grid: container x codec x group x B frames x cut x turn x rate."""
 from fractions import Fraction
-from typing import Dict, List
 
 from .coded_frames import Clip, cut_at, damaged, first_bytes, hiding, joined_twice, without
 
@@ -10,12 +9,12 @@ _FAST = {'deadline': 'realtime', 'cpu-used': '8'}
 _AV1 = {'preset': '12', 'crf': '4', 'svtav1-params': 'lp=1'}
 
 
-def _x264(group: int, b_frames: int, extra: str = '', **options: str) -> Dict[str, str]:
+def _x264(group: int, b_frames: int, extra: str = '', **options: str) -> dict[str, str]:
     return {'g': str(group), 'bf': str(b_frames), 'x264-params': f'scenecut=0:{extra}'.rstrip(':'),
             **options}
 
 
-def _x265(group: int, b_frames: int, extra: str = '') -> Dict[str, str]:
+def _x265(group: int, b_frames: int, extra: str = '') -> dict[str, str]:
     return {'x265-params': f'{_X265}:keyint={group}:bframes={b_frames}:scenecut=0:{extra}'.rstrip(
         ':')}
 
@@ -24,7 +23,7 @@ def _slow_then_fast(number: int) -> int:
     return 200 * number if number < 8 else 1400 + 17 * (number - 7)
 
 
-def _whole() -> List[Clip]:
+def _whole() -> list[Clip]:
     """Encoded once and left alone."""
     clips = [Clip(f'h264_g{group}_b{b}.{suffix}', options=_x264(group, b), rate=rate)
              for suffix, rate in (('mp4', Fraction(25)), ('mov', NTSC), ('mkv', Fraction(25)))
@@ -83,7 +82,7 @@ def _whole() -> List[Clip]:
     return clips
 
 
-def _odd() -> List[Clip]:
+def _odd() -> list[Clip]:
     """Encoded once, with something out of the ordinary."""
     turned = [Clip(f'turned_{degrees}.{suffix}', options=_x264(9, 2), rotation=degrees)
               for degrees in (90, 180, 270) for suffix in ('mp4', 'mov')]
@@ -99,7 +98,7 @@ def _odd() -> List[Clip]:
     ]
 
 
-def _changed() -> List[Clip]:
+def _changed() -> list[Clip]:
     """Cut, joined, cut short or damaged afterwards, without being encoded anew."""
     return [
         Clip('cut_edit.mp4', options=_x264(12, 2), change=cut_at(17)),

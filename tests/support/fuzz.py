@@ -8,10 +8,11 @@ import json
 import random
 import shutil
 import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 REFUSALS = (ValueError, FileNotFoundError)
 ODD_VALUES = (None, True, -1, 0, 10**400, 1.5, float('nan'), float('inf'), '', ' ', '\x00',

@@ -1,7 +1,8 @@
 """What a file's frames are: FFmpeg decodes it in its order, and its own filters make them RGB."""
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Any
 
 import av
 import numpy as np
@@ -16,8 +17,8 @@ class Reference:
         seconds (List[Optional[float]]): The time of each as the decoder gives it.
     """
 
-    frames: List[np.ndarray]
-    seconds: List[Optional[float]]
+    frames: list[np.ndarray]
+    seconds: list[float | None]
 
 
 def decode_in_order(path: Path) -> Reference:

@@ -5,7 +5,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from .tiny import TINY
 
 CAPTIONS = ['a man opens a door', 'a dog runs', 'rain']
-WORDS = ['<pad>', '</s>', '<unk>', *'a man opens door dog runs rain'.split()]
+WORDS = ['<pad>', '</s>', '<unk>', *['a', 'man', 'opens', 'door', 'dog', 'runs', 'rain']]
 
 
 def save_words(path):

@@ -11,7 +11,6 @@ import importlib.util
 import os
 import sys
 import types
-from typing import List
 
 SPLITS = ('train', 'val', 'test')
 
@@ -49,7 +48,7 @@ def import_parts_alone() -> None:
         sys.modules[name] = package
 
 
-def list_videos(args: argparse.Namespace) -> List[str]:
+def list_videos(args: argparse.Namespace) -> list[str]:
     """The paths that the command line names.
 
     Raises:
@@ -71,7 +70,7 @@ def list_videos(args: argparse.Namespace) -> List[str]:
     return paths
 
 
-def of_config(config: str, split: str) -> List[str]:
+def of_config(config: str, split: str) -> list[str]:
     """The videos of a config's data set; folders of frames are left out."""
     from mmaction.registry import DATASETS
     from mmengine.registry import DefaultScope

@@ -1,7 +1,7 @@
 """A judge behind an interface of chat completions, OpenAI's or another server's."""
 import os
 from functools import partial
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 from .replies import Verdict, parse_reply, shorten
 from .secrets import Secrets, split_address
@@ -38,8 +38,8 @@ class Judge:
         ValueError: If the client is not installed, there is no key, or an argument is not allowed.
     """
 
-    def __init__(self, model: str = MODEL, base_url: Optional[str] = None,
-                 temperature: Optional[float] = None, retries: int = 6, timeout: float = 60,
+    def __init__(self, model: str = MODEL, base_url: str | None = None,
+                 temperature: float | None = None, retries: int = 6, timeout: float = 60,
                  attempts: int = 3) -> None:
         if retries < 0 or attempts < 1 or not timeout > 0:
             raise ValueError('retries must be at least 0, attempts at least 1 and timeout above 0, '
@@ -70,11 +70,11 @@ class Judge:
             raise ValueError(f'base_url cannot be used: {self._one_line(error)}') from None
 
     @property
-    def settings(self) -> Dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """What verdicts depend on, besides prompts."""
         return dict(judge=self.model, temperature=self.temperature)
 
-    def ask(self, messages: List[Dict[str, str]], is_qa: bool) -> Tuple[Verdict, str]:
+    def ask(self, messages: list[dict[str, str]], is_qa: bool) -> tuple[Verdict, str]:
         """The verdict, and the reply that it stands in; threads may ask at the same time.
 
         Raises:
@@ -91,7 +91,7 @@ class Judge:
                 why = str(error)
         raise JudgeError(f'{why}, the last of {self.attempts}')
 
-    def _complete(self, messages: List[Dict[str, str]]) -> str:
+    def _complete(self, messages: list[dict[str, str]]) -> str:
         """The text of a reply, without what is secret.
 
         No error is raised from the client's own, which holds the request, its headers and what the

@@ -2,10 +2,11 @@
 import hashlib
 import json
 import math
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, NamedTuple
 
 from mmbt.files.append_log import Journal
 from mmbt.files.json_text import read_json
@@ -32,17 +33,17 @@ class Answered(NamedTuple):
     """
 
     name: str
-    fields: Optional[Dict[str, str]]
+    fields: dict[str, str] | None
 
 
 class Judged(NamedTuple):
     """What became of one entry: a verdict, or why there is none, or neither (unanswered)."""
 
-    verdict: Optional[Verdict] = None
-    failure: Optional[str] = None
+    verdict: Verdict | None = None
+    failure: str | None = None
 
 
-def read_answers(path: Union[str, Path], metric: Metric) -> List[Answered]:
+def read_answers(path: str | Path, metric: Metric) -> list[Answered]:
     """Read a file of answers in its published form.
 
     An entry without a prediction, or with an ``error`` in its place, has not been answered.
@@ -76,9 +77,9 @@ def as_text(value: Any) -> Any:
     return str(value) if is_number and math.isfinite(value) else value
 
 
-def judge_answers(answers: Sequence[Answered], metric: str, judge: Judge, out: Union[str, Path],
-                  prompt: Optional[Prompt] = None, threads: int = 8,
-                  progress: Optional[Callable[[int, int], Any]] = None) -> List[Judged]:
+def judge_answers(answers: Sequence[Answered], metric: str, judge: Judge, out: str | Path,
+                  prompt: Prompt | None = None, threads: int = 8,
+                  progress: Callable[[int, int], Any] | None = None) -> list[Judged]:
     """Judge every answer, or go on where an earlier call was cut short.
 
     What is judged is kept in ``out.journal`` as it comes; a verdict counts only for the words that
@@ -123,19 +124,19 @@ def judge_answers(answers: Sequence[Answered], metric: str, judge: Judge, out: U
     return results
 
 
-def known_verdicts(records: Sequence[Dict],
-                   asked: Dict[int, List[Dict]]) -> List[Tuple[int, Verdict]]:
+def known_verdicts(records: Sequence[dict],
+                   asked: dict[int, list[dict]]) -> list[tuple[int, Verdict]]:
     """Those of a journal that were given for the words that are asked about now."""
     return [(record['place'], Verdict(record['score'], record['right'])) for record in records
             if record['place'] in asked and record['words'] == digest_of(asked[record['place']])]
 
 
-def judge_side_by_side(judge: Judge, todo: Dict[int, List[Dict]], is_qa: bool,
-                       threads: int) -> Iterator[Tuple[int, Judged, str]]:
+def judge_side_by_side(judge: Judge, todo: dict[int, list[dict]], is_qa: bool,
+                       threads: int) -> Iterator[tuple[int, Judged, str]]:
     """Each place, what became of it and the reply, as they come; see :func:`judge_answers`."""
     failures = 0
     waiting = iter(todo.items())
-    under_way: Dict[Future, int] = {}
+    under_way: dict[Future, int] = {}
     pool = ThreadPoolExecutor(threads)
 
     def begin(count: int) -> None:
@@ -165,6 +166,6 @@ def judge_side_by_side(judge: Judge, todo: Dict[int, List[Dict]], is_qa: bool,
         raise
 
 
-def digest_of(messages: List[Dict[str, str]]) -> str:
+def digest_of(messages: list[dict[str, str]]) -> str:
     """A hash of what was asked."""
     return hashlib.sha256(json.dumps(messages).encode()).hexdigest()[:16]

@@ -3,7 +3,7 @@
 Nothing is run. What is read is bounded in length and depth, so that no text takes long.
 """
 import re
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, NamedTuple
 
 LONGEST = 10_000  # characters that are looked into
 DEEPEST = 16  # objects and lists within one another
@@ -20,7 +20,7 @@ class Bare(str):
     """A word without quotes."""
 
 
-class Pairs(List[Tuple[str, Any]]):
+class Pairs(list[tuple[str, Any]]):
     """An object: keys and values in their order, a key perhaps twice."""
 
 
@@ -33,7 +33,7 @@ class _Read(NamedTuple):
     end: int
 
 
-def loose_objects(text: str) -> List[Pairs]:
+def loose_objects(text: str) -> list[Pairs]:
     """The objects in the last :data:`LONGEST` characters of a text, outermost ones, in order.
 
     Keys and values may be in either quotes or in none, lists are lists, numbers are floats, and
@@ -82,7 +82,7 @@ def _container(text: str, place: int, depth: int) -> _Read:
     while text[place:place + 1] != closing:
         value, place = _value(text, place, depth)
         place = _blank(text, place)
-        key: Optional[str] = None
+        key: str | None = None
         if is_object:
             if not isinstance(value, str) or text[place:place + 1] != ':':
                 raise NotAnObject
@@ -98,4 +98,6 @@ def _container(text: str, place: int, depth: int) -> _Read:
 
 
 def _blank(text: str, place: int) -> int:
-    return _BLANK.match(text, place).end()  # type: ignore[union-attr]
+    blank = _BLANK.match(text, place)
+    assert blank is not None, 'it matches nothing too'
+    return blank.end()

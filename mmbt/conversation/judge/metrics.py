@@ -1,5 +1,5 @@
 """What a language model is asked to judge, by the names that results and reports have."""
-from typing import Dict, NamedTuple, Tuple
+from typing import NamedTuple
 
 
 class Metric(NamedTuple):
@@ -15,7 +15,7 @@ class Metric(NamedTuple):
     label: str
     prompt: str
     questions: str
-    keys: Dict[str, str]
+    keys: dict[str, str]
 
     @property
     def is_qa(self) -> bool:
@@ -23,7 +23,7 @@ class Metric(NamedTuple):
         return self.prompt == 'qa'
 
     @property
-    def predictions(self) -> Tuple[str, ...]:
+    def predictions(self) -> tuple[str, ...]:
         """The keys that an entry gets by being answered."""
         return tuple(key for key in self.keys.values() if key.startswith('pred'))
 
@@ -32,7 +32,7 @@ _OPEN = dict(question='Q', answer='A', prediction='pred')
 _PAIR = dict(question1='Q1', question2='Q2', answer='A', prediction1='pred1', prediction2='pred2')
 _QA = dict(question='question', answer='answer', prediction='pred')
 
-METRICS: Dict[str, Metric] = {
+METRICS: dict[str, Metric] = {
     'temporal': Metric('Temporal Understanding', 'temporal', 'temporal', _OPEN),
     'correctness': Metric('Correctness of Information', 'correctness', 'general', _OPEN),
     'detail': Metric('Detail Orientation', 'detail', 'general', _OPEN),

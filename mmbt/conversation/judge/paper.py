@@ -1,9 +1,9 @@
 """The paper's numbers of video conversation (Tables 3, 4 and 5), as they stand there."""
-from typing import Dict, NamedTuple, Tuple
+from typing import NamedTuple
 
 from .metrics import GENERATIVE, METRICS, QA
 
-Cell = Tuple[str, str]
+Cell = tuple[str, str]
 """A metric of :data:`METRICS`, and which of its numbers."""
 
 
@@ -19,8 +19,8 @@ class Table(NamedTuple):
     """
 
     title: str
-    rows: Dict[str, Cell]
-    columns: Dict[str, Tuple[float, ...]]
+    rows: dict[str, Cell]
+    columns: dict[str, tuple[float, ...]]
     digits: int = 2
     note: str = ''
 

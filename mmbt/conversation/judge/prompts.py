@@ -8,8 +8,9 @@ the paper need the published prompts, which :func:`load_prompts` reads from a fi
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Dict, List, Mapping, NamedTuple, Tuple, Union
+from typing import NamedTuple
 
 from mmbt.files.json_text import read_json
 from mmbt.files.text import shorten
@@ -39,14 +40,14 @@ class Prompt(NamedTuple):
     system: str
     user: str
 
-    def messages(self, fields: Mapping[str, str]) -> List[Dict[str, str]]:
+    def messages(self, fields: Mapping[str, str]) -> list[dict[str, str]]:
         """The messages for one answer, as chat completions take them."""
         def fill(text: str) -> str:
             return _FIELD.sub(lambda field: fields[field[1]], text)
         return [dict(role='system', content=fill(self.system)),
                 dict(role='user', content=fill(self.user))]
 
-    def fields(self) -> Tuple[str, ...]:
+    def fields(self) -> tuple[str, ...]:
         """What is filled in."""
         return tuple(sorted(set(_FIELD.findall(self.system + self.user))))
 
@@ -59,7 +60,7 @@ def _graded(what: str, how: str, user: str = _OPEN) -> Prompt:
     return Prompt(f'{_ROLE}Judge one thing alone: {how} {_ALLOW}', user + _SCORE.format(what=what))
 
 
-PROMPTS: Dict[str, Prompt] = {
+PROMPTS: dict[str, Prompt] = {
     'correctness': _graded(
         'the correctness of information',
         'whether what the program says is true. Every fact that it states must agree with the '
@@ -89,7 +90,7 @@ PROMPTS: Dict[str, Prompt] = {
 }
 
 
-def load_prompts(path: Union[str, Path]) -> Dict[str, Prompt]:
+def load_prompts(path: str | Path) -> dict[str, Prompt]:
     """Read prompts in the place of ours: ``{"correctness": {"system": ..., "user": ...}, ...}``.
 
     Those that a file leaves out are ours. Fields as ours have are filled in; other braces stand
@@ -115,6 +116,6 @@ def load_prompts(path: Union[str, Path]) -> Dict[str, Prompt]:
     return {**PROMPTS, **theirs}
 
 
-def as_fields(names: Tuple[str, ...]) -> str:
+def as_fields(names: tuple[str, ...]) -> str:
     """Names of fields as they stand in a prompt."""
     return ', '.join(f'{{{name}}}' for name in names) or 'none'

@@ -1,7 +1,8 @@
 """What a judge replied: a grade, and whether the answer is right."""
 import math
 import re
-from typing import Any, Iterator, NamedTuple, Optional
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from .loose_objects import Bare, Pairs, loose_objects
 
@@ -21,10 +22,10 @@ class Verdict(NamedTuple):
     """
 
     score: float
-    right: Optional[bool] = None
+    right: bool | None = None
 
 
-def parse_reply(text: Optional[str], is_qa: bool) -> Verdict:
+def parse_reply(text: str | None, is_qa: bool) -> Verdict:
     """Read a reply such as ``{'score': 4.8}`` or ``{'pred': 'yes', 'score': 4}``.
 
     The dictionary may be Python's or JSON's, or lack its quotes; it may stand in a block of code,

@@ -1,7 +1,8 @@
 """Means of verdicts, and what they stand for."""
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any
 
 from mmbt.files.atomic import whole_file
 
@@ -10,7 +11,7 @@ from .metrics import METRICS
 
 
 def summarize(metric: str, answers: Sequence[Answered], results: Sequence[Judged],
-              made_by: Dict[str, Any]) -> Dict[str, Any]:
+              made_by: dict[str, Any]) -> dict[str, Any]:
     """What the judge says of a file of answers.
 
     Means are over what was judged alone: neither failures nor unanswered questions count as 0.
@@ -27,7 +28,7 @@ def summarize(metric: str, answers: Sequence[Answered], results: Sequence[Judged
         nothing was judged. Counts beside them, and the failures.
     """
     verdicts = [result.verdict for result in results if result.verdict is not None]
-    summary: Dict[str, Any] = dict(metric=metric, **made_by)
+    summary: dict[str, Any] = dict(metric=metric, **made_by)
     if METRICS[metric].is_qa:
         right = [bool(verdict.right) for verdict in verdicts]
         summary.update(accuracy=mean([100 * each for each in right]), yes=sum(right),
@@ -44,18 +45,18 @@ def summarize(metric: str, answers: Sequence[Answered], results: Sequence[Judged
     return summary
 
 
-def mean(values: List[float]) -> Optional[float]:
+def mean(values: list[float]) -> float | None:
     """The mean; None of nothing."""
     return sum(values) / len(values) if values else None
 
 
-def write_json(content: Any, path: Union[str, Path]) -> None:
+def write_json(content: Any, path: str | Path) -> None:
     """Write JSON, whole or not at all."""
     with whole_file(path) as draft:
         draft.write_text(json.dumps(content, indent=1) + '\n')
 
 
-def result_path(answers: Union[str, Path], kind: str) -> Path:
+def result_path(answers: str | Path, kind: str) -> Path:
     """Where results stand: ``general.json`` -> ``general.correctness.json``."""
     path = Path(answers)
     return path.with_name(f'{path.stem}.{kind}.json')

@@ -2,7 +2,6 @@
 import base64
 import logging
 import re
-from typing import Dict, Optional, Tuple
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 SHORTEST = 6
@@ -55,7 +54,7 @@ class Secrets(logging.Filter):
                 logger.addFilter(self)
 
 
-def split_address(url: Optional[str]) -> Tuple[Optional[str], Dict[str, str], Tuple[str, ...]]:
+def split_address(url: str | None) -> tuple[str | None, dict[str, str], tuple[str, ...]]:
     """Take user and password out of an address, so that no log of the client has them.
 
     Args:

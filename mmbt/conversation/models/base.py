@@ -1,6 +1,7 @@
 """A language model that is told a video: video tokens -> projector -> language model."""
 from abc import ABCMeta, abstractmethod
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +53,7 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
     """
 
     def __init__(self, tokens: VideoTokens, language_model: nn.Module, tokenizer: Any,
-                 template: Any, generation: Optional[Dict] = None) -> None:
+                 template: Any, generation: dict | None = None) -> None:
         super().__init__()
         if isinstance(template, dict):
             template = Template(**template)
@@ -110,7 +111,7 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
         return torch.cat(pieces)
 
     def inputs(self, tokens: Tensor, questions: Sequence[str],
-               histories: Optional[Sequence[Sequence[Round]]] = None) -> Tuple[Tensor, Tensor]:
+               histories: Sequence[Sequence[Round]] | None = None) -> tuple[Tensor, Tensor]:
         """What the language model goes on from.
 
         Args:
@@ -138,7 +139,7 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
         return embeds, mask.long()
 
     def rows(self, tokens: Tensor, questions: Sequence[str],
-             prompts: Sequence[str]) -> List[Tensor]:
+             prompts: Sequence[str]) -> list[Tensor]:
         """Each prompt with its video in its place, B of (L, H), not padded."""
         videos = self.project(tokens, questions).to(self.width_like.dtype)
         return [self.splice(*each) for each in zip(videos, prompts)]
@@ -150,8 +151,8 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
 
     @torch.no_grad()
     def generate(self, imgs: Tensor, questions: Sequence[str],
-                 histories: Optional[Sequence[Sequence[Round]]] = None,
-                 **generation: Any) -> List[str]:
+                 histories: Sequence[Sequence[Round]] | None = None,
+                 **generation: Any) -> list[str]:
         """Answer a question about each video, from its (B, T, 3, H, W) normalised frames.
 
         Otherwise as :meth:`answer`.
@@ -160,8 +161,8 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
 
     @torch.no_grad()
     def answer(self, tokens: Tensor, questions: Sequence[str],
-               histories: Optional[Sequence[Sequence[Round]]] = None,
-               **generation: Any) -> List[str]:
+               histories: Sequence[Sequence[Round]] | None = None,
+               **generation: Any) -> list[str]:
         """Answer a question about each video, from its tokens, which serve any question.
 
         Args:
@@ -200,7 +201,7 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
         return text.strip()
 
 
-def ends(language_model: nn.Module, tokenizer: Any) -> Dict[str, List[int]]:
+def ends(language_model: nn.Module, tokenizer: Any) -> dict[str, list[int]]:
     """What ends an answer, for ``generate``: the language model's own token and the tokenizer's.
 
     The LLaMA that was published first, and models made with its config.json, name ``<s>`` there.

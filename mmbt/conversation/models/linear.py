@@ -1,13 +1,13 @@
 """A linear layer, as dialogue models are published: one layer of a file."""
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 from torch import Tensor, nn
 
 from mmbt.files.safe_load import read_checkpoint
 
 
-def load_tensors(path: str) -> Dict[str, Any]:
+def load_tensors(path: str) -> dict[str, Any]:
     """The weights of a file, or of ``model`` in it; none if it holds something else.
 
     Raises:
@@ -21,7 +21,7 @@ def load_tensors(path: str) -> Dict[str, Any]:
     return state if isinstance(state, dict) else {}
 
 
-def linear_of(state: Dict[str, Tensor], name: str, width: int, hidden: int,
+def linear_of(state: dict[str, Tensor], name: str, width: int, hidden: int,
               source: str) -> nn.Linear:
     """The layer ``name`` among some weights.
 

@@ -1,5 +1,6 @@
 """LLaVA with a video backbone in the place of CLIP, BT-Adapter-LLaVA of the paper."""
-from typing import Any, Dict, Optional, Sequence, Union
+from collections.abc import Sequence
+from typing import Any
 
 import transformers
 from mmaction.registry import MODELS
@@ -43,15 +44,15 @@ class LLaVADialogue(VideoDialogue):
     """
 
     def __init__(self,
-                 model: Union[str, nn.Module],
-                 backbone: Dict,
-                 branch: Optional[str] = None,
+                 model: str | nn.Module,
+                 backbone: dict,
+                 branch: str | None = None,
                  tokenizer: Any = None,
-                 template: Union[str, Template] = 'llava_v1.5',
+                 template: str | Template = 'llava_v1.5',
                  combination: str = 'weighted',
                  pooling: str = 'time',
-                 dtype: Optional[str] = None,
-                 generation: Optional[Dict] = None) -> None:
+                 dtype: str | None = None,
+                 generation: dict | None = None) -> None:
         precision = dtype_of(dtype, model)
         folder = model if isinstance(model, str) else None
         if isinstance(model, str):

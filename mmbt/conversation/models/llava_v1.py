@@ -1,6 +1,7 @@
 """LLaVA v1 in its authors' form, whose CLIP at 224 pixels is the one that the branch is for."""
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Dict, Optional, Sequence, Union
+from typing import Any
 
 import transformers
 from mmaction.registry import MODELS
@@ -56,17 +57,17 @@ class LLaVAV1Dialogue(VideoDialogue):
 
     def __init__(self,
                  model: str,
-                 backbone: Dict,
-                 branch: Optional[str] = None,
-                 vision: Union[str, nn.Module] = TOWER,
-                 projector: Optional[str] = None,
+                 backbone: dict,
+                 branch: str | None = None,
+                 vision: str | nn.Module = TOWER,
+                 projector: str | None = None,
                  tokenizer: Any = None,
-                 template: Union[str, Template] = 'llava_v1',
+                 template: str | Template = 'llava_v1',
                  combination: str = 'weighted',
                  pooling: str = 'time',
-                 cls: Optional[str] = None,
-                 dtype: Optional[str] = None,
-                 generation: Optional[Dict] = None) -> None:
+                 cls: str | None = None,
+                 dtype: str | None = None,
+                 generation: dict | None = None) -> None:
         precision = dtype_of(dtype, model)
         settings = read_json(model, 'config.json')
         if 'mm_vision_tower' not in settings:

@@ -1,5 +1,5 @@
 """Models of transformers from a folder or the hub, without code from strangers."""
-from typing import Any, Optional, Type, Union
+from typing import Any
 
 import torch
 import transformers
@@ -20,7 +20,7 @@ MISSING = (OSError, HFValidationError)
 NO_TOKENIZER = (OSError, TypeError, ValueError)
 
 
-def dtype_of(name: Optional[str], model: Union[str, nn.Module]) -> torch.dtype:
+def dtype_of(name: str | None, model: str | nn.Module) -> torch.dtype:
     """The precision of a name; where there is no name, that of a module, and float32 else.
 
     Raises:
@@ -33,7 +33,7 @@ def dtype_of(name: Optional[str], model: Union[str, nn.Module]) -> torch.dtype:
     return DTYPES[name]
 
 
-def from_pretrained(kind: Type, name: str, dtype: torch.dtype, **kwargs: Any) -> nn.Module:
+def from_pretrained(kind: Any, name: str, dtype: torch.dtype, **kwargs: Any) -> nn.Module:
     """Load a model, whole.
 
     Raises:

@@ -1,5 +1,5 @@
 """The parts that MiniGPT-4 is put together from."""
-from typing import Any, Dict, Optional, Tuple, Type, Union
+from typing import Any, TypeAlias
 
 import transformers
 from torch import Tensor, nn
@@ -11,10 +11,10 @@ from .linear import linear_of
 from .loading import dtype_of, from_pretrained, tokenizer_of
 
 PROJECTOR = 'llama_proj'
-Model = Union[str, nn.Module]
+Model: TypeAlias = str | nn.Module
 
 
-def check_kind(model: Model, kind: Type) -> None:
+def check_kind(model: Model, kind: Any) -> None:
     """Refuse a model of another class of transformers, or a folder of one.
 
     Raises:
@@ -30,7 +30,7 @@ def check_kind(model: Model, kind: Type) -> None:
         raise ValueError(f'a {type(model).__name__} is no {kind.__name__}')
 
 
-def check_parts(model: Model, language_model: Optional[Model], projector: Optional[str]) -> None:
+def check_parts(model: Model, language_model: Model | None, projector: str | None) -> None:
     """Refuse what MiniGPT-4 cannot be put together from, before gigabytes are read.
 
     Raises:
@@ -45,8 +45,8 @@ def check_parts(model: Model, language_model: Optional[Model], projector: Option
         raise ValueError('MiniGPT-4 needs its own layer: name the published file in projector')
 
 
-def language_model_of(model: Model, language_model: Optional[Model], tokenizer: Any,
-                      dtype: Optional[str]) -> Tuple[nn.Module, Any]:
+def language_model_of(model: Model, language_model: Model | None, tokenizer: Any,
+                      dtype: str | None) -> tuple[nn.Module, Any]:
     """The language model and its tokenizer.
 
     Raises:
@@ -65,7 +65,7 @@ def language_model_of(model: Model, language_model: Optional[Model], tokenizer: 
     return language_model, tokenizer
 
 
-def q_former_of(model: Model) -> Tuple[nn.Module, Tensor]:
+def q_former_of(model: Model) -> tuple[nn.Module, Tensor]:
     """The Q-Former of a BLIP-2 and its (1, Q, width) query tokens, read alone from a folder.
 
     Raises:
@@ -93,7 +93,7 @@ def q_former_of(model: Model) -> Tuple[nn.Module, Tensor]:
     return q_former, queries
 
 
-def projector_of(model: Model, state: Optional[Dict[str, Tensor]], source: Optional[str],
+def projector_of(model: Model, state: dict[str, Tensor] | None, source: str | None,
                  width: int, hidden: int) -> nn.Module:
     """The linear layer to the language model.
 
@@ -108,6 +108,7 @@ def projector_of(model: Model, state: Optional[Dict[str, Tensor]], source: Optio
         ValueError: If there is none in the file, or it is of other sizes.
     """
     if state is not None:
+        assert source is not None
         return linear_of(state, PROJECTOR, width, hidden, source)
     assert not isinstance(model, str)  # check_parts has seen to it
     layer = model.language_projection

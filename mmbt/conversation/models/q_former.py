@@ -1,5 +1,6 @@
 """InstructBLIP and MiniGPT-4 with a video backbone in the place of EVA-CLIP."""
-from typing import Any, Dict, Optional, Sequence, Union
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import transformers
@@ -51,11 +52,11 @@ class QFormerDialogue(VideoDialogue):
         generation: Defaults for ``generate``.
     """
 
-    def __init__(self, trunk: HuggingFaceTrunk, backbone: Dict, branch: Optional[str],
+    def __init__(self, trunk: HuggingFaceTrunk, backbone: dict, branch: str | None,
                  q_former: nn.Module, query_tokens: Tensor, projector: nn.Module,
-                 language_model: nn.Module, tokenizer: Any, template: Union[str, Template],
-                 combination: str, pooling: str, dtype: Optional[str],
-                 generation: Optional[Dict]) -> None:
+                 language_model: nn.Module, tokenizer: Any, template: str | Template,
+                 combination: str, pooling: str, dtype: str | None,
+                 generation: dict | None) -> None:
         precision = dtype_of(dtype, language_model)
         tokens = VideoTokens(build_backbone(backbone, trunk), combination, pooling,
                              cls='first', norm=True)
@@ -77,7 +78,7 @@ class QFormerDialogue(VideoDialogue):
             **self.asked(questions, queries))
         return self.projector(found.last_hidden_state[:, :queries.shape[1]])
 
-    def asked(self, questions: Sequence[str], queries: Tensor) -> Dict[str, Tensor]:
+    def asked(self, questions: Sequence[str], queries: Tensor) -> dict[str, Tensor]:
         """What the Q-Former is told of the questions."""
         return {}
 
@@ -111,16 +112,16 @@ class InstructBLIPDialogue(QFormerDialogue):
     """
 
     def __init__(self,
-                 model: Union[str, nn.Module],
-                 backbone: Dict,
-                 branch: Optional[str] = None,
+                 model: str | nn.Module,
+                 backbone: dict,
+                 branch: str | None = None,
                  tokenizer: Any = None,
                  question_tokenizer: Any = None,
-                 template: Union[str, Template] = 'instructblip',
+                 template: str | Template = 'instructblip',
                  combination: str = 'weighted',
                  pooling: str = 'time',
-                 dtype: Optional[str] = None,
-                 generation: Optional[Dict] = None) -> None:
+                 dtype: str | None = None,
+                 generation: dict | None = None) -> None:
         check_kind(model, transformers.InstructBlipForConditionalGeneration)
         if isinstance(model, str):
             tokenizer = tokenizer or tokenizer_of(model)
@@ -135,7 +136,7 @@ class InstructBLIPDialogue(QFormerDialogue):
                          combination, pooling, dtype, generation)
         self.question_tokenizer = question_tokenizer
 
-    def asked(self, questions: Sequence[str], queries: Tensor) -> Dict[str, Tensor]:
+    def asked(self, questions: Sequence[str], queries: Tensor) -> dict[str, Tensor]:
         words = self.question_tokenizer(
             list(questions), padding=True, truncation=True, return_tensors='pt',
             max_length=self.q_former.config.max_position_embeddings)
@@ -180,17 +181,17 @@ class MiniGPT4Dialogue(QFormerDialogue):
     """
 
     def __init__(self,
-                 model: Union[str, nn.Module],
-                 backbone: Dict,
-                 language_model: Union[str, nn.Module, None] = None,
-                 projector: Optional[str] = None,
-                 branch: Optional[str] = None,
+                 model: str | nn.Module,
+                 backbone: dict,
+                 language_model: str | nn.Module | None = None,
+                 projector: str | None = None,
+                 branch: str | None = None,
                  tokenizer: Any = None,
-                 template: Union[str, Template] = 'minigpt4_vicuna',
+                 template: str | Template = 'minigpt4_vicuna',
                  combination: str = 'weighted',
                  pooling: str = 'time',
-                 dtype: Optional[str] = None,
-                 generation: Optional[Dict] = None) -> None:
+                 dtype: str | None = None,
+                 generation: dict | None = None) -> None:
         check_parts(model, language_model, projector)
         weights = None if projector is None else load_tensors(projector)
         q_former, query_tokens = q_former_of(model)
@@ -203,7 +204,7 @@ class MiniGPT4Dialogue(QFormerDialogue):
                          template, combination, pooling, dtype, generation)
 
 
-def without_last(model: Union[str, nn.Module]) -> HuggingFaceTrunk:
+def without_last(model: str | nn.Module) -> HuggingFaceTrunk:
     """The tower of a model that lacks the last layer of its CLIP, as one without its last."""
     if isinstance(model, str):
         check_folder(model)

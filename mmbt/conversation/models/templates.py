@@ -1,11 +1,11 @@
 """How each dialogue model was taught to be asked."""
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Dict, Sequence, Tuple
 
 VIDEO = '<video>'
 """Where the video's tokens stand in a prompt."""
 
-Round = Tuple[str, str]
+Round = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ LLAVA_V1 = Template(
 MINIGPT4 = ('Give the following image: <Img>ImageContent</Img>. You will be able to see the image '
             'once I provide it to you. Please answer my questions.')
 
-TEMPLATES: Dict[str, Template] = {
+TEMPLATES: dict[str, Template] = {
     'llava_v1': LLAVA_V1,
     'llava_v1.5': replace(LLAVA_V1, system=LLAVA_V1.system.replace('human', 'user')),
     'instructblip': Template('', '{video}{question}', '', '', rounds=False),

@@ -1,5 +1,4 @@
 """What a dialogue model reads in the place of an image's tokens (Sec. 3.2)."""
-from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +40,7 @@ class VideoTokens(nn.Module):
                  backbone: nn.Module,
                  combination: str = 'weighted',
                  pooling: str = 'time',
-                 cls: Optional[str] = None,
+                 cls: str | None = None,
                  norm: bool = False) -> None:
         super().__init__()
         for name, value, known in (('combination', combination, sorted(COMBINATIONS)),

@@ -1,7 +1,7 @@
 """Questions about videos with the answers that a dialogue model is taught: instruction tuning."""
 import os.path as osp
 from collections import Counter
-from typing import Optional
+from typing import Any
 
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
@@ -20,11 +20,11 @@ def read_instructions(path: str) -> tuple[list[dict], int]:
     """Read VideoChatGPT-100K's form: ``[{"q": "...", "a": "...", "video_id": "..."}, ...]``.
 
     Args:
-        path (str): The annotation file.
+        path: The annotation file.
 
     Returns:
-        tuple[list[dict], int]: ``dict(video, question, answer)`` for each entry that can be used,
-        and how many cannot: one of its texts is empty or holds ``<video>``.
+        ``dict(video, question, answer)`` for each entry that can be used, and how many cannot: one
+        of its texts is empty or holds ``<video>``.
 
     Raises:
         FileNotFoundError: If the file is missing.
@@ -57,13 +57,13 @@ class VideoInstructions(BrokenVideoPolicy, BaseActionDataset):
     are found when their turn comes, see :class:`~mmbt.datasets.broken_videos.BrokenVideoPolicy`.
 
     Args:
-        ann_file (str): A JSON list of objects with ``q``, ``a`` and ``video_id``.
-        pipeline (list): Transforms.
-        data_prefix (dict): ``video``, the folder of the videos; a video is the file of its id,
-            whatever its suffix and subfolder. Defaults to dict(video='').
-        missing (str): 'fail' refuses to train where videos are missing; 'skip' leaves their
-            questions out and logs how many. Defaults to 'fail'.
-        test_mode (bool): Evaluation: a broken video is an error. Defaults to False.
+        ann_file: A JSON list of objects with ``q``, ``a`` and ``video_id``.
+        pipeline: Transforms.
+        data_prefix: ``video``, the folder of the videos; a video is the file of its id, whatever
+            its suffix and subfolder. Defaults to dict(video='').
+        missing: 'fail' refuses to train where videos are missing; 'skip' leaves their questions out
+            and logs how many.
+        test_mode: Evaluation: a broken video is an error.
         **kwargs: Arguments of ``BaseActionDataset``.
 
     Raises:
@@ -72,8 +72,8 @@ class VideoInstructions(BrokenVideoPolicy, BaseActionDataset):
         ValueError: If the annotation file is malformed, or two files could be one video.
     """
 
-    def __init__(self, ann_file: str, pipeline: list, data_prefix: Optional[dict] = None,
-                 missing: str = 'fail', test_mode: bool = False, **kwargs) -> None:
+    def __init__(self, ann_file: str, pipeline: list, data_prefix: dict | None = None,
+                 missing: str = 'fail', test_mode: bool = False, **kwargs: Any) -> None:
         if missing not in ('fail', 'skip'):
             raise ValueError(f"VideoInstructions: missing must be 'fail' or 'skip', got "
                              f'{missing!r}')
@@ -96,7 +96,7 @@ class VideoInstructions(BrokenVideoPolicy, BaseActionDataset):
         """The files of the videos that are there; see the class for those that are not.
 
         Args:
-            videos (Counter): How many questions there are about each.
+            videos: How many questions there are about each.
         """
         folder = self.data_prefix.get('video', '')
         check_folder(folder)

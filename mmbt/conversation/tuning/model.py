@@ -1,6 +1,7 @@
 """Instruction tuning: the branch and the projector of a dialogue model learn from answers."""
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -54,12 +55,12 @@ class DialogueTuning(BaseModel):
     """
 
     def __init__(self,
-                 dialogue: Dict,
+                 dialogue: dict,
                  from_scratch: bool = False,
                  train_clip: bool = False,
                  max_tokens: int = 2048,
-                 data_preprocessor: Optional[Dict] = None,
-                 init_cfg: Optional[Dict] = None) -> None:
+                 data_preprocessor: dict | None = None,
+                 init_cfg: dict | None = None) -> None:
         preprocessor = data_preprocessor or dict(type='VideoTextDataPreprocessor')
         super().__init__(MODELS.build(preprocessor), init_cfg)
         settings = dict(dialogue)
@@ -114,9 +115,9 @@ class DialogueTuning(BaseModel):
         return self
 
     def forward(self,
-                inputs: Dict[str, Tensor],
-                data_samples: Optional[List[ActionDataSample]] = None,
-                mode: str = 'tensor') -> Union[Dict[str, Tensor], Tensor]:
+                inputs: dict[str, Tensor],
+                data_samples: list[ActionDataSample] | None = None,
+                mode: str = 'tensor') -> dict[str, Tensor] | Tensor:
         """Run a batch of the preprocessor.
 
         Args:
@@ -134,7 +135,7 @@ class DialogueTuning(BaseModel):
                          [each.answer for each in samples])
 
     def loss(self, imgs: Tensor, questions: Sequence[str],
-             answers: Sequence[str]) -> Dict[str, Tensor]:
+             answers: Sequence[str]) -> dict[str, Tensor]:
         """The cross-entropy of the answers' tokens, see :func:`answer_cross_entropy`.
 
         Args:
@@ -148,7 +149,7 @@ class DialogueTuning(BaseModel):
         return dict(loss=answer_cross_entropy(logits, labels))
 
     def sequences(self, tokens: Tensor, questions: Sequence[str],
-                  answers: Sequence[str]) -> Tuple[Tensor, Tensor, Tensor]:
+                  answers: Sequence[str]) -> tuple[Tensor, Tensor, Tensor]:
         """What the language model is told: each prompt, its video in it, and its answer.
 
         Args:
@@ -185,7 +186,7 @@ def padded(rows: Sequence[Tensor], value: int) -> Tensor:
     return nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)
 
 
-def check_branch(branch: Optional[str], from_scratch: bool) -> None:
+def check_branch(branch: str | None, from_scratch: bool) -> None:
     """Refuse a start that cannot be, before gigabytes are read.
 
     Raises:
@@ -202,7 +203,7 @@ def check_branch(branch: Optional[str], from_scratch: bool) -> None:
                                 'pretraining writes; set model.dialogue.branch')
 
 
-def build_dialogue(settings: Dict) -> VideoDialogue:
+def build_dialogue(settings: dict) -> VideoDialogue:
     """Build the dialogue model.
 
     Raises:
@@ -215,7 +216,7 @@ def build_dialogue(settings: Dict) -> VideoDialogue:
     return dialogue
 
 
-def keep_trained(module: DialogueTuning, state: Dict[str, Any], prefix: str, *_: Any) -> None:
+def keep_trained(module: DialogueTuning, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """Leave in a checkpoint what is trained and what tells which CLIP that is for."""
     for key in [key for key in state if key.startswith(prefix)]:
         del state[key]
@@ -225,8 +226,8 @@ def keep_trained(module: DialogueTuning, state: Dict[str, Any], prefix: str, *_:
         state[prefix + name] = value.detach()
 
 
-def take_trained(module: DialogueTuning, state: Dict[str, Any], prefix: str,
-                 known: Dict[str, Any], *_: Any) -> None:
+def take_trained(module: DialogueTuning, state: dict[str, Any], prefix: str,
+                 known: dict[str, Any], *_: Any) -> None:
     """Load what :func:`keep_trained` left, or a branch file; refuse what does not fit."""
     given = {key[len(prefix):]: state.pop(key) for key in list(state) if key.startswith(prefix)}
     root = as_model(module)

@@ -1,5 +1,5 @@
 """The tokens of an answer that a language model is taught."""
-from typing import Any, List
+from typing import Any
 
 from ..models.templates import VIDEO, Template
 
@@ -15,7 +15,7 @@ def check_end(tokenizer: Any, template: Template) -> None:
                          'the template no text (stop): an answer would never end')
 
 
-def answer_tokens(tokenizer: Any, template: Template, prompt: str, answer: str) -> List[int]:
+def answer_tokens(tokenizer: Any, template: Template, prompt: str, answer: str) -> list[int]:
     """What the language model is to write behind a prompt, its end included.
 
     The end is the template's ``stop``, or the end of a sequence. Where the template has a space
@@ -40,6 +40,6 @@ def answer_tokens(tokenizer: Any, template: Template, prompt: str, answer: str) 
     return tokens if template.stop else [*tokens, tokenizer.eos_token_id]
 
 
-def encode(tokenizer: Any, text: str) -> List[int]:
+def encode(tokenizer: Any, text: str) -> list[int]:
     """The tokens of a text, none added."""
     return list(tokenizer(text, add_special_tokens=False).input_ids)

@@ -1,6 +1,5 @@
 """The published annotation files of each set -> the one form that the configs read."""
 import os.path as osp
-from typing import Optional
 
 from .recognition import FAMILIES as CLASS_SETS
 from .recognition import prepare_classes
@@ -14,22 +13,22 @@ __all__ = ['NAMES', 'Counts', 'prepare']
 NAMES = ('webvid', *CAPTION_SETS, *CLASS_SETS)
 
 
-def prepare(name: str, annotations: list[str], videos: Optional[str] = None,
-            out: Optional[str] = None, split: Optional[str] = None,
+def prepare(name: str, annotations: list[str], videos: str | None = None,
+            out: str | None = None, split: str | None = None,
             drop_missing: bool = False) -> list[Counts]:
     """Prepare a set; see docs/data.md for what each needs.
 
     Args:
-        name (str): One of ``NAMES``.
-        annotations (list[str]): The published files.
-        videos (str, optional): Folder of the videos, where the set's config looks for them if it
-            is not given: ``out/videos``, for Kinetics ``out/videos_val``.
-        out (str, optional): Folder to write to. Defaults to ``data/NAME``.
-        split (str, optional): Defaults to the one that the paper tests on.
-        drop_missing (bool): Leave out videos that are not there. Defaults to False.
+        name: One of ``NAMES``.
+        annotations: The published files.
+        videos: Folder of the videos, where the set's config looks for them if it is not given:
+            ``out/videos``, for Kinetics ``out/videos_val``.
+        out: Folder to write to. Defaults to ``data/NAME``.
+        split: Defaults to the one that the paper tests on.
+        drop_missing: Leave out videos that are not there.
 
     Returns:
-        list[Counts]: What each list holds.
+        What each list holds.
 
     Raises:
         FileNotFoundError: If a file or folder is missing.

@@ -2,7 +2,6 @@
 import os
 import os.path as osp
 from collections.abc import Callable
-from typing import Optional
 
 from ..video_files import StemIndex, is_frame_folder, without_suffix
 
@@ -14,23 +13,22 @@ class VideoFinder:
     in the whole tree. An empty file is not there.
 
     Args:
-        folder (str): The videos.
-        by_name (bool): Search the tree; False looks at a video's own path alone, which takes no
-            memory. Defaults to True.
-        aliases (Callable, optional): From a name to other names that the video may have.
+        folder: The videos.
+        by_name: Search the tree; False looks at a video's own path alone, which takes no memory.
+        aliases: From a name to other names that the video may have.
     """
 
     def __init__(self, folder: str, by_name: bool = True,
-                 aliases: Optional[Callable[[str], list[str]]] = None) -> None:
+                 aliases: Callable[[str], list[str]] | None = None) -> None:
         if not osp.isdir(folder):
             raise FileNotFoundError(f'video folder {folder} is missing: put the videos there or '
                                     'give --videos')
         self.folder = folder
         self.by_name = by_name
         self.aliases = aliases or (lambda video: [])
-        self._index: Optional[StemIndex] = None
+        self._index: StemIndex | None = None
 
-    def find(self, video: str) -> Optional[str]:
+    def find(self, video: str) -> str | None:
         """Return the path of ``video`` below the folder; None where it is not there.
 
         Raises:
@@ -48,7 +46,7 @@ class VideoFinder:
                 return osp.relpath(path, self.folder)
         return None
 
-    def _at_its_path(self, video: str) -> Optional[str]:
+    def _at_its_path(self, video: str) -> str | None:
         return next((path for path in dict.fromkeys((video, without_suffix(video)))
                      if _is_there(osp.join(self.folder, path))), None)
 

@@ -40,10 +40,10 @@ def load_plain_pickle(path: str) -> Any:
     """Return what a pickle holds if that is containers, texts and numbers alone.
 
     Args:
-        path (str): The file; written by Python 2 or 3.
+        path: The file; written by Python 2 or 3.
 
     Returns:
-        Any: Its content.
+        Its content.
 
     Raises:
         FileNotFoundError: If it is missing.

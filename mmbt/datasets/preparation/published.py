@@ -1,6 +1,5 @@
 """The published files of captions: MSR-VTT, DiDeMo, ActivityNet, LSMDC."""
 from collections.abc import Callable, Iterable
-from typing import Optional
 
 from mmbt.files.json_text import is_json
 
@@ -78,7 +77,7 @@ def read_activitynet_files(paths: list[str]) -> Captions:
     - UMT's ``anet_ret_val_1.json``, a list of ``{video, caption: [sentences]}``, or
       ``{file: [sentences]}``.
     """
-    ids: Optional[list[str]] = None
+    ids: list[str] | None = None
     files = []
     for path in paths:
         content = load_captions(path)
@@ -126,7 +125,7 @@ def _fields(path: str, where: str, entry: object, *names: str) -> list[str]:
     return [entry[name].strip() for name in names]
 
 
-def _file_and_list(name: str, paths: list[str]) -> tuple[str, Optional[list[str]]]:
+def _file_and_list(name: str, paths: list[str]) -> tuple[str, list[str] | None]:
     """One file of captions, and the videos of a list in a .txt file."""
     lists = [path for path in paths if path.endswith('.txt')]
     files = [path for path in paths if path not in lists]
@@ -157,7 +156,7 @@ def entries_of(entries: Iterable[dict]) -> Captions:
 
 
 def select(path: str, captions: dict[str, list[str]], ids: list[str],
-            suffix: str = '', aliases: Optional[Callable[[str], list[str]]] = None) -> Captions:
+            suffix: str = '', aliases: Callable[[str], list[str]] | None = None) -> Captions:
     """The captions of some videos, by their names with or without suffix, or other names."""
     by_stem = {without_suffix(video): texts for video, texts in captions.items()}
     chosen = {}

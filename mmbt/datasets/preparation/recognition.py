@@ -4,7 +4,6 @@ import os.path as osp
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Optional
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.text import shorten
@@ -28,12 +27,12 @@ class Listing:
     """The videos of one list, by class.
 
     Attributes:
-        videos (dict[str, str]): Path of a video -> its class, as published.
-        number (int, optional): Which official split, 1 to 3.
+        videos: Path of a video -> its class, as published.
+        number: Which official split, 1 to 3.
     """
 
     videos: dict[str, str] = field(default_factory=dict)
-    number: Optional[int] = None
+    number: int | None = None
 
     def add(self, path: str, video: str, label: str) -> None:
         """Add a video of ``path``, a published file; a video has one class."""
@@ -54,15 +53,15 @@ def prepare_classes(name: str, annotations: list[str], videos: str, out: str, sp
     """Turn the published files into lists ``path label``, from 0, and ``classes.txt`` of words.
 
     Args:
-        name (str): 'kinetics400', 'hmdb51' or 'ucf101'.
-        annotations (list[str]): The published files, or a folder of them.
-        videos (str): Folder of the videos.
-        out (str): Folder to write to.
-        split (str): 'train', 'val' (the test of HMDB-51 and UCF-101) or, for Kinetics, 'test'.
-        drop_missing (bool): Leave out videos that are not there.
+        name: 'kinetics400', 'hmdb51' or 'ucf101'.
+        annotations: The published files, or a folder of them.
+        videos: Folder of the videos.
+        out: Folder to write to.
+        split: 'train', 'val' (the test of HMDB-51 and UCF-101) or, for Kinetics, 'test'.
+        drop_missing: Leave out videos that are not there.
 
     Returns:
-        list[Counts]: One for each list: three where three splits are given.
+        One for each list: three where three splits are given.
 
     Raises:
         FileNotFoundError: If a file or the folder of videos is missing.
@@ -178,12 +177,13 @@ def read_hmdb_files(paths: list[str], split: str) -> Published:
       testing, 0 for neither; the file of a video is ``CLASS/name``;
     - a list ``path label``: MMAction2's from 0, the authors' with a tab and from 1.
     """
-    official = [(path, _HMDB_FILE.fullmatch(osp.basename(path))) for path in paths]
-    if not all(found for _, found in official):
-        return _read_lists([path for path, found in official if not found], split)
+    names = {path: _HMDB_FILE.fullmatch(osp.basename(path)) for path in sorted(paths)}
+    official = {path: found for path, found in names.items() if found}
+    if len(official) < len(names):
+        return _read_lists([path for path in paths if path not in official], split)
     wanted = '1' if split == 'train' else '2'
     listings: dict[int, Listing] = {}
-    for path, found in sorted(official, key=lambda item: item[0]):
+    for path, found in official.items():
         listing = listings.setdefault(int(found[2]), Listing(number=int(found[2])))
         for number, line in read_lines(path):
             video, _, use = line.strip().rpartition(' ')
@@ -192,7 +192,7 @@ def read_hmdb_files(paths: list[str], split: str) -> Published:
             if use == wanted:
                 listing.add(path, f'{found[1]}/{video.strip()}', found[1])
     return Published([listings[number] for number in sorted(listings)],
-                     sorted({found[1] for _, found in official}))
+                     sorted({found[1] for found in official.values()}))
 
 
 def read_ucf_files(paths: list[str], split: str) -> Published:
@@ -240,14 +240,15 @@ def _class_index(path: str) -> list[str]:
     return [names[label] for label in sorted(names)]
 
 
-def _read_lists(paths: list[str], split: str, classes: Optional[list[str]] = None) -> Published:
+def _read_lists(paths: list[str], split: str, classes: list[str] | None = None) -> Published:
     """Read lists ``path label`` and a file of class names, told apart by their lines."""
     tables = []
     for path in paths:
         lines = [(number, line.strip()) for number, line in read_lines(path)]
-        if all(_LISTED.fullmatch(line) for _, line in lines):
-            tables.append((path, lines))
-        elif any(_LISTED.fullmatch(line) and '/' in line for _, line in lines):
+        matches = [match for _, line in lines if (match := _LISTED.fullmatch(line))]
+        if len(matches) == len(lines):
+            tables.append((path, matches))
+        elif any('/' in match.string for match in matches):
             number = next(number for number, line in lines if not _LISTED.fullmatch(line))
             raise ValueError(f'{path} line {number} must be a path and a label')
         else:
@@ -255,9 +256,8 @@ def _read_lists(paths: list[str], split: str, classes: Optional[list[str]] = Non
     if not tables:
         raise ValueError(f"no list of videos among {', '.join(paths)}")
     listings = []
-    for path, lines in tables:
+    for path, matches in tables:
         found = _SPLIT_IN_NAME.search(osp.basename(path))
-        matches = [_LISTED.fullmatch(line) for _, line in lines]
         labels = [int(match['label']) for match in matches]
         tabbed = matches[0]['delimiter'] == '\t'
         # A label 0 settles it; otherwise it is the authors' lists, with tabs, that count from 1.
@@ -309,29 +309,29 @@ class Family:
     """How one class set is published and kept.
 
     Attributes:
-        read (Callable): From the published files and a split to what they hold.
-        splits (tuple): Names of its splits.
-        stem (str): Of its lists' names.
-        sizes (dict): Videos of (split, number).
-        classes (int): How many there are.
-        about (bool): Copies of the set differ in size.
+        read: From the published files and a split to what they hold.
+        splits: Names of its splits.
+        stem: Of its lists' names.
+        sizes: Videos of (split, number).
+        classes: How many there are.
+        about: Copies of the set differ in size.
     """
 
     read: Callable[[list[str], str], Published]
     splits: tuple[str, ...]
     stem: str
-    sizes: dict[tuple[str, Optional[int]], int]
+    sizes: dict[tuple[str, int | None], int]
     classes: int
     about: bool = False
 
-    def list_name(self, split: str, number: Optional[int]) -> str:
+    def list_name(self, split: str, number: int | None) -> str:
         """The file of a list, as MMAction2 names it."""
         if number is None and self.stem != 'kinetics400':
             number = 1
         middle = f'{split}_list' if self.stem == 'kinetics400' else f'{split}_split_{number}'
         return f'{self.stem}_{middle}_videos.txt'
 
-    def size(self, split: str, number: Optional[int]) -> Official:
+    def size(self, split: str, number: int | None) -> Official:
         """What a list should have."""
         return Official(videos=self.sizes.get((split, number)), classes=self.classes,
                         about=self.about)

@@ -1,6 +1,5 @@
 """What was prepared, beside what the set should have."""
 from dataclasses import dataclass, field
-from typing import Optional
 
 from mmbt.files.shown import printable
 
@@ -12,15 +11,15 @@ class Official:
     """The size of a published split; None where nobody says.
 
     Attributes:
-        videos (int, optional): Videos of the split.
-        captions (int, optional): Captions of the split.
-        classes (int, optional): Classes of the set.
-        about (bool): The numbers are rounded: copies of the set differ.
+        videos: Videos of the split.
+        captions: Captions of the split.
+        classes: Classes of the set.
+        about: The numbers are rounded: copies of the set differ.
     """
 
-    videos: Optional[int] = None
-    captions: Optional[int] = None
-    classes: Optional[int] = None
+    videos: int | None = None
+    captions: int | None = None
+    classes: int | None = None
     about: bool = False
 
 
@@ -29,20 +28,20 @@ class Counts:
     """What one list of a set holds.
 
     Attributes:
-        title (str): Set and split.
-        folder (str): Where the videos were looked for.
-        rows (int): Rows, entries or lines that were read.
-        videos (int): Different videos.
-        there (int): Of these, videos that are there.
-        captions (int, optional): Captions of all videos.
-        fewest, most (int): Captions of a video.
-        classes (int, optional): Classes of the set.
-        missing (list[str]): The first few of the videos that are not there.
-        missing_file (str, optional): The file that names all of them.
-        written (str, optional): The list that was written.
-        kept (int): Videos in it.
-        official (Official): What the set should have.
-        notes (list[str]): Lines to add.
+        title: Set and split.
+        folder: Where the videos were looked for.
+        rows: Rows, entries or lines that were read.
+        videos: Different videos.
+        there: Of these, videos that are there.
+        captions: Captions of all videos.
+        fewest, most: Captions of a video.
+        classes: Classes of the set.
+        missing: The first few of the videos that are not there.
+        missing_file: The file that names all of them.
+        written: The list that was written.
+        kept: Videos in it.
+        official: What the set should have.
+        notes: Lines to add.
     """
 
     title: str
@@ -50,18 +49,18 @@ class Counts:
     rows: int = 0
     videos: int = 0
     there: int = 0
-    captions: Optional[int] = None
+    captions: int | None = None
     fewest: int = 0
     most: int = 0
-    classes: Optional[int] = None
+    classes: int | None = None
     missing: list = field(default_factory=list)
-    missing_file: Optional[str] = None
-    written: Optional[str] = None
+    missing_file: str | None = None
+    written: str | None = None
     kept: int = 0
     official: Official = field(default_factory=Official)
     notes: list = field(default_factory=list)
 
-    def add(self, video: str, there: bool, captions: Optional[int] = None) -> None:
+    def add(self, video: str, there: bool, captions: int | None = None) -> None:
         """Count a video."""
         self.videos += 1
         self.there += there

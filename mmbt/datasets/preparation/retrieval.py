@@ -32,15 +32,15 @@ def prepare_captions(name: str, annotations: list[str], videos: str, out: str, s
     A video that is there is named by its path below ``videos``, another one as published.
 
     Args:
-        name (str): 'msrvtt', 'didemo', 'lsmdc', 'activitynet' or 'msvd'.
-        annotations (list[str]): The published files, told apart by what they hold.
-        videos (str): Folder of the videos.
-        out (str): Folder to write to.
-        split (str): Names what is written; the files decide what it holds.
-        drop_missing (bool): Leave out videos that are not there.
+        name: 'msrvtt', 'didemo', 'lsmdc', 'activitynet' or 'msvd'.
+        annotations: The published files, told apart by what they hold.
+        videos: Folder of the videos.
+        out: Folder to write to.
+        split: Names what is written; the files decide what it holds.
+        drop_missing: Leave out videos that are not there.
 
     Returns:
-        list[Counts]: One.
+        One.
 
     Raises:
         FileNotFoundError: If a file or the folder of videos is missing.
@@ -123,11 +123,11 @@ class Family:
     """How one caption set is published and kept.
 
     Attributes:
-        read (Callable): From the published files to captions and rows.
-        lists (dict): The file to write for each split.
-        sizes (dict): What each split should have.
-        write (Callable): Write captions to a path.
-        aliases (Callable): From the published files to a function of other names of a video.
+        read: From the published files to captions and rows.
+        lists: The file to write for each split.
+        sizes: What each split should have.
+        write: Write captions to a path.
+        aliases: From the published files to a function of other names of a video.
     """
 
     read: Callable[[list[str]], Captions]

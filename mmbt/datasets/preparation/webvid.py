@@ -2,7 +2,6 @@
 import csv
 import os.path as osp
 from collections.abc import Callable, Iterator
-from typing import Optional
 
 from mmbt.files.atomic import whole_file
 from mmbt.files.tables import delimiter_of
@@ -25,14 +24,14 @@ def prepare_webvid(annotations: list[str], videos: str, out: str, split: str,
     already; with ``drop_missing`` only rows whose video is there are.
 
     Args:
-        annotations (list[str]): Tables, csv.
-        videos (str): Folder with ``page_dir/videoid.mp4``, or folders of frames.
-        out (str): Folder to write to.
-        split (str): Names the list of missing videos, with the table.
-        drop_missing (bool): Leave out rows whose video is not there.
+        annotations: Tables, csv.
+        videos: Folder with ``page_dir/videoid.mp4``, or folders of frames.
+        out: Folder to write to.
+        split: Names the list of missing videos, with the table.
+        drop_missing: Leave out rows whose video is not there.
 
     Returns:
-        list[Counts]: For each table.
+        For each table.
 
     Raises:
         ValueError: If a table lacks a column or a value, or would be overwritten.
@@ -44,14 +43,14 @@ def prepare_webvid(annotations: list[str], videos: str, out: str, split: str,
 def _prepare_table(path: str, finder: VideoFinder, out: str, drop_missing: bool) -> Counts:
     stem = osp.splitext(osp.basename(path))[0]
     counts = Counts(f'webvid {stem}', finder.folder, official=SIZES.get(stem, Official()))
-    target: Optional[str] = osp.join(out, osp.basename(path))
-    if not drop_missing and osp.exists(target) and osp.samefile(target, path):
+    target = osp.join(out, osp.basename(path))
+    as_it_is = not drop_missing and osp.exists(target) and osp.samefile(target, path)
+    if as_it_is:
         counts.notes.append(f'{path} is read as it is')
-        target = None
     else:
         check_target(target, [path])
     with missing_names(out, stem, counts) as note:
-        if target is None:
+        if as_it_is:
             for _ in _checked(path, finder, counts, note, drop_missing):
                 pass
         else:

@@ -30,9 +30,8 @@ def missing_names(out: str, split: str, counts: Counts) -> Iterator[Callable[[st
     The file is there only where videos are missing.
     """
     path = Path(out, f'missing_{split}.txt')
-    with whole_file(path) as draft:
-        with open(draft, 'w', encoding='utf-8') as file:
-            yield lambda video: file.write(f'{printable(video)}\n')
+    with whole_file(path) as draft, open(draft, 'w', encoding='utf-8') as file:
+        yield lambda video: file.write(f'{printable(video)}\n')
     if counts.there < counts.videos:
         counts.missing_file = str(path)
     else:

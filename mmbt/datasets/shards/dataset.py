@@ -1,4 +1,6 @@
 """Captioned videos that were made into shards."""
+from typing import Any
+
 from mmaction.datasets import BaseActionDataset
 from mmaction.registry import DATASETS
 
@@ -23,9 +25,9 @@ class ShardedVideos(BrokenVideoPolicy, BaseActionDataset):
     clip by its number and gives it one empty caption, which is not scored either.
 
     Args:
-        ann_file (str): The shards' ``manifest.json``.
-        pipeline (list): Transforms.
-        test_mode (bool): Evaluation: a broken clip is an error. Defaults to False.
+        ann_file: The shards' ``manifest.json``.
+        pipeline: Transforms.
+        test_mode: Evaluation: a broken clip is an error.
         **kwargs: Arguments of ``BaseActionDataset``.
 
     Raises:
@@ -33,7 +35,8 @@ class ShardedVideos(BrokenVideoPolicy, BaseActionDataset):
         ValueError: If the manifest is malformed or a shard has another size.
     """
 
-    def __init__(self, ann_file: str, pipeline: list, test_mode: bool = False, **kwargs) -> None:
+    def __init__(self, ann_file: str, pipeline: list, test_mode: bool = False,
+                 **kwargs: Any) -> None:
         super().__init__(ann_file=ann_file, pipeline=pipeline, test_mode=test_mode,
                          serialize_data=False, **kwargs)
 

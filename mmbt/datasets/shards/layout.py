@@ -169,7 +169,7 @@ class ClipTable(Lazy):
     """The clips of a folder of shards, read when they are asked for.
 
     Args:
-        manifest (str): The path of ``manifest.json``; the shards lie beside it.
+        manifest: The path of ``manifest.json``; the shards lie beside it.
 
     Raises:
         FileNotFoundError: If the manifest or a shard is missing.

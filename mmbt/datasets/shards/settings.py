@@ -1,6 +1,5 @@
 """What a set of shards is made of."""
 from dataclasses import dataclass
-from typing import Optional
 
 
 @dataclass(frozen=True)
@@ -8,17 +7,17 @@ class ShardSettings:
     """How clips become shards.
 
     Args:
-        clips (int): Annotated videos of a shard. Defaults to 1000.
-        frames (int): Frames kept of a video, those that ``ReadFrames(frames, test_mode=True)``
-            takes; fewer of a video that has fewer. Defaults to 16.
-        fps (float, optional): Frames kept of a second, in place of ``frames``. Defaults to None.
-        short_side (int): Frames are shrunk to it, never enlarged; 0 keeps them. Defaults to 256.
-        quality (int): Of the JPEGs, 1 to 100. Defaults to 90.
+        clips: Annotated videos of a shard.
+        frames: Frames kept of a video, those that ``ReadFrames(frames, test_mode=True)`` takes;
+            fewer of a video that has fewer.
+        fps: Frames kept of a second, in place of ``frames``.
+        short_side: Frames are shrunk to it, never enlarged; 0 keeps them.
+        quality: Of the JPEGs, 1 to 100.
     """
 
     clips: int = 1000
     frames: int = 16
-    fps: Optional[float] = None
+    fps: float | None = None
     short_side: int = 256
     quality: int = 90
 

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,7 +57,7 @@ def read_frames(sample: dict, reader: ReadFrames, settings: ShardSettings) -> tu
     """Read a video's frames to keep.
 
     Returns:
-        tuple[dict, list]: What is known of the clip, and its frames as JPEGs.
+        What is known of the clip, and its frames as JPEGs.
 
     Raises:
         VideoReadError: If it cannot be read.
@@ -109,11 +109,11 @@ def write_shard(path: Path, clips: Iterator[tuple[int, dict, list]]) -> dict:
     """Write a tar file, whole or not at all.
 
     Args:
-        path (Path): The tar file.
-        clips (Iterator): Row, json and JPEGs of each clip.
+        path: The tar file.
+        clips: Row, json and JPEGs of each clip.
 
     Returns:
-        dict: ``clips``, ``bytes``, ``sha256``, ``offsets``.
+        ``clips``, ``bytes``, ``sha256``, ``offsets``.
     """
     offsets = []
     with whole_file(path) as draft, open(draft, 'wb') as file:
@@ -199,12 +199,12 @@ def _clips(rows: range, broken: list) -> Iterator[tuple[int, dict, list]]:
         _count(1)
 
 
-def finished(path: Path, verify: bool) -> Optional[dict]:
+def finished(path: Path, verify: bool) -> dict | None:
     """What is known of a shard that is whole; None for one to be made.
 
     Args:
-        path (Path): The tar file.
-        verify (bool): Read it and compare its hash, not its size alone.
+        path: The tar file.
+        verify: Read it and compare its hash, not its size alone.
     """
     try:
         made = json.loads(Path(index_path(str(path))).read_text(encoding='utf-8'))
@@ -227,20 +227,19 @@ def file_hash(path: Path) -> str:
 
 
 def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1,
-                verify: bool = False, progress: Optional[Callable[[int], None]] = None) -> dict:
+                verify: bool = False, progress: Callable[[int], None] | None = None) -> dict:
     """Make a data set into shards; what a killed run finished is kept.
 
     Args:
-        source (CaptionedVideos): The videos.
-        out (str): The folder to write to.
-        settings (ShardSettings): How.
-        workers (int): Processes. Defaults to 1.
-        verify (bool): Read the shards that are there and compare their hashes, not only their
-            sizes. Defaults to False.
-        progress (Callable, optional): Called with the number of rows done so far.
+        source: The videos.
+        out: The folder to write to.
+        settings: How.
+        workers: Processes.
+        verify: Read the shards that are there and compare their hashes, not only their sizes.
+        progress: Called with the number of rows done so far.
 
     Returns:
-        dict: The manifest.
+        The manifest.
 
     Raises:
         ValueError: If the folder holds shards of other settings or of another annotation, if
@@ -253,7 +252,7 @@ def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1
 
 
 def _make_shards(source: Any, folder: Path, settings: ShardSettings, workers: int, verify: bool,
-                 progress: Optional[Callable[[int], None]]) -> dict:
+                 progress: Callable[[int], None] | None) -> dict:
     described = dict(asdict(settings), format=FORMAT, rows=len(source),
                      annotation=file_hash(Path(source.ann_file)), form=source.form,
                      join_captions=source.join_captions)

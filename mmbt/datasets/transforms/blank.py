@@ -9,12 +9,12 @@ def blank_frames(results: dict, num_frames: int, sample: UniformSample) -> dict:
     """Add black frames to ``results``, as if its video had ``num_frames`` of them.
 
     Args:
-        results (dict): A sample; the keys that ``ReadFrames`` adds are filled in.
-        num_frames (int): Frames of the video that there is not.
-        sample (UniformSample): Draws ``frame_inds`` from ``total_frames``.
+        results: A sample; the keys that ``ReadFrames`` adds are filled in.
+        num_frames: Frames of the video that there is not.
+        sample: Draws ``frame_inds`` from ``total_frames``.
 
     Returns:
-        dict: ``results``.
+        ``results``.
     """
     results.setdefault('start_index', 0)
     results.update(total_frames=num_frames, modality='RGB')

@@ -1,6 +1,6 @@
 """Videos as releases before this one read them, by decord: to reproduce their numbers, no more."""
 import warnings
-from typing import Any, Optional
+from typing import Any
 
 from mmaction.datasets.transforms import DecordDecode, DecordInit
 
@@ -19,11 +19,11 @@ class DecordReader(DecordInit):
     bytes of a truncated AVI.
 
     Args:
-        num_threads (int): Threads that decord may use for one video.
-        max_pixels (int, optional): The most that one video may decode to.
+        num_threads: Threads that decord may use for one video.
+        max_pixels: The most that one video may decode to.
     """
 
-    def __init__(self, num_threads: int, max_pixels: Optional[int]) -> None:
+    def __init__(self, num_threads: int, max_pixels: int | None) -> None:
         super().__init__(num_threads=num_threads)
         warnings.warn(DEPRECATED, FutureWarning, stacklevel=3)
         self.max_pixels = max_pixels

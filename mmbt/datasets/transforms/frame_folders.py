@@ -1,7 +1,6 @@
 """Read the frames of a clip that is kept as a folder of images."""
 import os
 import os.path as osp
-from typing import Optional
 
 import mmcv
 import numpy as np
@@ -13,14 +12,14 @@ from ..video_files import IMAGE_SUFFIXES, frame_names, without_suffix
 from .size_limit import check_image_size
 
 
-def find_frame_folder(filename: str) -> Optional[str]:
+def find_frame_folder(filename: str) -> str | None:
     """The folder of frames that stands for a video: ``filename`` itself, or without its suffix.
 
     Args:
-        filename (str): The video, as its annotation names it.
+        filename: The video, as its annotation names it.
 
     Returns:
-        Optional[str]: The folder; None where ``filename`` is a file or nothing at all.
+        The folder; None where ``filename`` is a file or nothing at all.
     """
     if osp.isfile(filename):
         return None
@@ -28,20 +27,20 @@ def find_frame_folder(filename: str) -> Optional[str]:
 
 
 def read_frame_folder(folder: str, results: dict, sample: BaseTransform,
-                      max_pixels: Optional[int] = None) -> dict:
+                      max_pixels: int | None = None) -> dict:
     """Sample frames of a folder as of a video whose frames are its images.
 
     Frame ``i`` is the image that is the i-th in the order of the numbers in their names, such as
     ``img_00001.jpg``. Only the images that are drawn are read.
 
     Args:
-        folder (str): The images of one clip.
-        results (dict): ``start_index``; the keys that ``ReadFrames`` adds are filled in.
-        sample (BaseTransform): Draws ``frame_inds`` from ``total_frames``.
-        max_pixels (int, optional): The most that the drawn frames may hold together.
+        folder: The images of one clip.
+        results: ``start_index``; the keys that ``ReadFrames`` adds are filled in.
+        sample: Draws ``frame_inds`` from ``total_frames``.
+        max_pixels: The most that the drawn frames may hold together.
 
     Returns:
-        dict: ``results``.
+        ``results``.
 
     Raises:
         VideoReadError: If the folder holds no image, or an image cannot be decoded, is too large
@@ -84,7 +83,7 @@ def is_still_image(path: str) -> bool:
     return not (webp or png)
 
 
-def read_image(path: str, max_pixels: Optional[int]) -> np.ndarray:
+def read_image(path: str, max_pixels: int | None) -> np.ndarray:
     """Decode an image, (H, W, 3) RGB uint8.
 
     Raises:

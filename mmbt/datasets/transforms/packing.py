@@ -21,8 +21,7 @@ class PackVideoText(BaseTransform):
     ``meta_keys``, each if it is present.
 
     Args:
-        meta_keys (Sequence[str]): Keys copied to the data sample's metainfo. Defaults to
-            ('video_id', 'filename', 'img_shape', 'splits').
+        meta_keys: Keys copied to the data sample's metainfo.
     """
 
     def __init__(self, meta_keys: tuple[str, ...] = ('video_id', 'filename', 'img_shape',

@@ -2,7 +2,7 @@
 import copy
 import functools
 from collections.abc import Callable
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from mmaction.datasets.transforms import UniformSample
@@ -45,27 +45,25 @@ class ReadFrames(BaseTransform):
     ``num_clips``, ``modality``; of a video file ``avg_fps``.
 
     Args:
-        num_frames (int): Frames of a clip.
-        test_mode (bool): Take fixed frames. Defaults to False.
-        num_threads (int): Threads that decord may use for one video. Defaults to 1.
-        cache (bool): Keep every frame of every file in memory once it is decoded, in each
-            data-loading process: for sets of a few thousand tiny clips that are read many times.
-            Defaults to False.
-        max_pixels (int, optional): The most that one file may decode to, width x height x frames
-            wanted (all frames with ``cache``), told from its header; None for no limit. Defaults
-            to 2**28, eight frames of 8K video.
-        num_clips (int): Clips of a video, in testing alone. Defaults to 1.
-        max_offset (int): In training, take in place of each sampled frame one that is cheap to
-            decode, at most so many frames away. ``frame_inds`` are then those of the frames taken.
-            Defaults to 0: the frames sampled.
-        by (str): 'frame' or 'time': what the frames are evenly spaced in. Defaults to 'frame', as
-            the benchmarks do.
-        reader (str): 'pyav', or for one release 'decord', which numbers before it were made with.
-            Defaults to 'pyav'.
-        isolated (bool): Read in a process of its own. Defaults to True; else no deadline holds, and
-            what kills a decoder kills this process.
-        deadline (float): Seconds that reading a video may take, and one more for each 8 MB of its
-            file. Defaults to 60.
+        num_frames: Frames of a clip.
+        test_mode: Take fixed frames.
+        num_threads: Threads that decord may use for one video.
+        cache: Keep every frame of every file in memory once it is decoded, in each data-loading
+            process: for sets of a few thousand tiny clips that are read many times.
+        max_pixels: The most that one file may decode to, width x height x frames wanted (all frames
+            with ``cache``), told from its header; None for no limit. Defaults to 2**28, eight
+            frames of 8K video.
+        num_clips: Clips of a video, in testing alone.
+        max_offset: In training, take in place of each sampled frame one that is cheap to decode, at
+            most so many frames away. ``frame_inds`` are then those of the frames taken. Defaults to
+            0: the frames sampled.
+        by: 'frame' or 'time': what the frames are evenly spaced in. Defaults to 'frame', as the
+            benchmarks do.
+        reader: 'pyav', or for one release 'decord', which numbers before it were made with.
+        isolated: Read in a process of its own. Defaults to True; else no deadline holds, and what
+            kills a decoder kills this process.
+        deadline: Seconds that reading a video may take, and one more for each 8 MB of its file.
+            Defaults to 60.
 
     Raises:
         VideoReadError: If the file is missing, empty, cut short, too large or cannot be decoded,
@@ -74,7 +72,7 @@ class ReadFrames(BaseTransform):
     """
 
     def __init__(self, num_frames: int, test_mode: bool = False, num_threads: int = 1,
-                 cache: bool = False, max_pixels: Optional[int] = MAX_PIXELS,
+                 cache: bool = False, max_pixels: int | None = MAX_PIXELS,
                  num_clips: int = 1, max_offset: int = 0, by: str = 'frame',
                  reader: str = 'pyav', isolated: bool = True, deadline: float = DEADLINE) -> None:
         if num_frames < 1:
@@ -103,7 +101,7 @@ class ReadFrames(BaseTransform):
         # In a partial: what an answer depends on does not depend on these.
         self.decode: Callable = (functools.partial(read_isolated, deadline=deadline) if isolated
                                  else functools.partial(read_frames))
-        self.cache: Optional[dict[str, dict]] = {} if cache else None
+        self.cache: dict[str, dict] | None = {} if cache else None
 
     def sampled_by(self, by: str) -> 'ReadFrames':
         """A reader that samples by 'frame' or 'time', and is else the same."""

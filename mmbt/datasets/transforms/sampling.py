@@ -1,5 +1,4 @@
 """Which frames of a video are taken, beside MMAction2's ``UniformSample``."""
-from typing import Optional
 
 import numpy as np
 
@@ -10,11 +9,11 @@ def frames_shown(times: np.ndarray, at: np.ndarray) -> np.ndarray:
     """The frames that a player shows at some times.
 
     Args:
-        times (np.ndarray): (total,) seconds at which each frame is shown first, rising.
-        at (np.ndarray): Seconds, of any shape.
+        times: (total,) seconds at which each frame is shown first, rising.
+        at: Seconds, of any shape.
 
     Returns:
-        np.ndarray: Numbers of frames, int32, of the shape of ``at``.
+        Numbers of frames, int32, of the shape of ``at``.
     """
     found = np.searchsorted(times, np.asarray(at) + ROUNDING, side='right') - 1
     return np.clip(found, 0, len(times) - 1).astype(np.int32)
@@ -28,9 +27,9 @@ class UniformTimeSample:
     is its middle where there is one clip; in training one that is shown at a random time of each.
 
     Args:
-        clip_len (int): Frames of a clip.
-        num_clips (int): Clips, in testing alone. Defaults to 1.
-        test_mode (bool): Take fixed times. Defaults to False.
+        clip_len: Frames of a clip.
+        num_clips: Clips, in testing alone.
+        test_mode: Take fixed times.
     """
 
     def __init__(self, clip_len: int, num_clips: int = 1, test_mode: bool = False) -> None:
@@ -78,5 +77,5 @@ class FirstMiddleLast:
 def times_of(results: dict) -> tuple[np.ndarray, float]:
     """When each frame is shown and how long all take; in frames where that is not known."""
     total = results['total_frames']
-    times: Optional[np.ndarray] = results.get('times')
+    times: np.ndarray | None = results.get('times')
     return (np.arange(total), float(total)) if times is None else (times, results['seconds'])

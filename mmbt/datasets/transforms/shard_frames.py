@@ -1,7 +1,6 @@
 """Read the frames of a clip from a shard."""
 import zlib
 from io import BytesIO
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -34,8 +33,8 @@ class ReadShardFrames(BaseTransform):
     returned, ``img_shape`` and ``original_shape`` are of the stored pictures.
 
     Args:
-        num_frames (int): Frames to return.
-        test_mode (bool): Take fixed frames. Defaults to False.
+        num_frames: Frames to return.
+        test_mode: Take fixed frames.
 
     Raises:
         VideoReadError: If the shard is missing or a frame cannot be decoded.
@@ -76,14 +75,14 @@ class ReadShardFrames(BaseTransform):
         return f'{type(self).__name__}(num_frames={self.num_frames}, test_mode={self.test_mode})'
 
 
-def check_frames(jpegs: list, places: list, crc32: Optional[list], name: str) -> None:
+def check_frames(jpegs: list, places: list, crc32: list | None, name: str) -> None:
     """Refuse frames that are not those that were written; a torn JPEG decodes, partly grey.
 
     Args:
-        jpegs (list): As read.
-        places (list): Of each among the clip's frames.
-        crc32 (list, optional): The checksums of all of the clip's frames; older shards have none.
-        name (str): The clip.
+        jpegs: As read.
+        places: Of each among the clip's frames.
+        crc32: The checksums of all of the clip's frames; older shards have none.
+        name: The clip.
 
     Raises:
         VideoReadError: If a checksum is another; it says ``name``.

@@ -1,5 +1,4 @@
 """A limit on how much an image may unpack to, told from its header."""
-from typing import Optional
 
 from PIL import Image
 
@@ -9,7 +8,7 @@ from mmbt.reading import VideoReadError
 MAX_PIXELS = 2**28
 
 
-def check_image_size(filename: str, max_pixels: Optional[int]) -> None:
+def check_image_size(filename: str, max_pixels: int | None) -> None:
     """Refuse an image of more than ``max_pixels`` pixels.
 
     Raises:

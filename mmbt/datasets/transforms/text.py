@@ -1,5 +1,5 @@
 """Turn captions into token ids."""
-from typing import Callable, Union
+from collections.abc import Callable
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -20,19 +20,18 @@ class TokenizeText(BaseTransform):
     Modified keys: ``captions`` (the M chosen ones). Added keys: ``tokens`` (M, L) int64.
 
     Args:
-        context_length (int): L, tokens of a caption with start and end of text.
-        arch (str or dict, optional): The text tower's architecture; see
-            :func:`mmbt.models.tokenizer.build_tokenizer`. Defaults to the model's own, which
-            :class:`mmbt.engine.ModelCardHook` and :func:`mmbt.datasets.fit_pipeline` tell; without
-            either, to OpenAI's CLIP's, and a text tower of another refuses the ids.
-        caption (str): 'random' takes one caption, drawn with ``np.random``; 'all' takes every one.
-            Defaults to 'random'.
+        context_length: L, tokens of a caption with start and end of text.
+        arch: The text tower's architecture; see :func:`mmbt.models.tokenizer.build_tokenizer`.
+            Defaults to the model's own, which :class:`mmbt.engine.ModelCardHook` and
+            :func:`mmbt.datasets.fit_pipeline` tell; without either, to OpenAI's CLIP's, and a text
+            tower of another refuses the ids.
+        caption: 'random' takes one caption, drawn with ``np.random``; 'all' takes every one.
 
     Raises:
         ValueError: If a caption is not text, or there is none.
     """
 
-    def __init__(self, context_length: int, arch: Union[str, dict, None] = None,
+    def __init__(self, context_length: int, arch: str | dict | None = None,
                  caption: str = 'random') -> None:
         if caption not in ('random', 'all'):
             raise ValueError(f"TokenizeText: caption must be 'random' or 'all', got {caption!r}")

@@ -93,10 +93,10 @@ def draw_curves(axes: Axes, results: Sequence['Result'], name: str, first: bool)
             for x, values in points:
                 axes.plot(np.full(len(values), x), values, 'o', color=color, markersize=3.5,
                           markerfacecolor='white' if old else color)
-    for x in {each.row.x for each in results if not each.seeds}:
+    for x in {each.row.x for each in results if not each.seeds and each.row.x is not None}:
         axes.text(x, 0.03, 'not run', rotation=90, ha='center', va='bottom', fontsize=8,
                   color=FAINT, transform=axes.get_xaxis_transform())
-    places = sorted({each.row.x for each in results})
+    places = sorted({each.row.x for each in results if each.row.x is not None})
     margin = 0.06 * (places[-1] - places[0]) or 1
     axes.set(xticks=places, xlim=(places[0] - margin, places[-1] + margin))
     axes.set_xticklabels([f'{x:g}' for x in places])

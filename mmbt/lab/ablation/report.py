@@ -125,6 +125,7 @@ def as_csv(table: Table, world: World, results: Sequence[Result]) -> str:
     rows: List[List] = [columns]
     for each in results:
         for i, seed in enumerate(each.seeds):
+            assert each.origin is not None, 'who measured is told of each seed'
             line: Dict = {'row': each.row.label, 'config': each.row.config, 'seed': seed,
                           'trained_weights': each.weights, 'finished': each.finished[i],
                           'version': each.origin.version, 'sources': each.origin.sources,

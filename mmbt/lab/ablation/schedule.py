@@ -89,7 +89,8 @@ def run_all(commands: Sequence[Tuple[str, List[str], Path]], jobs: int,
     Raises:
         Failed: If one ends with an error; the others are stopped.
     """
-    waiting, active = list(commands), []
+    waiting = list(commands)
+    active: list[Job] = []
     environment = {**environment_of(jobs), **os.environ}
     try:
         while waiting or active:

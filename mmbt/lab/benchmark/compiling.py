@@ -2,7 +2,6 @@
 import logging
 import statistics
 import time
-from typing import Dict
 
 import torch
 
@@ -10,7 +9,7 @@ from .limit import timed
 from .steps import Step
 
 
-def compiled_step(step: Step, eager_seconds: float) -> Dict:
+def compiled_step(step: Step, eager_seconds: float) -> dict:
     """Compile the forward and time the step again; nothing that goes wrong there is an error here.
 
     Args:

@@ -102,13 +102,13 @@ def run_data_benchmark(clips: int = 8, repeats: int = 5, seconds: float = 15,
     """Generate clips, read them in every way, and say how long each took.
 
     Args:
-        clips (int): Clips to generate of each kind. Defaults to 8.
-        repeats (int): Times that each is read in each way. Defaults to 5.
-        seconds (float): Length of a clip. Defaults to 15.
-        max_offset (int): ``ReadFrames``' in the approximate way. Defaults to 4.
+        clips: Clips to generate of each kind.
+        repeats: Times that each is read in each way.
+        seconds: Length of a clip.
+        max_offset: ``ReadFrames``' in the approximate way.
 
     Returns:
-        dict: What :func:`data_as_text` shows.
+        What :func:`data_as_text` shows.
 
     Raises:
         ValueError: If there is nothing to time.

@@ -10,15 +10,15 @@ def write_clip(path: Path, seed: int = 0, group: int = 250, seconds: float = 15,
     """Write an H.264 clip with x264's defaults.
 
     Args:
-        path (Path): Where to.
-        seed (int): Of the picture and the noise. Defaults to 0.
-        group (int): Frames from a key frame to the next, at most. Defaults to 250, as x264.
-        seconds (float): Length. Defaults to 15.
-        fps (int): Frames a second. Defaults to 30.
-        size (tuple[int, int]): Width and height. Defaults to (596, 336).
+        path: Where to.
+        seed: Of the picture and the noise.
+        group: Frames from a key frame to the next, at most. Defaults to 250, as x264.
+        seconds: Length.
+        fps: Frames a second.
+        size: Width and height.
 
     Returns:
-        Path: ``path``.
+        ``path``.
     """
     import av
     draw = np.random.default_rng(seed)

@@ -5,8 +5,9 @@ operator whose tensors lie on two devices, and reading a value on the host, for 
 waits. Torch follows no backward pass to a GPU that is not there.
 """
 import weakref
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator
+from typing import Any
 from unittest import mock
 
 import torch
@@ -27,14 +28,14 @@ class LiveMemory(TorchDispatchMode):
         device: Kind of device, ``'cuda'`` or ``'cpu'``.
 
     Attributes:
-        now (int): Bytes that are alive.
-        peak (int): The most that were.
+        now: Bytes that are alive.
+        peak: The most that were.
     """
 
     def __init__(self, device: str) -> None:
         super().__init__()
         self.device = device
-        self.sizes: Dict[int, int] = {}
+        self.sizes: dict[int, int] = {}
         self.now = self.peak = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

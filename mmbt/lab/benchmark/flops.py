@@ -9,7 +9,6 @@ hidden channels of its feed-forward network, L layers, K branch layers, E channe
 space.
 """
 from dataclasses import dataclass
-from typing import Dict, Union
 
 import torch
 from open_clip.transformer import TextTransformer
@@ -47,7 +46,7 @@ class Sizes:
     context: int
 
 
-def model_sizes(arch: Union[str, Dict]) -> Sizes:
+def model_sizes(arch: str | dict) -> Sizes:
     """The sizes of an architecture, built without memory for its weights.
 
     Args:
@@ -63,6 +62,7 @@ def model_sizes(arch: Union[str, Dict]) -> Sizes:
     if not isinstance(text, TextTransformer) or text.cls_emb is not None:
         raise ValueError(f"arch {arch!r}: products are counted for open_clip's text transformer "
                          'without a CLS token alone')
+    assert trunk.embed_dim is not None, 'a whole CLIP has its projection'
     options = trunk.visual.options
     return Sizes(
         width=trunk.width,
@@ -154,7 +154,7 @@ def video_proj(sizes: Sizes, batch: int, frames: int, variant: str) -> int:
     return product(batch * (frames if variant == 'released' else 1), sizes.width, sizes.embed_dim)
 
 
-def heads_flops(sizes: Sizes, batch: int, frames: int, visible: int, variant: str) -> Dict:
+def heads_flops(sizes: Sizes, batch: int, frames: int, visible: int, variant: str) -> dict:
     """The video's projection and the three objectives, forward and backward.
 
     ========================================  ==========================  ========
@@ -183,7 +183,7 @@ def step_flops(sizes: Sizes,
                mask_ratio: float = 0.7,
                layers: int = 4,
                variant: str = 'paper',
-               train: bool = True) -> Dict[str, int]:
+               train: bool = True) -> dict[str, int]:
     """Operations of a training step, or of ``encode_video``, by part.
 
     Args:

@@ -1,6 +1,6 @@
 """The machine's limit: its best rate of matrix products, measured beside what is timed."""
 import time
-from typing import Callable, Dict, List, Optional, Tuple
+from collections.abc import Callable
 
 import torch
 
@@ -25,18 +25,18 @@ class Limit:
         device: ``'cpu'`` or ``'cuda'``.
 
     Attributes:
-        rates (dict): The best rate of each shape so far, operations a second.
-        sustained (float): The rate of all products of the trunk's own shapes together, as fast as
-            the machine was on average while they ran; 0 before the first probe.
+        rates: The best rate of each shape so far, operations a second.
+        sustained: The rate of all products of the trunk's own shapes together, as fast as the
+            machine was on average while they ran; 0 before the first probe.
     """
 
     def __init__(self, sizes: Sizes, rows: int, dtype: torch.dtype, device: str) -> None:
         rows, side = min(rows, MAX_ROWS[device]), SQUARE[device]
         width, hidden = sizes.width, sizes.mlp_width
-        self.shapes: List[Tuple[int, int, int]] = [(rows, width, 3 * width), (rows, width, hidden),
+        self.shapes: list[tuple[int, int, int]] = [(rows, width, 3 * width), (rows, width, hidden),
                                                    (rows, hidden, width), (side, side, side)]
         self.dtype, self.device = dtype, device
-        self.rates: Dict[str, float] = {}
+        self.rates: dict[str, float] = {}
         self.operations = self.seconds = 0.
 
     @property
@@ -60,7 +60,7 @@ class Limit:
             self.measure(shape, 1, warmup=1)
         return (self.operations - operations) / (self.seconds - seconds)
 
-    def measure(self, shape: Tuple[int, int, int], times: int, warmup: int) -> None:
+    def measure(self, shape: tuple[int, int, int], times: int, warmup: int) -> None:
         """Time products of one shape."""
         rows, inner, columns = shape
         tokens = torch.randn(rows, inner, device=self.device).to(self.dtype)
@@ -79,7 +79,7 @@ def timed(work: Callable[[], object],
           times: int,
           device: str,
           warmup: int = 0,
-          between: Optional[Callable[[], object]] = None) -> List[float]:
+          between: Callable[[], object] | None = None) -> list[float]:
     """Seconds of each run of ``work``.
 
     On CUDA the GPU's own clock is read between the runs, and they are waited for at the end

@@ -4,7 +4,6 @@ import platform
 import resource
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Dict, Optional, Set
 
 import torch
 
@@ -14,9 +13,9 @@ BF16_UNITS = {'amx_bf16', 'avx512_bf16', 'bf16'}  # Intel's, AMD's and Intel's, 
 PACKAGES = ('mmengine', 'mmaction2', 'open_clip_torch', 'timm')
 
 
-def describe_machine(device: str) -> Dict:
+def describe_machine(device: str) -> dict:
     """Names, versions and settings that a rate depends on."""
-    info: Dict = dict(
+    info: dict = dict(
         cpu=cpu_info('model name') or platform.processor() or platform.machine(),
         cores=os.cpu_count(),
         threads=torch.get_num_threads(),
@@ -28,9 +27,9 @@ def describe_machine(device: str) -> Dict:
     return info
 
 
-def versions() -> Dict[str, Optional[str]]:
+def versions() -> dict[str, str | None]:
     """Versions of Python, torch, mmbt and what it stands on."""
-    found: Dict[str, Optional[str]] = dict(
+    found: dict[str, str | None] = dict(
         python=platform.python_version(), torch=torch.__version__, mmbt=__version__)
     for package in PACKAGES:
         try:
@@ -40,7 +39,7 @@ def versions() -> Dict[str, Optional[str]]:
     return found
 
 
-def cpu_info(key: str, path: str = '/proc/cpuinfo') -> Optional[str]:
+def cpu_info(key: str, path: str = '/proc/cpuinfo') -> str | None:
     """The first value of a key of Linux's ``/proc/cpuinfo``; None where there is none."""
     try:
         with open(path, encoding='utf-8') as file:
@@ -53,12 +52,12 @@ def cpu_info(key: str, path: str = '/proc/cpuinfo') -> Optional[str]:
     return None
 
 
-def cpu_flags(path: str = '/proc/cpuinfo') -> Set[str]:
+def cpu_flags(path: str = '/proc/cpuinfo') -> set[str]:
     """What the CPU's instruction set has."""
     return set((cpu_info('flags', path) or cpu_info('Features', path) or '').split())
 
 
-def why_skipped(precision: str, device: str) -> Optional[str]:
+def why_skipped(precision: str, device: str) -> str | None:
     """Why a precision is not measured here; None where it is."""
     if precision == 'bf16' and device == 'cpu' and not cpu_flags() & BF16_UNITS:
         return 'this CPU has no bf16 units (no amx_bf16 or avx512_bf16 in /proc/cpuinfo)'
@@ -83,7 +82,7 @@ class Memory:
             self.built = process_status('VmRSS') or 0
             self.resets = reset_peak()
 
-    def peak(self) -> Dict:
+    def peak(self) -> dict:
         """On CUDA what torch had allocated and reserved; on a CPU the process's resident set.
 
         ``added`` is the peak less what was there before: on a CPU whose system cannot forget an
@@ -98,7 +97,7 @@ class Memory:
                     since_start=not self.resets)
 
 
-def process_status(key: str) -> Optional[int]:
+def process_status(key: str) -> int | None:
     """A size in ``/proc/self/status``, in bytes; None where there is none."""
     try:
         with open('/proc/self/status', encoding='utf-8') as file:

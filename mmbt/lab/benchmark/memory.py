@@ -1,6 +1,6 @@
 """What memory a GPU would need, found without one: the forward pass followed on shapes alone."""
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Callable, Dict, List, Sequence
 
 import torch
 
@@ -15,7 +15,7 @@ HEAD = (' clips frames layers masked precision |  weights  forward     kept    g
 
 
 def estimate_memory(rows: Sequence[Settings],
-                    progress: Callable[[Dict], object] = lambda report: None) -> Dict:
+                    progress: Callable[[dict], object] = lambda report: None) -> dict:
     """Memory of each row on a GPU that need not be there.
 
     Args:
@@ -25,14 +25,14 @@ def estimate_memory(rows: Sequence[Settings],
     Returns:
         ``versions`` and ``rows``, each as :func:`estimate_row` has it.
     """
-    report: Dict = dict(command='memory', versions=versions(), rows=[])
+    report: dict = dict(command='memory', versions=versions(), rows=[])
     for settings in rows:
         report['rows'].append(estimate_row(settings))
         progress(report)
     return report
 
 
-def estimate_row(settings: Settings) -> Dict:
+def estimate_row(settings: Settings) -> dict:
     """Memory of one row in bytes.
 
     Returns:
@@ -48,7 +48,7 @@ def estimate_row(settings: Settings) -> Dict:
     live = LiveMemory(DEVICE)
     with fake_gpu(), live:
         to_fake_gpu(model)
-        row: Dict = dict(settings=settings.as_dict(), weights=live.now)
+        row: dict = dict(settings=settings.as_dict(), weights=live.now)
         model.data_preprocessor.to(DEVICE)
         inputs = model.data_preprocessor(batch, settings.train)['inputs']
         precise = settings.precision == 'fp32'
@@ -66,7 +66,7 @@ def estimate_row(settings: Settings) -> Dict:
     return row
 
 
-def memory_as_text(report: Dict) -> str:
+def memory_as_text(report: dict) -> str:
     """The report as a table, in GiB."""
     settings = report['rows'][0]['settings']
     arch = settings['arch'] if isinstance(settings['arch'], str) else 'custom architecture'
@@ -75,10 +75,10 @@ def memory_as_text(report: Dict) -> str:
                      + [table_row(row) for row in report['rows']])
 
 
-def table_row(row: Dict) -> str:
+def table_row(row: dict) -> str:
     """One row of the table."""
     settings, masked = row['settings'], row['settings']['mask_ratio']
-    sizes: List[str] = [format(row[key] / 2**30, '8.2f') if key in row else '       -'
+    sizes: list[str] = [format(row[key] / 2**30, '8.2f') if key in row else '       -'
                         for key in ('weights', 'forward', 'kept', 'gradients', 'optimizer')]
     return (f"{settings['batch']:6} {settings['frames']:6} {settings['layers']:6} "
             f"{'-' if masked is None else format(masked, 'g'):>6} {settings['precision']:>9} | "

@@ -1,9 +1,10 @@
 """Where the time of a step goes, by part and by operator, and whether it waits for the GPU."""
 import traceback
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Tuple
+from typing import Any
 
 import torch
 from torch.autograd import DeviceType
@@ -43,9 +44,9 @@ def marked_parts(model: torch.nn.Module) -> Iterator[None]:
             handle.remove()
 
 
-def mark(name: str, module: torch.nn.Module) -> List:
+def mark(name: str, module: torch.nn.Module) -> list:
     """Hooks that mark a module's forward; their handles."""
-    opened: List[record_function] = []
+    opened: list[record_function] = []
 
     def enter(*_: object) -> None:
         opened.append(part_range(name).__enter__())
@@ -56,7 +57,7 @@ def mark(name: str, module: torch.nn.Module) -> List:
     return [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
 
 
-def profile_step(step: Step, folder: str, name: str, top: int = 15) -> Dict:
+def profile_step(step: Step, folder: str, name: str, top: int = 15) -> dict:
     """Profile two steps, not compiled, and write a trace for Chrome or perfetto.dev.
 
     Args:
@@ -83,9 +84,9 @@ def profile_step(step: Step, folder: str, name: str, top: int = 15) -> Dict:
     return dict(trace=str(trace), **summary(recorded.events(), cuda, top))
 
 
-def summary(events: List, cuda: bool, top: int) -> Dict:
+def summary(events: list, cuda: bool, top: int) -> dict:
     """Seconds a step by part, and by operator and part."""
-    found: Dict[Tuple[str, str], List[float]] = defaultdict(lambda: [0, 0.])
+    found: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0.])
     for event in events:
         if event.device_type != DeviceType.CPU:
             continue
@@ -94,16 +95,17 @@ def summary(events: List, cuda: bool, top: int) -> Dict:
         row = found[part_of(event), operator]
         row[0] += 1 / STEPS
         row[1] += own / 1e6 / STEPS
-    parts: Dict[str, float] = defaultdict(float)
+    parts: dict[str, float] = defaultdict(float)
     for (part, _), (_, seconds) in found.items():
         parts[part] += seconds
     total = sum(parts.values())
     slowest = sorted(found.items(), key=lambda item: -item[1][1])[:top]
     operators = [dict(operator=operator, part=part, calls=calls, seconds=seconds)
                  for (part, operator), (calls, seconds) in slowest]
+    listed = sum(seconds for _, (_, seconds) in slowest)
     return dict(
         parts=dict(sorted(parts.items(), key=lambda item: -item[1])), operators=operators,
-        listed=sum(row['seconds'] for row in operators) / total if total else 0.)
+        listed=listed / total if total else 0.)
 
 
 def part_of(event: Any) -> str:
@@ -121,7 +123,7 @@ def part_of(event: Any) -> str:
     return 'other'
 
 
-def host_syncs(step: Step) -> Dict[str, str]:
+def host_syncs(step: Step) -> dict[str, str]:
     """Whether preprocessing, and the step after it, make the host wait for the GPU.
 
     Args:

@@ -1,6 +1,5 @@
 """A benchmark on the screen and in a file."""
 import json
-from typing import Dict, List, Optional
 
 from mmbt.files.atomic import whole_file
 
@@ -8,14 +7,14 @@ HEAD = (' clips frames layers masked precision |  s a step    least   spread |'
         ' clips/s  GFLOP/s of limit  least sustained | memory GiB')
 
 
-def write_json(report: Dict, path: Optional[str]) -> None:
+def write_json(report: dict, path: str | None) -> None:
     """Write a report; nothing where there is no path."""
     if path is not None:
         with whole_file(path) as draft:
             draft.write_text(json.dumps(report, indent=1) + '\n', encoding='utf-8')
 
 
-def as_text(report: Dict) -> str:
+def as_text(report: dict) -> str:
     """The report as a short table, and what else was asked for below it."""
     lines = [headline(report), HEAD]
     lines += [table_row(row) for row in report['rows']]
@@ -28,7 +27,7 @@ def as_text(report: Dict) -> str:
     return '\n'.join(lines)
 
 
-def headline(report: Dict) -> str:
+def headline(report: dict) -> str:
     """What ran, and on what."""
     machine, settings = report['machine'], report['rows'][0]['settings']
     arch = settings['arch'] if isinstance(settings['arch'], str) else 'custom architecture'
@@ -37,7 +36,7 @@ def headline(report: Dict) -> str:
             f"torch {report['versions']['torch']}")
 
 
-def table_row(row: Dict) -> str:
+def table_row(row: dict) -> str:
     """One row of the table."""
     settings = row['settings']
     masked = settings['mask_ratio']
@@ -54,7 +53,7 @@ def table_row(row: Dict) -> str:
                     f"{peak / 2**30:.2f} (+{memory['added'] / 2**30:.2f})")
 
 
-def details(row: Dict) -> List[str]:
+def details(row: dict) -> list[str]:
     """Host syncs on CUDA, what compilation brought, the profile."""
     lines = []
     if row.get('host_sync', {}).get('step') not in (None, 'not applicable'):
@@ -73,7 +72,7 @@ def details(row: Dict) -> List[str]:
     return lines
 
 
-def compiled_line(compiled: Dict) -> str:
+def compiled_line(compiled: dict) -> str:
     """What compilation brought, or why it brought nothing."""
     if compiled['error']:
         return f"compiled: failed, {compiled['error']}"
@@ -83,7 +82,7 @@ def compiled_line(compiled: Dict) -> str:
             f"step {compiled['compile_seconds']:.0f} s, {breaks} graph breaks{reason}")
 
 
-def profile_lines(profile: Dict) -> List[str]:
+def profile_lines(profile: dict) -> list[str]:
     """The profile as two small tables."""
     total = sum(profile['parts'].values()) or 1.
     lines = ['seconds a step by part: ' + ', '.join(

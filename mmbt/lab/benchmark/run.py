@@ -1,7 +1,7 @@
 """Run the rows of a benchmark."""
 import gc
 import statistics
-from typing import Callable, Dict, List, Optional, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -16,8 +16,8 @@ from .steps import Step
 
 def run_benchmark(rows: Sequence[Settings],
                   compile: bool = False,
-                  profile_dir: Optional[str] = None,
-                  progress: Callable[[Dict], object] = lambda report: None) -> Dict:
+                  profile_dir: str | None = None,
+                  progress: Callable[[dict], object] = lambda report: None) -> dict:
     """Measure each row, and the machine's limit around them.
 
     Args:
@@ -36,10 +36,10 @@ def run_benchmark(rows: Sequence[Settings],
         speed changes; on a GPU, of their average in the whole run.
     """
     device, sizes = rows[0].device, model_sizes(rows[0].arch)
-    report: Dict = dict(command=rows[0].command, versions=versions(),
+    report: dict = dict(command=rows[0].command, versions=versions(),
                         machine=describe_machine(device), limits={}, rows=[])
     progress(report)
-    limits: Dict[str, Limit] = {}
+    limits: dict[str, Limit] = {}
     tokens = max(row.batch * row.frames for row in rows) * (1 + sizes.patches)
     for settings in rows:
         skipped = why_skipped(settings.precision, device)
@@ -58,7 +58,7 @@ def run_benchmark(rows: Sequence[Settings],
     return report
 
 
-def relate(report: Dict, limits: Dict[str, Limit]) -> None:
+def relate(report: dict, limits: dict[str, Limit]) -> None:
     """Write the limits as known so far, and each row's fraction of its own."""
     report['limits'] = {precision: dict(
         rate=limit.rate, sustained=limit.sustained, shapes=dict(limit.rates))
@@ -74,7 +74,7 @@ def relate(report: Dict, limits: Dict[str, Limit]) -> None:
                 row['flops']['total'] / row['seconds']['min'] / row['limit']
 
 
-def fraction_beside(row: Dict) -> float:
+def fraction_beside(row: dict) -> float:
     """The median over the steps of each one's fraction of the rate right before and after it."""
     around = [(before + after) / 2 for before, after in zip(row['beside'], row['beside'][1:])]
     return statistics.median(row['flops']['total'] / seconds / rate
@@ -82,7 +82,7 @@ def fraction_beside(row: Dict) -> float:
 
 
 def run_row(settings: Settings, sizes: Sizes, limit: Limit, compile: bool,
-            profile_dir: Optional[str]) -> Dict:
+            profile_dir: str | None) -> dict:
     """Measure one row.
 
     Returns:
@@ -93,11 +93,11 @@ def run_row(settings: Settings, sizes: Sizes, limit: Limit, compile: bool,
     """
     flops = step_flops(sizes, settings.batch, settings.frames, settings.mask_ratio or 0.,
                        settings.layers, settings.variant, settings.train)
-    row: Dict = dict(settings=settings.as_dict(), flops=flops)
+    row: dict = dict(settings=settings.as_dict(), flops=flops)
     try:
         step = Step(settings)
         memory = Memory(settings.device)
-        beside: List[float] = []
+        beside: list[float] = []
         seconds = timed(step, settings.steps, settings.device, settings.warmup,
                         between=lambda: beside.append(limit.sample()))
         row.update(beside=beside, memory=memory.peak(),
@@ -117,7 +117,7 @@ def run_row(settings: Settings, sizes: Sizes, limit: Limit, compile: bool,
     return row
 
 
-def rates(seconds: List[float], batch: int, flops: int) -> Dict:
+def rates(seconds: list[float], batch: int, flops: int) -> dict:
     """Median, least and spread of the times, and what follows from the median.
 
     ``spread`` is the distance of the quartiles; a single time has none.

@@ -1,7 +1,8 @@
 """What one row of a benchmark runs."""
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Dict, Iterator, Sequence, Union
+from typing import Any
 
 import torch
 
@@ -33,15 +34,15 @@ class Settings:
     """
 
     command: str
-    arch: Union[str, Dict]
+    arch: str | dict
     precision: str
     device: str
     variant: str
     batch: int
     frames: int
     layers: int
-    mask_ratio: Union[float, None]
-    tokens: Union[int, None]
+    mask_ratio: float | None
+    tokens: int | None
     steps: int
     warmup: int
 
@@ -69,12 +70,12 @@ class Settings:
         """The architecture in a word."""
         return self.arch if isinstance(self.arch, str) else 'custom'
 
-    def as_dict(self) -> Dict:
+    def as_dict(self) -> dict:
         """All attributes, for JSON."""
         return asdict(self)
 
 
-def sweep(lists: Dict[str, Sequence], **shared: Any) -> Iterator[Settings]:
+def sweep(lists: dict[str, Sequence], **shared: Any) -> Iterator[Settings]:
     """The product of lists of values, the first name outermost.
 
     Args:
@@ -85,7 +86,7 @@ def sweep(lists: Dict[str, Sequence], **shared: Any) -> Iterator[Settings]:
         yield Settings(**dict(zip(lists, values)), **shared)
 
 
-def read_arch(arch: str) -> Union[str, Dict]:
+def read_arch(arch: str) -> str | dict:
     """An architecture's name as it is, or the dict in a JSON file.
 
     Raises:

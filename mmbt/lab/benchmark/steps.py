@@ -1,7 +1,7 @@
 """The step that is timed: what the Runner does with a batch, or the encoding of videos."""
 import warnings
-from contextlib import nullcontext
-from typing import Callable, ContextManager, Dict, Optional
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from mmaction.registry import MODELS
@@ -10,7 +10,7 @@ from torch import nn
 
 from .settings import Settings
 
-Parts = Callable[[str], ContextManager]
+Parts = Callable[[str], AbstractContextManager]
 
 
 class Step:
@@ -25,7 +25,7 @@ class Step:
         settings: What to run.
 
     Attributes:
-        forward (Callable): The model's ``forward`` or ``encode_video``, or a compiled form.
+        forward: The model's ``forward`` or ``encode_video``, or a compiled form.
 
     Raises:
         ValueError: If the settings do not fit the architecture.
@@ -37,7 +37,7 @@ class Step:
         self.model = build_model(settings).to(settings.device).train(settings.train)
         self.forward: Callable = self.eager()
         self.batch = random_batch(settings, self.model)
-        self.optimizer: Optional[OptimWrapper] = None
+        self.optimizer: OptimWrapper | None = None
         if settings.train:
             trained = [p for p in self.model.parameters() if p.requires_grad]
             # As in configs/pretrain_webvid.py.
@@ -49,18 +49,19 @@ class Step:
         """What is called, not compiled."""
         return self.model if self.settings.train else self.model.encode_video
 
-    def preprocess(self) -> Dict:
+    def preprocess(self) -> dict:
         """Move the batch to the device and normalise it."""
         return self.model.data_preprocessor(self.batch, self.settings.train)['inputs']
 
-    def autocast(self) -> ContextManager:
+    def autocast(self) -> AbstractContextManager:
         """The precision of the forward pass."""
         return torch.autocast(
             self.settings.device, self.settings.dtype, enabled=self.settings.precision != 'fp32')
 
-    def update(self, inputs: Dict, part: Parts) -> None:
+    def update(self, inputs: dict, part: Parts) -> None:
         """Losses, gradients and the optimizer's step."""
         optimizer = self.optimizer
+        assert optimizer is not None, 'a step of inference updates nothing'
         with part('loss'), self.autocast():
             losses = self.forward(inputs, mode='loss')
         total, _ = self.model.parse_losses(losses)
@@ -70,16 +71,16 @@ class Step:
             optimizer.step()
             optimizer.zero_grad()
 
-    def encode(self, inputs: Dict, part: Parts) -> None:
+    def encode(self, inputs: dict, part: Parts) -> None:
         """Video embeddings."""
         with part('encode'), self.autocast(), torch.no_grad():
             self.forward(inputs['imgs'])
 
-    def on_device(self, inputs: Dict, part: Parts) -> None:
+    def on_device(self, inputs: dict, part: Parts) -> None:
         """The step after preprocessing."""
         (self.update if self.settings.train else self.encode)(inputs, part)
 
-    def __call__(self, part: Optional[Parts] = None) -> None:
+    def __call__(self, part: Parts | None = None) -> None:
         """Run one step; ``part`` makes the context in which a named part of it runs."""
         part = part or nullcontext
         with part('preprocess'):
@@ -89,7 +90,7 @@ class Step:
 
 def build_model(settings: Settings) -> nn.Module:
     """The model of ``configs/pretrain_webvid.py`` with random weights; mask and heads to train."""
-    model: Dict = dict(
+    model: dict = dict(
         type='VideoTextModel',
         trunk=dict(type='OpenCLIPTrunk', arch=settings.arch),
         backbone=dict(
@@ -108,7 +109,7 @@ def build_model(settings: Settings) -> nn.Module:
         return MODELS.build(model)
 
 
-def random_batch(settings: Settings, model: nn.Module) -> Dict:
+def random_batch(settings: Settings, model: nn.Module) -> dict:
     """Random clips and captions on the host, as a data loader yields them."""
     shape = (settings.frames, 3) + tuple(model.trunk.image_size)
     clips = [torch.randint(0, 256, shape, dtype=torch.uint8) for _ in range(settings.batch)]

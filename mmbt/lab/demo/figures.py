@@ -119,6 +119,7 @@ def _draw_clip(sheet: Axes, retrievals: Retrievals, strips: Filmstrips, query: i
     sheet.imshow(picture, extent=(3, 3 + width, top + height, top), aspect='auto', zorder=1)
     sheet.add_patch(Rectangle((1.5, top - 1.5), width + 3, height + 3, fill=False,
                               edgecolor=color, linewidth=2.2))
+    assert motion is not None, 'a clip moves'
     words = motion.replace(' to the ', '\nto the ')
     words += f'\n{scene.color} {scene.shape}, {scene.background}'
     sheet.text(width + 14, top + height / 2, mark, fontsize=15, color=color, va='center')

@@ -66,7 +66,7 @@ class Retrievals:
 
     def motions_of_videos(self) -> np.ndarray:
         """Return (N,) the motion label of each video."""
-        labels = np.empty(len(self.videos), dtype=int)
+        labels: np.ndarray = np.empty(len(self.videos), dtype=int)
         labels[self.own] = [label for _, label in self.scenes()]
         return labels
 
@@ -150,7 +150,7 @@ def choose_pairs(retrievals: Retrievals, pairs: list[tuple[int, int]]) -> list[t
         (a, b), (c, d) = pair_scores(retrievals, pair)
         return a > b and d > c
 
-    motions = retrievals.motions_of_videos() // 2
+    motions: np.ndarray = retrievals.motions_of_videos() // 2
     first = next((pair for pair in pairs if told_apart(pair)), pairs[0])
     others = [pair for pair in pairs if pair != first]
     others.sort(key=lambda pair: (told_apart(pair), motions[pair[0]] == motions[first[0]]))

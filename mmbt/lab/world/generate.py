@@ -198,6 +198,7 @@ def _still_name(index: int) -> str:
 def _plan_stills(scenes: list[list[Scene]], count: int,
                  rng: np.random.Generator) -> list[tuple[Scene, str | None]]:
     cued = round(count * CUED_SHARE)
+    plan: list[tuple[Scene, str | None]]
     plan = [(scene, MOTIONS[label]) for scene, label in plan_clips(scenes, cued, rng)]
     plan += [(scene, None) for scene, _ in plan_clips(scenes, count - cued, rng)]
     return [plan[index] for index in rng.permutation(count)]

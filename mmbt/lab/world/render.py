@@ -81,7 +81,7 @@ class Canvas:
         self.side = size * SUPERSAMPLING
         self.pixels = draw_background(background, self.side, rng)
 
-    def copy(self) -> 'Canvas':
+    def copy(self) -> Canvas:
         """Return an independent canvas with the same content."""
         other = object.__new__(Canvas)
         other.size, other.side, other.pixels = self.size, self.side, self.pixels.copy()
@@ -135,7 +135,7 @@ def draw_background(name: str, side: int, rng: np.random.Generator) -> np.ndarra
     shade = rng.uniform(-8, 8)
     phase = rng.uniform(0, 1, 2)
     period = side / 4
-    x, y = np.meshgrid(np.arange(side) / period, np.arange(side) / period)
+    y, x = np.indices((side, side)) / period
     if name == 'dark':
         grey = np.full((side, side), 52 + shade)
     elif name == 'light':

@@ -1,7 +1,6 @@
 """Files of a trained branch without the CLIP that it stands beside."""
 import logging
 from pathlib import Path
-from typing import Dict, Union
 
 import torch
 from mmengine.logging import print_log
@@ -18,7 +17,7 @@ from .card_files import model_card
 from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk, must_exist
 
 
-def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
+def save_branch(model: nn.Module, path: str | Path) -> None:
     """Write what was trained, and a fingerprint and the card of the CLIP that it was
     trained beside.
 
@@ -44,7 +43,7 @@ def save_branch(model: nn.Module, path: Union[str, Path]) -> None:
                         state_dict=state), draft)
 
 
-def trained_weights(root: nn.Module) -> Dict[str, Tensor]:
+def trained_weights(root: nn.Module) -> dict[str, Tensor]:
     """The parameters of a model that are trained beside its frozen CLIP, by name.
 
     Of a dialogue model's parts they are all outside CLIP, whether training goes on or not.
@@ -64,7 +63,7 @@ def trained_weights(root: nn.Module) -> Dict[str, Tensor]:
     return state
 
 
-def load_branch(model: nn.Module, path: Union[str, Path]) -> None:
+def load_branch(model: nn.Module, path: str | Path) -> None:
     """Load a branch file beside the CLIP at hand, in place.
 
     Args:
@@ -112,7 +111,7 @@ def is_dialogue(root: nn.Module) -> bool:
     return 'projector' in dict(root.named_children())
 
 
-def outside_clip(root: nn.Module) -> Dict[str, Tensor]:
+def outside_clip(root: nn.Module) -> dict[str, Tensor]:
     """All parameters but CLIP's, by name."""
     clip = set(map(id, root.backbone.trunk.parameters()))
     return {name: value for name, value in root.named_parameters() if id(value) not in clip}
@@ -125,7 +124,7 @@ def warn_untrained(backbone: nn.Module, remedy: str) -> None:
                   f'videos means nothing; {remedy}', logger='current', level=logging.WARNING)
 
 
-def marks_of_clip(root: nn.Module) -> Dict[str, Tensor]:
+def marks_of_clip(root: nn.Module) -> dict[str, Tensor]:
     """The fingerprint of a model's CLIP, as files hold it."""
     marks = fingerprint(root.backbone.trunk.canonical_state())
     return {FINGERPRINT + name: value for name, value in marks.items()}

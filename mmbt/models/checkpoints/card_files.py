@@ -1,6 +1,7 @@
 """Model cards of models, which files carry: made on saving, enforced on loading."""
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Mapping, Optional
+from typing import Any
 
 from mmengine.logging import print_log
 from torch import nn
@@ -25,7 +26,7 @@ def model_card(root: nn.Module) -> ModelCard:
                    fingerprint=stem(backbone.trunk.canonical_state()))
 
 
-def temperature_of(root: nn.Module) -> Optional[float]:
+def temperature_of(root: nn.Module) -> float | None:
     """tau of a model's objectives, else of its zero-shot head; None where it has neither."""
     heads = [*getattr(root, 'heads', ()), getattr(root, 'cls_head', None)]
     values = [getattr(head, 'temperature', None) for head in heads]

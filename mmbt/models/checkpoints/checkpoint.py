@@ -1,7 +1,8 @@
 """Which checkpoints a model takes."""
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any
 
 from mmaction.registry import MODELS
 from mmengine.logging import print_log
@@ -22,7 +23,7 @@ FINGERPRINT = 'fingerprint.'
 VARIANT_NAMES = {'branch.cls_token': 'paper', 'branch.cls_shift': 'released'}
 
 
-def must_exist(path: Union[str, Path], what: str = 'checkpoint') -> None:
+def must_exist(path: str | Path, what: str = 'checkpoint') -> None:
     """Refuse a file that is not there, before weights are fetched and models built for it.
 
     Addresses, such as ``https://...``, are left to what fetches them.
@@ -39,7 +40,7 @@ def holds_trunk(checkpoint: Mapping[str, Any]) -> bool:
     return any(key.startswith(TRUNK) for key in checkpoint.get('state_dict', checkpoint))
 
 
-def without_weights(trunk: Dict[str, Any]) -> Dict[str, Any]:
+def without_weights(trunk: dict[str, Any]) -> dict[str, Any]:
     """A trunk's config that reads no weights, for a checkpoint that brings them.
 
     What ``pretrained`` tells beside them, such as the activation, is kept where the trunk can tell
@@ -54,8 +55,8 @@ def without_weights(trunk: Dict[str, Any]) -> Dict[str, Any]:
     return dict(trunk, pretrained=None)
 
 
-def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: str,
-                     known: Optional[Mapping[str, Any]] = None, *_: Any) -> None:
+def check_state_dict(model: nn.Module, state_dict: dict[str, Tensor], prefix: str,
+                     known: Mapping[str, Any] | None = None, *_: Any) -> None:
     """Refuse weights that are not this model's, before any is copied.
 
     MMEngine only logs keys that do not fit, and would evaluate random weights; what is computed
@@ -98,7 +99,7 @@ def check_state_dict(model: nn.Module, state_dict: Dict[str, Tensor], prefix: st
                   'current')
 
 
-def check_names(model: nn.Module, state_dict: Dict[str, Tensor], prefix: str, given: set,
+def check_names(model: nn.Module, state_dict: dict[str, Tensor], prefix: str, given: set,
                 whole: bool, source: str) -> None:
     """Refuse weights of other names and shapes than the model's."""
     own = {prefix + key: value for key, value in model.state_dict().items()}
@@ -130,7 +131,7 @@ def kind_of(value: Any) -> Any:
     return isinstance(value, Tensor) and (value.is_floating_point(), value.is_complex())
 
 
-def variant_hint(unknown: List[str]) -> str:
+def variant_hint(unknown: list[str]) -> str:
     """What to set where the weights are of the branch's other variant."""
     for name, variant in VARIANT_NAMES.items():
         if any(key.endswith(name) for key in unknown):

@@ -1,6 +1,7 @@
 """Which model something was made by: a hash of all that its results depend on."""
 import hashlib
-from typing import Any, List, Mapping, Tuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ def hash_model(module: nn.Module, tensors: Mapping[str, Tensor], more: str = '')
     return digest.hexdigest()
 
 
-def settings(module: nn.Module) -> List[Tuple[str, Any]]:
+def settings(module: nn.Module) -> list[tuple[str, Any]]:
     """The plain values that a module of this project, or a user's, was built with."""
     if type(module).__module__.split('.')[0] in LIBRARIES:
         return []  # their kind and weights say what they do

@@ -164,10 +164,11 @@ def read(path: str, keys: Iterable[str] | None) -> dict[str, Any]:
     try:
         if path.endswith('.safetensors'):
             with safe_open(path, 'pt') as file:
-                for key in file.keys():
+                names = file.keys()
+                for key in names:
                     check_name(key, 'it', path)
                 if keys is None:
-                    return dict.fromkeys(file.keys())
+                    return dict.fromkeys(names)
                 return {key: file.get_tensor(key) for key in keys}
         state = read_checkpoint(path, 'meta' if keys is None else 'cpu', mapped=True)
         check_weights(state, 'content', path)

@@ -73,7 +73,7 @@ class OpenCLIPTrunk(Trunk):
                          TextTower(model.text, frozen, spec), frozen,
                          drop_last=drop_last, float8=float8, preprocessing=frames,
                          arch=arch if isinstance(arch, str) else 'custom')
-        if own is not None:
+        if path is not None and own is not None:
             with misfit(arch, path):
                 self.load_state_dict(own)
         if card is not None:

@@ -33,7 +33,7 @@ MADE = dict(version='1.2', sources='abc', libraries=dict(numpy='2', torch='3'),
 @pytest.fixture(scope='session')
 def load():
     """``load(row, base)``: the config of a row over a base, as a dict; do not change it."""
-    @functools.lru_cache(maxsize=None)
+    @functools.cache
     def load(row, base):
         path = configs.ROWS / f'{row}.py'
         if row is None:

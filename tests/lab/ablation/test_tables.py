@@ -86,7 +86,7 @@ def test_the_tool_names_all_tables_and_worlds():
     spec = importlib.util.spec_from_file_location('tool_ablate', path)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    assert tool.TABLES == tuple(TABLES) and sorted(tool.WORLDS) == sorted(WORLDS)
+    assert tuple(TABLES) == tool.TABLES and sorted(tool.WORLDS) == sorted(WORLDS)
 
 
 @pytest.mark.parametrize('world', WORLDS.values(), ids=lambda world: world.name)

@@ -1,7 +1,7 @@
 """The architecture that weights are of, as open_clip describes it."""
 from math import isqrt
 from pathlib import Path
-from typing import Any, Dict, Optional, Union
+from typing import Any
 
 import open_clip
 from open_clip.model import CLIPTextCfg, CLIPVisionCfg
@@ -16,10 +16,10 @@ HEAD_WIDTH = 64  # channels of an attention head in every CLIP of OpenAI's
 OPENAI = 'ViT-L-14-quickgelu'
 EVA = 'EVA01-g-14'
 MOST_BYTES = 2**20  # of a json file of an architecture
-Arch = Union[str, Dict[str, Any]]
+Arch = str | dict[str, Any]
 
 
-def read_arch(path: Union[str, Path]) -> Dict[str, Any]:
+def read_arch(path: str | Path) -> dict[str, Any]:
     """An open_clip architecture from a json file.
 
     Raises:
@@ -51,7 +51,7 @@ def infer(released: Released) -> Arch:
     return infer_eva(released) if released.form.key == 'eva' else named(infer_clip(released))
 
 
-def infer_clip(released: Released) -> Dict[str, Any]:
+def infer_clip(released: Released) -> dict[str, Any]:
     """The architecture of a file beside OpenAI's CLIP; heads are taken to be 64 wide."""
     text, shapes = 'text_backbone.text_model.', released.shape
     width, _, patch, _ = shapes('backbone.patch_embedding.weight', 4)
@@ -68,10 +68,10 @@ def infer_clip(released: Released) -> Dict[str, Any]:
             raise ValueError(f'the attention heads of a width of {size} cannot be told: it is no '
                              f'multiple of {HEAD_WIDTH}; give the architecture with --arch '
                              'arch.json')
-    vision: Dict[str, Any] = dict(
+    vision: dict[str, Any] = dict(
         image_size=side * patch, patch_size=patch, width=width,
         layers=released.layers('backbone.layers.'))
-    words: Dict[str, Any] = dict(
+    words: dict[str, Any] = dict(
         context_length=context, vocab_size=vocabulary, width=text_width,
         heads=text_width // HEAD_WIDTH, layers=released.layers(f'{text}encoder.layers.'))
     for part, layer in ((vision, 'backbone.layers.0.'), (words, f'{text}encoder.layers.0.')):
@@ -90,7 +90,7 @@ def infer_eva(released: Released) -> str:
     return EVA
 
 
-def named(arch: Dict[str, Any]) -> Arch:
+def named(arch: dict[str, Any]) -> Arch:
     """open_clip's name of an architecture where it has one, else the same dict."""
     ours = normal(arch)
     for name in sorted(open_clip.list_models(), key=lambda name: (len(name), name)):
@@ -99,7 +99,7 @@ def named(arch: Dict[str, Any]) -> Arch:
     return arch
 
 
-def normal(arch: Dict[str, Any]) -> Optional[tuple]:
+def normal(arch: dict[str, Any]) -> tuple | None:
     """What makes two architectures the same, with what they leave unsaid; None for a broken one."""
     try:
         return (arch['embed_dim'], arch.get('quick_gelu', False),

@@ -4,8 +4,9 @@ MMEngine's own writer puts keys into the text as they are, and its reader replac
 the text before it runs it. What is written here is made of literals alone.
 """
 import math
+from collections.abc import Iterable, Mapping
 from keyword import iskeyword
-from typing import Any, Iterable, List, Mapping
+from typing import Any
 
 WIDTH, INDENT = 100, 4
 
@@ -74,7 +75,7 @@ def dict_literal(value: Mapping, before: int, indent: int) -> str:
                   before, indent)
 
 
-def braced(start: str, pairs: List[tuple], end: str, before: int, indent: int) -> str:
+def braced(start: str, pairs: list[tuple], end: str, before: int, indent: int) -> str:
     """Values between braces, in one line if they fit."""
     line = start + ', '.join(key + literal(value, 0, 0) for key, value in pairs) + end
     if before + len(line) <= WIDTH and '\n' not in line:

@@ -1,7 +1,7 @@
 """Turn a file of the authors' released weights into a checkpoint and a config of this project."""
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -37,17 +37,17 @@ class Conversion:
     """
 
     released: Released
-    state: Dict[str, Tensor]
-    arch: Optional[Arch] = None
+    state: dict[str, Tensor]
+    arch: Arch | None = None
     frames: int = 0
     rows: int = 0
-    config: Optional[Config] = None
-    card: Optional[Dict[str, Any]] = None
-    notes: List[str] = field(default_factory=list)
+    config: Config | None = None
+    card: dict[str, Any] | None = None
+    notes: list[str] = field(default_factory=list)
 
 
-def convert(source: Union[str, Path], out: Union[str, Path], configs: Union[str, Path],
-            arch: Union[str, Path, None] = None, frames: Optional[int] = None) -> Conversion:
+def convert(source: str | Path, out: str | Path, configs: str | Path,
+            arch: str | Path | None = None, frames: int | None = None) -> Conversion:
     """Read a released file, and write a checkpoint and the config that it fits.
 
     Nothing is written unless all of it fits.
@@ -79,8 +79,8 @@ def convert(source: Union[str, Path], out: Union[str, Path], configs: Union[str,
     return done
 
 
-def prepare(released: Released, configs: Path, arch: Union[str, Path, None] = None,
-            frames: Optional[int] = None) -> Conversion:
+def prepare(released: Released, configs: Path, arch: str | Path | None = None,
+            frames: int | None = None) -> Conversion:
     """Make our weights and the config of a released file. Arguments as in :func:`convert`."""
     done = Conversion(released, released.make())
     if released.form.key == 'projector':
@@ -129,7 +129,7 @@ def num_layers(done: Conversion) -> int:
                for name in done.state)
 
 
-def keep_rows(done: Conversion, frames: Optional[int]) -> None:
+def keep_rows(done: Conversion, frames: int | None) -> None:
     """Keep the rows of the time embedding that were trained.
 
     Raises:
@@ -160,7 +160,7 @@ def check_finite(done: Conversion) -> None:
                              'of a training that failed?')
 
 
-def choose_architecture(done: Conversion, path: Union[str, Path, None]) -> None:
+def choose_architecture(done: Conversion, path: str | Path | None) -> None:
     """Take the architecture from a file, else from the shapes, and say what they do not tell."""
     key = done.released.form.key
     if path is None:
@@ -181,7 +181,7 @@ def choose_architecture(done: Conversion, path: Union[str, Path, None]) -> None:
                           'model.trunk.pretrained names them')
 
 
-def add_config(done: Conversion, configs: Path, arch: Union[str, Path, None]) -> None:
+def add_config(done: Conversion, configs: Path, arch: str | Path | None) -> None:
     """Make the config, and check the weights against its model.
 
     Raises:
@@ -194,6 +194,7 @@ def add_config(done: Conversion, configs: Path, arch: Union[str, Path, None]) ->
     if alone:
         done.config = output.tokens_config(configs, done.arch if arch else None, branch)
     else:
+        assert done.arch is not None
         mbta = any(name.startswith(MBTA) for name in done.state)
         done.config = output.retrieval_config(configs, done.arch, branch, mbta)
         if not mbta:
@@ -214,9 +215,9 @@ def add_config(done: Conversion, configs: Path, arch: Union[str, Path, None]) ->
         output.fit_pipeline(done.config, model.trunk.image_size, model.text.context_length)
 
 
-def write(done: Conversion, source: Path, out: Path, flags: List[str]) -> None:
+def write(done: Conversion, source: Path, out: Path, flags: list[str]) -> None:
     """Write what was made."""
-    meta: Dict[str, Any] = dict(
+    meta: dict[str, Any] = dict(
         mmbt_version=__version__, source=source.name, form=done.released.form.key,
         dropped=sorted(done.released.dropped), notes=list(done.notes))
     if done.card is not None:

@@ -1,6 +1,6 @@
 """What is written: weights, and beside them the config that they fit."""
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any
 
 import torch
 from mmaction.registry import MODELS
@@ -21,7 +21,7 @@ MBTA = dict(type='MBTAHead', variant='released', loss_weight=0.1)
 MBCA = dict(type='MBCAHead', temperature=0.01, loss_weight=0.1)
 
 
-def retrieval_config(configs: Path, arch: Arch, branch: Dict[str, Any], mbta: bool) -> Config:
+def retrieval_config(configs: Path, arch: Arch, branch: dict[str, Any], mbta: bool) -> Config:
     """Zero-shot retrieval with weights that hold all of CLIP.
 
     Args:
@@ -38,7 +38,7 @@ def retrieval_config(configs: Path, arch: Arch, branch: Dict[str, Any], mbta: bo
     return cfg
 
 
-def tokens_config(configs: Path, arch: Optional[Arch], branch: Dict[str, Any]) -> Config:
+def tokens_config(configs: Path, arch: Arch | None, branch: dict[str, Any]) -> Config:
     """A branch beside CLIP without its last layer, for the tokens of conversation models.
 
     Args:
@@ -56,7 +56,7 @@ def tokens_config(configs: Path, arch: Optional[Arch], branch: Dict[str, Any]) -
     return cfg
 
 
-def branch_config(branch: Dict[str, Any]) -> Dict[str, Any]:
+def branch_config(branch: dict[str, Any]) -> dict[str, Any]:
     """The config of a released branch."""
     return dict(type='BTAdapter', variant='released', **branch)
 
@@ -69,7 +69,7 @@ def build_without_weights(cfg: Config) -> nn.Module:
         return MODELS.build(model)
 
 
-def card_of(model: nn.Module, state: Dict[str, Tensor], trunk: bool) -> Dict[str, Any]:
+def card_of(model: nn.Module, state: dict[str, Tensor], trunk: bool) -> dict[str, Any]:
     """The model card of converted weights.
 
     Args:
@@ -82,7 +82,7 @@ def card_of(model: nn.Module, state: Dict[str, Tensor], trunk: bool) -> Dict[str
     return model_card(model).to_dict()
 
 
-def fit_pipeline(cfg: Config, image_size: Tuple[int, int], context_length: int) -> None:
+def fit_pipeline(cfg: Config, image_size: tuple[int, int], context_length: int) -> None:
     """Bring the frames and captions of a test to the sizes that the towers take.
 
     Args:
@@ -102,7 +102,7 @@ def fit_pipeline(cfg: Config, image_size: Tuple[int, int], context_length: int) 
     cfg.test_pipeline = pipeline
 
 
-def check_fit(model: nn.Module, state: Dict[str, Tensor], sources: Dict[str, str],
+def check_fit(model: nn.Module, state: dict[str, Tensor], sources: dict[str, str],
               arch: str, trunk: bool) -> None:
     """Refuse weights that a model does not take.
 
@@ -129,7 +129,7 @@ def check_fit(model: nn.Module, state: Dict[str, Tensor], sources: Dict[str, str
             raise ValueError(f'{arch} has a weight that the file lacks: {name}')
 
 
-def script(cfg: Config, head: List[str]) -> str:
+def script(cfg: Config, head: list[str]) -> str:
     """A config as text, after a head of comments; names in it cannot leave their line.
 
     Raises:
@@ -139,7 +139,7 @@ def script(cfg: Config, head: List[str]) -> str:
     return ''.join(f'# {line}'.rstrip() + '\n' for line in lines) + config_text(cfg.to_dict())
 
 
-def write(checkpoint: Dict[str, Any], out: Path, config: Optional[str]) -> None:
+def write(checkpoint: dict[str, Any], out: Path, config: str | None) -> None:
     """Write the checkpoint, and the config beside it; each is whole or not there.
 
     Args:
@@ -154,6 +154,6 @@ def write(checkpoint: Dict[str, Any], out: Path, config: Optional[str]) -> None:
                 text.write_text(config, encoding='utf-8')
 
 
-def config_path(out: Union[str, Path]) -> Path:
+def config_path(out: str | Path) -> Path:
     """Where the config of a checkpoint lies."""
     return Path(out).with_suffix('.py')

@@ -1,13 +1,13 @@
 """Read a file of weights, whatever its suffix, without running what it holds."""
 from pathlib import Path
-from typing import Any, Dict, List, Tuple, Union
+from typing import Any
 
 from torch import Tensor
 
 from mmbt.files.safe_load import check_name, in_line, read_checkpoint
 
 
-def read_weights(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], List[str]]:
+def read_weights(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
     """The tensors of a checkpoint, mapped from the disk where its format allows.
 
     Args:
@@ -23,9 +23,9 @@ def read_weights(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], List[str]]:
     return tensors_of(read_checkpoint(path, mapped=True), path)
 
 
-def tensors_of(content: Any, path: Union[str, Path]) -> Tuple[Dict[str, Tensor], List[str]]:
+def tensors_of(content: Any, path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
     """The state dict in what a file held, and the names of what lies beside it."""
-    beside: List[str] = []
+    beside: list[str] = []
     if isinstance(content, dict) and isinstance(content.get('state_dict'), dict):
         beside = sorted(in_line(str(key)) for key in content if key != 'state_dict')
         content = content['state_dict']

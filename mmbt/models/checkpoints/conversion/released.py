@@ -1,7 +1,6 @@
 """What a released file is, and whether it is whole."""
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple, Union
 
 from torch import Tensor
 
@@ -30,13 +29,13 @@ class Released:
     """
 
     form: Form
-    weights: Dict[str, Tensor]
-    names: Dict[str, str]
-    dropped: Dict[str, str]
-    beside: List[str]
-    recipe: List[Weight] = field(default_factory=list)
+    weights: dict[str, Tensor]
+    names: dict[str, str]
+    dropped: dict[str, str]
+    beside: list[str]
+    recipe: list[Weight] = field(default_factory=list)
 
-    def recipe_sources(self) -> Dict[str, str]:
+    def recipe_sources(self) -> dict[str, str]:
         """What each weight of ours is made from, by its name."""
         return {weight.name: self.named_in_file(weight) for weight in self.recipe}
 
@@ -48,7 +47,7 @@ class Released:
         """Number of layers whose names begin so."""
         return count_layers(self.weights, prefix)
 
-    def shape(self, name: str, axes: int) -> Tuple[int, ...]:
+    def shape(self, name: str, axes: int) -> tuple[int, ...]:
         """The shape of a weight.
 
         Raises:
@@ -60,7 +59,7 @@ class Released:
                              f'{shape} in the file')
         return shape
 
-    def make(self) -> Dict[str, Tensor]:
+    def make(self) -> dict[str, Tensor]:
         """Our weights.
 
         Raises:
@@ -89,7 +88,7 @@ class Released:
                                  'is it quantised?')
 
 
-def read_released(path: Union[str, Path]) -> Released:
+def read_released(path: str | Path) -> Released:
     """Read a released file and check that it is whole.
 
     Raises:
@@ -102,7 +101,7 @@ def read_released(path: Union[str, Path]) -> Released:
     return released
 
 
-def recognise(weights: Dict[str, Tensor], beside: List[str], path: Union[str, Path]) -> Released:
+def recognise(weights: dict[str, Tensor], beside: list[str], path: str | Path) -> Released:
     """Tell what weights are, and check that they are whole.
 
     Args:
@@ -130,7 +129,7 @@ def recognise(weights: Dict[str, Tensor], beside: List[str], path: Union[str, Pa
     return released
 
 
-def form_of(weights: Dict[str, Tensor], path: Union[str, Path]) -> Form:
+def form_of(weights: dict[str, Tensor], path: str | Path) -> Form:
     """Which form a file is of.
 
     Raises:
@@ -146,7 +145,7 @@ def form_of(weights: Dict[str, Tensor], path: Union[str, Path]) -> Form:
                      f'{next(iter(weights))}')
 
 
-def idle(name: str, value: Tensor) -> Optional[str]:
+def idle(name: str, value: Tensor) -> str | None:
     """Why a weight is of no use, None where it is of use."""
     last = name.rsplit('.', 1)[-1]
     if last == 'position_ids' and not value.is_floating_point():
@@ -158,7 +157,7 @@ def idle(name: str, value: Tensor) -> Optional[str]:
     return None
 
 
-def check_names(released: Released, path: Union[str, Path]) -> None:
+def check_names(released: Released, path: str | Path) -> None:
     """Refuse a file that lacks a weight, or holds one that has no place in ours.
 
     Raises:

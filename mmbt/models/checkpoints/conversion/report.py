@@ -1,6 +1,6 @@
 """What a conversion did, for people."""
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, List, Union
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ PARTS = {VISUAL: 'CLIP vision', TEXT: 'CLIP text', BRANCH: 'branch', MBTA: 'MBTA
          'projector.': 'projector', 'embed_tokens.': 'embedding of tokens'}
 
 
-def describe(done: Conversion, source: Union[str, Path], out: Union[str, Path]) -> str:
+def describe(done: Conversion, source: str | Path, out: str | Path) -> str:
     """The report of a conversion from a file to another, several lines."""
     lines = [f'{source}: {done.released.form.title}']
     if done.arch is not None:
@@ -28,7 +28,7 @@ def describe(done: Conversion, source: Union[str, Path], out: Union[str, Path]) 
     return '\n'.join([*lines, *next_steps(done, out)])
 
 
-def parts(state: Dict[str, Tensor]) -> Iterator[str]:
+def parts(state: dict[str, Tensor]) -> Iterator[str]:
     """How many weights went where."""
     for prefix, title in PARTS.items():
         values = [value for name, value in state.items() if name.startswith(prefix)]
@@ -57,7 +57,7 @@ def dropped(done: Conversion) -> Iterator[str]:
         yield f"not used: {', '.join(done.released.beside)}, which lie beside the weights"
 
 
-def next_steps(done: Conversion, out: Union[str, Path]) -> List[str]:
+def next_steps(done: Conversion, out: str | Path) -> list[str]:
     """What was written, and what to do with it."""
     if done.config is None:
         return [f'wrote {out}']
