@@ -1,5 +1,4 @@
 """Separate space-time attention: attention over time between CLIP's own layers."""
-from typing import Optional, Tuple
 
 import torch
 from mmaction.registry import MODELS
@@ -39,7 +38,7 @@ class SeparateST(InsideCLIP):
 
     def __init__(self,
                  trunk: Trunk,
-                 num_layers: Optional[int] = None,
+                 num_layers: int | None = None,
                  num_frames: int = 8,
                  temporal_proj: str = 'zero') -> None:
         depth = trunk.num_layers + trunk.drop_last
@@ -53,7 +52,7 @@ class SeparateST(InsideCLIP):
             for _ in range(self.first, trunk.num_layers))
 
     @property
-    def idle_weights(self) -> Tuple[str, ...]:
+    def idle_weights(self) -> tuple[str, ...]:
         """Beginnings of the names of weights that stand before layers which the trunk drops."""
         kept = len(self.temporal)
         return tuple(f'temporal.{i}.' for i in range(kept, kept + self.trunk.drop_last))

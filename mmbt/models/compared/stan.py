@@ -8,7 +8,6 @@
                      |             |                    |           | CLS
     branch        layer 1 ---- layer 2 ---- ... ---- layer K -------+
 """
-from typing import Optional
 
 import torch
 from mmaction.registry import MODELS
@@ -86,7 +85,7 @@ class STAN(BTAdapter):
         space = super().space()
         return FrameTokens(space.cls + self.trunk.class_embedding, space.patches)
 
-    def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
+    def forward(self, imgs: Tensor, visible: Tensor | None = None) -> VideoEncoding:
         """Encode (B, T, 3, H, W) normalised frames.
 
         Raises:
