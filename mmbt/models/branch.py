@@ -1,5 +1,4 @@
 """All that is trained of BT-Adapter, in the paper's form and in the authors' released one."""
-from typing import Dict, List, Optional, Tuple, Type
 
 import torch
 import torch.nn.functional as F
@@ -62,7 +61,7 @@ class SpatialBlock(Block):
     """
 
     def forward(  # type: ignore[override]  # two streams
-            self, cls: Tensor, tokens: Tensor) -> Tuple[Tensor, Tensor]:
+            self, cls: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Update the video's CLS (B, D) and its patch tokens (B, T, N, D)."""
         frames = tokens.shape[1]
         sequences = torch.cat([cls[:, None, None].expand(-1, frames, -1, -1), tokens], dim=2)
@@ -81,7 +80,7 @@ class Branch(nn.Module):
         taps (range): The layers of CLIP that the branch reads, V(L-K) .. V(L).
     """
 
-    spatial_eps: Optional[float] = None  # the trunk's
+    spatial_eps: float | None = None  # the trunk's
 
     def __init__(self, trunk: Trunk, num_layers: int, num_frames: int, temporal_proj: str,
                  combination: str, interaction: bool, drop_path: float, time_scale: float) -> None:
@@ -126,7 +125,7 @@ class Branch(nn.Module):
         """The video CLS before the first layer, (B, D): a new token (Sec. 3.1)."""
         return self.cls_token.expand(len(states.cls), -1)
 
-    def forward(self, states: List[FrameTokens], space: FrameTokens) -> Tuple[Tensor, Tensor]:
+    def forward(self, states: list[FrameTokens], space: FrameTokens) -> tuple[Tensor, Tensor]:
         """Run the branch beside the trunk.
 
         Args:
@@ -167,7 +166,7 @@ class ReleasedBranch(Branch):
     beside EVA-CLIP too.
     """
 
-    spatial_eps: Optional[float] = 1e-5
+    spatial_eps: float | None = 1e-5
 
     @staticmethod
     def tapped_layers(depth: int, num_layers: int) -> range:
@@ -193,7 +192,7 @@ class ReleasedBranch(Branch):
         return trunk.proj(trunk.norm(fused)).mean(dim=1)
 
 
-VARIANTS: Dict[str, Type[Branch]] = {'paper': Branch, 'released': ReleasedBranch}
+VARIANTS: dict[str, type[Branch]] = {'paper': Branch, 'released': ReleasedBranch}
 
 
 def interpolated(rows: Tensor, frames: int) -> Tensor:
