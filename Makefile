@@ -1,6 +1,7 @@
-# make setup | test | lint | demo | clean. Each sets up what it needs, on a fresh machine too.
+# make setup | test | lint | demo | docs | clean. Each sets up what it needs, on a fresh machine too.
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV ?= .venv
+DOCS_VENV ?= .venv-docs
 SEED ?= 0
 TEST_PROCESSES ?= 2
 PY := $(VENV)/bin/python
@@ -8,12 +9,13 @@ PY := $(VENV)/bin/python
 REQUIREMENTS := requirements.txt requirements-dev.txt
 HASH := $(firstword $(shell cat $(REQUIREMENTS) | sha256sum))
 READY := $(VENV)/.ready-$(HASH)
+DOCS_READY := $(DOCS_VENV)/.ready-$(firstword $(shell cat requirements-docs.txt | sha256sum))
 CHECKOUT := $(CURDIR) $(firstword $(shell cat setup.py mmbt/version.py | sha256sum))
 
 # An environment may serve several checkouts; what runs here uses this one.
 export PYTHONPATH := $(CURDIR)$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: setup test lint demo clean
+.PHONY: setup test lint demo docs clean
 
 setup: $(READY)
 	@if [ "$$(cat $(VENV)/.checkout 2> /dev/null)" != "$(CHECKOUT)" ] || [ ! -e mmbt/.mim/tools ]; \
@@ -47,7 +49,17 @@ lint: setup
 demo: setup
 	$(PY) tools/demo.py --seed $(SEED)
 
+# The site reads the code as text: it needs nothing of mmbt's own requirements.
+docs: $(DOCS_READY)
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict
+
+$(DOCS_READY): requirements-docs.txt
+	$(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install --quiet --requirement requirements-docs.txt
+	rm -f $(DOCS_VENV)/.ready-*
+	touch $@
+
 clean:
-	rm -rf .venv build dist mmbt.egg-info mmbt/.mim work_dirs
+	rm -rf .venv .venv-docs site build dist mmbt.egg-info mmbt/.mim work_dirs
 	rm -rf .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -174,6 +174,7 @@ class ReleasedBranch(Branch):
         return range(depth - num_layers + 1, depth + 1)
 
     def start_embeddings(self, width: int, num_frames: int, time_scale: float) -> None:
+        """Make the shift of CLIP's CLS and the time embedding."""
         self.cls_shift = nn.Parameter(torch.zeros(width))
         self.time_embedding = nn.Parameter(time_scale * torch.randn(num_frames, width))
 

@@ -65,16 +65,18 @@ def float8_linear(tokens: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class Float8Linear(nn.Linear):
-    """A layer whose product is in float8, (..., K) -> (..., D) bfloat16."""
+    """A layer whose product is in float8."""
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """(..., K) -> (..., D) bfloat16."""
         return float8_linear(tokens, self.weight, self.bias)
 
 
 class BFloat16Linear(nn.Linear):
-    """A layer whose product is in bfloat16, whatever its weights are, (..., K) -> (..., D)."""
+    """A layer whose product is in bfloat16, whatever its weights are."""
 
     def forward(self, tokens: Tensor) -> Tensor:
+        """(..., K) -> (..., D) bfloat16."""
         return F.linear(tokens.bfloat16(), self.weight.bfloat16(), self.bias.bfloat16())
 
 

@@ -83,6 +83,7 @@ class DropPath(nn.Module):
         self.rate = rate
 
     def forward(self, update: Tensor) -> Tensor:
+        """(B, ...) -> (B, ...)."""
         if not self.training or self.rate == 0:
             return update
         keep = update.new_empty((update.shape[0], ) + (1, ) * (update.ndim - 1))
@@ -90,13 +91,17 @@ class DropPath(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """A factor for each channel. https://arxiv.org/abs/2103.17239"""
+    """A factor for each channel.
+
+    https://arxiv.org/abs/2103.17239
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.full((width, ), 1e-5))
 
     def forward(self, update: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
         return update * self.weight.to(update.dtype)
 
 

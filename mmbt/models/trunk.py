@@ -245,6 +245,7 @@ class Trunk(nn.Module):
         self.train(not frozen)
 
     def train(self, mode: bool = True) -> 'Trunk':
+        """Eval mode whatever is asked for, while it is frozen."""
         return super().train(mode and not self.frozen)
 
     def hidden_states(self,

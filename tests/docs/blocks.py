@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').glob('*.md'))]
+DOCUMENTS = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 FENCE = re.compile(r'^(?:<!-- block: (?P<note>.*?) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$',
                    re.M | re.S)
 FILE = re.compile(r'^# (?P<name>[\w/]+\.py)\b.*\n', re.M)

@@ -7,6 +7,7 @@ import transformers
 from mmengine.config import Config
 
 from mmbt.apis import VideoSearch, init_model, save_branch
+from mmbt.lab.ablation.configs import write_row
 from mmbt.lab.world import generate_world
 from mmbt.models import BTAdapter, HuggingFaceTrunk, OpenCLIPTrunk
 
@@ -17,7 +18,9 @@ from ..support.tiny_towers import HF_CLIP, LANGUAGE, in_hf_form
 from .blocks import BLOCKS, CONFIGS, MODULES, ROOT
 
 # CLIP ViT-L/14 in small: its 224 pixels in 16 patches, layers enough for 4 of the branch.
-ARCH = dict(TINY, vision_cfg=dict(image_size=224, patch_size=56, width=16, layers=6, head_width=8))
+ARCH = dict(
+    TINY, vision_cfg=dict(image_size=224, patch_size=56, width=16, layers=6, head_width=8),
+    text_cfg=dict(TINY['text_cfg'], vocab_size=49408))
 HF_ARCH = dict(HF_CLIP, image_size=224, patch_size=56, num_hidden_layers=6)
 CLIP = 'openai/clip-vit-large-patch14'
 
@@ -33,6 +36,7 @@ def furnish(home):
     write_data(home)
     write_clip_and_branches(home)
     llava_v1_folder(home / 'checkpoints/LLaVA-7b-v1')
+    write_row('table6_separate_st', 'zeroshot_msrvtt', home / 'work_dirs/ablations/configs')
 
 
 def write_demo(home):
@@ -83,7 +87,11 @@ def write_clip_and_branches(home):
 
     model = dict(type='VideoTextModel', trunk=dict(type='OpenCLIPTrunk', arch=ARCH),
                  backbone=dict(type='BTAdapter', variant='released'))
-    Config(dict(default_scope='mmaction', model=model)).dump('OUT.py')
+    tests = Config.fromfile('configs/released/zeroshot_msrvtt_released.py').test_dataloader
+    for step in tests.dataset.pipeline:
+        if step.type == 'TokenizeText':
+            step.context_length = ARCH['text_cfg']['context_length']
+    Config(dict(default_scope='mmaction', model=model, test_dataloader=tests)).dump('OUT.py')
     converted = init_model('OUT.py')
     converted.trunk.load_state_dict(trunk.state_dict())
     stir(converted.backbone.branch, 0.1)

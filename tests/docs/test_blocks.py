@@ -1,6 +1,7 @@
 """Every block of the documents that can be run is run; commands are parsed."""
 import importlib
 import json
+import re
 from dataclasses import fields
 
 import pytest
@@ -11,7 +12,19 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope, init_default_scope
 from torch.nn.functional import cosine_similarity
 
-from .blocks import BLOCKS, CONFIGS, IDLE, MODULES, OF_MODULES, PYTHON, QUOTED, SCRIPTS, SHELL
+from .blocks import (
+    BLOCKS,
+    CONFIGS,
+    DOCUMENTS,
+    IDLE,
+    MODULES,
+    OF_MODULES,
+    PYTHON,
+    QUOTED,
+    SCRIPTS,
+    SHELL,
+    read_blocks,
+)
 from .commands import check, check_options, commands, load, options
 from .house import furnish
 
@@ -35,7 +48,14 @@ def test_every_block_is_looked_at():
     read = [block for block in BLOCKS if block.language in ('', 'json', 'bibtex')]
     seen = [*PYTHON, *SHELL, *QUOTED, *IDLE, *read]
     assert sorted(map(str, seen)) == sorted(map(str, BLOCKS))
-    assert len(SCRIPTS) >= 5 and len(CONFIGS) >= 8 and len(SHELL) >= 25 and len(OF_MODULES) >= 6
+    assert len(SCRIPTS) >= 6 and len(CONFIGS) >= 8 and len(SHELL) >= 25 and len(OF_MODULES) >= 6
+
+
+def test_every_fence_is_a_block():
+    """An indented fence, or one of tildes, would be shown and never looked at."""
+    for path in DOCUMENTS:
+        fences = re.findall(r'^\s*(?:`{3,}|~{3,})', path.read_text(), re.M)
+        assert len(fences) == 2 * len(read_blocks(path)), path
 
 
 @pytest.fixture

@@ -58,5 +58,6 @@ class SeparateST(InsideCLIP):
         return tuple(f'temporal.{i}.' for i in range(kept, kept + self.trunk.drop_last))
 
     def layer(self, index: int, tokens: Tensor) -> Tensor:
+        """Attention over time, then layer ``index`` frame by frame."""
         patches = self.temporal[index - self.first](tokens[:, :, 1:])
         return self.trunk.layer(index, torch.cat([tokens[:, :, :1], patches], dim=2))

@@ -105,11 +105,10 @@ def vision_transformer(inner: nn.Module, projection: Tensor | None, copy: bool) 
 
 
 def options_of(inner: nn.Module, projection: Tensor | None) -> ViTOptions:
-    """What a vision transformer of transformers is made of. Arguments as in
-    :func:`vision_transformer`.
+    """What a vision transformer of transformers is made of.
 
-    EVA's in BLIP-2 has no projection, and no layer norm before the first layer; its last norm came
-    with its Q-Former, it is not EVA-CLIP's.
+    Arguments as in :func:`vision_transformer`. EVA's in BLIP-2 has no projection, and no layer norm
+    before the first layer; its last norm came with its Q-Former, it is not EVA-CLIP's.
 
     Raises:
         ValueError: As there.

@@ -43,15 +43,19 @@ def tower(ours: str, stem: Iterable[str], table: Names, theirs: str, names: Coll
 
 
 def layer(ours: str, table: Names, theirs: str, names: Collection[str]) -> Iterator[Weight]:
-    """The weights of one layer, such as a spatial one of the branch. Arguments as in
-    :func:`tower`."""
+    """The weights of one layer, such as a spatial one of the branch.
+
+    Arguments as in :func:`tower`.
+    """
     for weight in table.layer_weights(LAYER, names, theirs):
         yield weight._replace(name=ours + weight.name)
 
 
 def temporal(ours: str, table: Names, theirs: str, names: Collection[str]) -> Iterator[Weight]:
-    """The weights of a temporal layer of the branch: attention, and W_t. Arguments as in
-    :func:`tower`."""
+    """The weights of a temporal layer of the branch: attention, and W_t.
+
+    Arguments as in :func:`tower`.
+    """
     for weight in layer(ours, table, theirs, names):
         inner = weight.name.removeprefix(ours)
         if inner.startswith(('norm1.', 'attn.')):
@@ -60,8 +64,10 @@ def temporal(ours: str, table: Names, theirs: str, names: Collection[str]) -> It
 
 
 def text_layer(ours: str, table: Names, theirs: str, names: Collection[str]) -> Iterator[Weight]:
-    """The weights of a layer of the text tower, which is open_clip's. Arguments as in
-    :func:`tower`."""
+    """The weights of a layer of the text tower, which is open_clip's.
+
+    Arguments as in :func:`tower`.
+    """
     for weight, (target, ) in zip(layer('', table, theirs, names),
                                   (each.sources for each in
                                    OPEN_CLIP.layer_weights(LAYER, (), ours)), strict=True):
