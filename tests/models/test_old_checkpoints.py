@@ -1,7 +1,8 @@
-"""Checkpoints of version 0.1, whose vision towers have their libraries' names, load as ever.
+"""Checkpoints of before the one vision transformer load, whose towers have their libraries' names.
 
-``checkpoints_0.1.pth`` holds, for each kind of trunk, a whole model's checkpoint in half precision,
-two frames, and what version 0.1 encoded of them; for two of them a branch file too.
+``checkpoints_0.1.pth`` was written by the last code that named them so. It holds, for each kind of
+trunk, a whole model's checkpoint in half precision, two frames, and what that code encoded of them;
+for two of them a branch file too.
 """
 from functools import lru_cache
 from pathlib import Path
