@@ -3,6 +3,7 @@
 What the trunks of today need is in ``test_eva_trunk.py`` and ``test_hugging_face_trunk.py`` too.
 """
 import copy
+from dataclasses import replace
 
 import open_clip
 import pytest
@@ -11,6 +12,7 @@ import transformers
 from timm.models.eva import Eva
 from timm.models.vision_transformer import VisionTransformer as TimmViT
 
+from mmbt.models.checkpoints.model_hash import hash_model
 from mmbt.models.families.names import OPEN_CLIP, TIMM
 from mmbt.models.families.open_clip import options_of
 from mmbt.models.layer import ACTIVATIONS, Block
@@ -269,6 +271,18 @@ def test_it_is_exported(tower):
 def test_it_compiles_without_a_break(tower):
     compiled = torch.compile(tower, backend='eager', fullgraph=True)
     torch.testing.assert_close(compiled(images()), tower(images()), rtol=1e-5, atol=1e-5)
+
+
+def test_the_hash_of_a_model_knows_every_option(tower):
+    """Of two towers with the same weights too."""
+    def hashed(**change):
+        made = VisionTransformer.from_state(replace(tower.options, **change), tower.state_dict())
+        return hash_model(made, made.state_dict())
+
+    changes = (dict(activation='gelu_tanh'), dict(eps=1e-6), dict(drop_path=0.1),
+               dict(rotary=Rotary(offset=1.)))
+    assert len({hashed(), *(hashed(**change) for change in changes)}) == 1 + len(changes)
+    assert hashed() == hashed(eps=tower.options.eps)
 
 
 def test_two_passes_are_the_same_and_nothing_is_kept(tower):

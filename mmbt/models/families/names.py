@@ -5,7 +5,7 @@ names of the weights that one is made from. Trunks, the converter of the authors
 checkpoints of this project all read these tables.
 """
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -104,9 +104,8 @@ class Names:
         """
         found = re.fullmatch(r'blocks\.(\d+)\.(.+)', name)
         if not found:
-            return next(find(self.whole, name, theirs, before), None)
-        prefix = f'{before}{self.layers}{found[1]}.'
-        weight = next(find(self.layer, found[2], theirs, prefix), None)
+            return find(self.whole, name, theirs, before)
+        weight = find(self.layer, found[2], theirs, f'{before}{self.layers}{found[1]}.')
         return weight and weight._replace(name=name)
 
     def weights(self, ours: Iterable[str], theirs: Collection[str], before: str = '') -> \
@@ -120,14 +119,15 @@ class Names:
 
     def layer_weights(self, ours: Iterable[str], theirs: Collection[str], before: str) -> \
             list[Weight]:
-        """Where all of these weights of one layer come from.
+        """Where weights of one layer come from; those that the library does not know are left out.
 
         Args:
             ours: Their names within the layer.
             theirs: All names in the library's file.
             before: What precedes the layer's names in it.
         """
-        return [next(find(self.layer, name, theirs, before)) for name in ours]
+        found = (find(self.layer, name, theirs, before) for name in ours)
+        return [weight for weight in found if weight is not None]
 
     def translate(self, ours: Iterable[str], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """These weights of ours, of a library's state dict that holds what they are made from."""
@@ -135,15 +135,14 @@ class Names:
                 for weight in self.weights(ours, state)}
 
 
-def find(entries: Entries, name: str, theirs: Collection[str], prefix: str) -> Iterator[Weight]:
-    """The forms of one weight, that which a file holds first."""
+def find(entries: Entries, name: str, theirs: Collection[str], before: str) -> Weight | None:
+    """One weight in the form that a file holds, else in the first; None for an unknown one."""
     module, _, kind = name.rpartition('.')
-    forms = []
-    for key, rest in ((name, ''), (f'{module}.', kind)):
-        for source in entries.get(key, ()):
-            sources = tuple(f'{prefix}{each}{rest}' for each in source.names)
-            forms.append(Weight(name, sources, source.make))
-    return iter(sorted(forms, key=lambda form: not all(each in theirs for each in form.sources)))
+    forms = [Weight(name, tuple(f'{before}{each}{rest}' for each in source.names), source.make)
+             for key, rest in ((name, ''), (f'{module}.', kind))
+             for source in entries.get(key, ())]
+    held = [form for form in forms if all(source in theirs for source in form.sources)]
+    return next(iter(held or forms), None)
 
 
 OPEN_CLIP = Names(

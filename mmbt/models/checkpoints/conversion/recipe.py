@@ -68,10 +68,9 @@ def text_layer(ours: str, table: Names, theirs: str, names: Collection[str]) -> 
 
     Arguments as in :func:`tower`.
     """
-    for weight, (target, ) in zip(layer('', table, theirs, names),
-                                  (each.sources for each in
-                                   OPEN_CLIP.layer_weights(LAYER, (), ours)), strict=True):
-        yield weight._replace(name=target)
+    targets = OPEN_CLIP.layer_weights(LAYER, (), ours)
+    for weight, target in zip(layer('', table, theirs, names), targets, strict=True):
+        yield weight._replace(name=target.sources[0])
 
 
 def linear(ours: str, theirs: str) -> list[Weight]:
