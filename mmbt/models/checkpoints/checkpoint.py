@@ -67,7 +67,8 @@ def check_state_dict(model: nn.Module, state_dict: dict[str, Tensor], prefix: st
 
     Args:
         model: Whose weights they shall be.
-        state_dict: The weights; what only tells of CLIP is taken out.
+        state_dict: The weights; what only tells of CLIP is taken out, and a vision tower of before
+            0.2 gets the names that it has now.
         prefix: What stands before the model's own names.
         known: What :func:`mmbt.files.source.source_of` tells of the weights.
 
