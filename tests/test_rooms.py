@@ -1,5 +1,6 @@
-"""Imports run one way through the rooms."""
+"""Imports run one way through the rooms, and docstrings are of one style in all of them."""
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,17 @@ def test_what_trunks_are_made_of_knows_nothing_of_files_of_weights():
     assert not [other for other in needed if other.startswith('mmbt.models.checkpoints')]
     assert IMPORTS['mmbt.models.layer'] == {'mmbt.models.rotary'}
     assert IMPORTS['mmbt.models.families.names'] == set()
+
+
+TYPED = re.compile(r' +\*{0,2}\w+(, \w+)* \(\w[^()]*(\([^()]*\)[^()]*)*\): ')
+"""Of an argument in a docstring: a type, which its signature tells."""
+
+
+def test_types_stand_in_signatures_and_not_in_docstrings():
+    assert TYPED.match('    path (str, optional): The file.')
+    typed = {f'{name}: {line.strip()}' for name, path in FILES.items()
+             for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+             if isinstance(node, ast.ClassDef | ast.FunctionDef)
+             for line in (ast.get_docstring(node) or '').partition('Args:\n')[2]
+             .partition('\n\n')[0].splitlines() if TYPED.match(line)}
+    assert typed == set()
