@@ -12,14 +12,13 @@ _base_ = [
     './_base_/training.py'
 ]
 
-train_pipeline = [
-    dict(type='ReadFrames', num_frames=8),
-    dict(type='RandomResizedCrop'),
-    dict(type='Resize', scale=(224, 224), keep_ratio=False),
-    dict(type='TokenizeText', context_length=32, caption='random'),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackVideoText'),
-]
+read_frames = dict(type='ReadFrames', num_frames=8)
+random_crop = dict(type='RandomResizedCrop')
+resize = dict(type='Resize', scale=(224, 224), keep_ratio=False)
+tokenize = dict(type='TokenizeText', context_length=32, caption='random')
+format_shape = dict(type='FormatShape', input_format='NCHW')
+pack = dict(type='PackVideoText')
+train_pipeline = [read_frames, random_crop, resize, tokenize, format_shape, pack]
 train_dataloader = dict(
     batch_size=80,  # x 8 GPUs = 640 (Table 8)
     num_workers=8,

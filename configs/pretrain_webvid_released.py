@@ -14,9 +14,12 @@ model = dict(
         dict(type='MBCAHead', temperature=0.01, loss_weight=0.1),
     ])
 
-train_pipeline = _base_.train_pipeline
-train_pipeline.insert(1, dict(type='Resize', scale=(-1, 256)))
-train_pipeline[4].context_length = 64
+short_side = dict(type='Resize', scale=(-1, 256))
+tokenize = dict(_base_.tokenize, context_length=64)
+train_pipeline = [
+    _base_.read_frames, short_side, _base_.random_crop, _base_.resize, tokenize,
+    _base_.format_shape, _base_.pack
+]
 train_dataloader = dict(batch_size=52, num_workers=16, dataset=dict(pipeline=train_pipeline))
 auto_scale_lr = dict(base_batch_size=416)  # 52 x 8 GPUs
 

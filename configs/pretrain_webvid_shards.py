@@ -6,7 +6,11 @@
 #   python tools/data/make_shards.py data/webvid/shards --config configs/pretrain_webvid.py
 _base_ = ['./pretrain_webvid.py']
 
-train_pipeline = [dict(type='ReadShardFrames', num_frames=8), *_base_.train_pipeline[1:]]
+read_frames = dict(_base_.read_frames, type='ReadShardFrames')
+train_pipeline = [
+    read_frames, _base_.random_crop, _base_.resize, _base_.tokenize, _base_.format_shape,
+    _base_.pack
+]
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

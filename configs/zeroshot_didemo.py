@@ -13,13 +13,10 @@ _base_ = [
     './_base_/datasets/retrieval.py'
 ]
 
+read_frames = dict(_base_.read_frames, num_frames=64)
+tokenize = dict(_base_.tokenize, context_length=64)
 test_pipeline = [
-    dict(type='ReadFrames', num_frames=64, test_mode=True),
-    dict(type='Resize', scale=(-1, 224)),
-    dict(type='CenterCrop', crop_size=224),
-    dict(type='TokenizeText', context_length=64, caption='all'),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackVideoText'),
+    read_frames, _base_.resize, _base_.center_crop, tokenize, _base_.format_shape, _base_.pack
 ]
 test_dataloader = dict(
     batch_size=2,

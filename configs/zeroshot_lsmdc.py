@@ -10,8 +10,10 @@
 #       movie/clip.avi, or any layout: files are found by the clips' names
 _base_ = ['./zeroshot_msrvtt.py']
 
-test_pipeline = _base_.test_pipeline
-test_pipeline[3].context_length = 32
+tokenize = dict(_base_.tokenize, context_length=32)
+test_pipeline = [
+    _base_.read_frames, _base_.resize, _base_.center_crop, tokenize, _base_.format_shape, _base_.pack
+]
 test_dataloader = dict(
     dataset=dict(
         form='lsmdc',

@@ -13,17 +13,8 @@ _base_ = [
     './_base_/datasets/retrieval.py'
 ]
 
-test_pipeline = [
-    dict(type='ReadFrames', num_frames=12, test_mode=True),
-    dict(type='Resize', scale=(-1, 224)),
-    dict(type='CenterCrop', crop_size=224),
-    dict(type='TokenizeText', context_length=12, caption='all'),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackVideoText'),
-]
 test_dataloader = dict(
     dataset=dict(
         data_root='data/msrvtt',
         ann_file='test_JSFUSION.json',
-        data_prefix=dict(video='videos'),
-        pipeline=test_pipeline))
+        data_prefix=dict(video='videos')))

@@ -382,7 +382,7 @@ def log_any_name() -> None:
     """
     from mmengine.logging import MMLogger
 
-    from .files.names import ANY_NAME
+    from .files.shown import ANY_NAME
     original = MMLogger.__init__
 
     @wraps(original)

@@ -47,6 +47,20 @@ def test_a_room_imports_from_lower_floors_alone(name):
     assert upward == set()
 
 
+def test_imports_are_relative_inside_a_room_and_absolute_across():
+    odd = set()
+    for name, path in FILES.items():
+        place, own = path.relative_to(ROOT).parts[:-1], f'mmbt.{room(name)}'
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if not isinstance(node, ast.ImportFrom) or len(place) < 2:
+                continue
+            leaves = node.level > len(place) - 1
+            by_full_name = f'{node.module}.'.startswith(f'{own}.') and not node.level
+            if leaves or by_full_name:
+                odd.add(f'{name} line {node.lineno}')
+    assert odd == set()
+
+
 def test_the_package_imports_neither_laboratory_nor_command():
     """Importing it registers what configs name, and pays for nothing else."""
     assert set(map(room, IMPORTS['mmbt'])) == {

@@ -41,7 +41,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--gpus', type=int, default=1,
                         help='GPUs, and processes, that share a row (default: 1)')
     parser.add_argument('--work-dir', type=Path, metavar='DIR',
-                        help='folder for everything (default: work_dirs/ablations/WORLD)')
+                        help='folder for everything (default: work_dirs/ablations/WORLD, with '
+                             '--onto work_dirs/ablations/configs)')
+    parser.add_argument('--onto', metavar='CONFIG',
+                        help='write each row as a config over this one, a file or a name in '
+                             'configs/, for mim train and mim test; run nothing')
     parser.add_argument('--report-only', action='store_true',
                         help='write the tables, run nothing; what is old is marked')
     args = parser.parse_args()
@@ -56,15 +60,25 @@ def ablate(args: argparse.Namespace) -> None:
     from mmbt.lab.ablation.schedule import plan
     from mmbt.lab.ablation.tables import TABLES as parts
     from mmbt.lab.ablation.worlds import WORLDS as worlds
-    world = worlds[args.world]
-    folder = args.work_dir or world.folder
     names = TABLES if 'all' in args.tables else dict.fromkeys(args.tables)
     tables = [part for name in names for part in parts[name]]
+    if args.onto:
+        write_configs([row.config for part in tables for row in part.rows], args)
+        return
+    world = worlds[args.world]
+    folder = args.work_dir or world.folder
     runs = plan(tables, world, args.seeds, folder)
     if not args.report_only:
         run_rows(args, world, runs)
     for path in write_reports(tables, world, runs, folder / world.name if world.shares else folder):
         print(path)
+
+
+def write_configs(rows: list[str], args: argparse.Namespace) -> None:
+    """Write the rows over another base, and say where."""
+    from mmbt.lab.ablation.configs import write_row
+    for row in rows:
+        print(write_row(row, args.onto, args.work_dir or Path('work_dirs/ablations/configs')))
 
 
 def run_rows(args: argparse.Namespace, world: 'World',

@@ -6,9 +6,8 @@ model = dict(
     dtype='float16',
     generation=dict(do_sample=True, temperature=0.2, max_new_tokens=1024))  # as released
 
-pipeline = [
-    dict(type='ReadFrames', num_frames=100, test_mode=True),
-    dict(type='Resize', scale=(-1, 224)),
-    dict(type='CenterCrop', crop_size=224),
-    dict(type='FormatShape', input_format='NCHW'),
-]
+read_frames = dict(type='ReadFrames', num_frames=100, test_mode=True)
+resize = dict(type='Resize', scale=(-1, 224))
+center_crop = dict(type='CenterCrop', crop_size=224)
+format_shape = dict(type='FormatShape', input_format='NCHW')
+pipeline = [read_frames, resize, center_crop, format_shape]

@@ -2,7 +2,7 @@
 # Figure 3: 1 layer in the branch.
 # Cost: an epoch of WebVid-2M; not run.
 # Result: the paper's curve is flat from 4 to 6 layers (no numbers); ours: not run.
-_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
+_base_ = ['../pretrain_webvid.py']
 
 model = dict(
     backbone=dict(num_layers=1))

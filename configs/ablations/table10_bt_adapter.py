@@ -3,4 +3,4 @@
 # Cost: an epoch of WebVid-2M; not run.
 # Result: the paper's MSR-VTT R@1 40.9, Correctness 2.16, Temporal 2.13, 3 GPU hours (Table 10);
 # ours: not run.
-_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
+_base_ = ['../pretrain_webvid.py']

@@ -1,5 +1,4 @@
 # mim test mmbt configs/ablations/table10_clip.py --checkpoint CLIP.pth
-# (with MMBT_BASE=zeroshot_msrvtt in the environment)
 # Table 10, baseline: CLIP on each frame.
 # Cost: none: nothing is trained.
 # Result: the paper's MSR-VTT R@1 35.4, Correctness 2.06, Temporal 1.78, no GPU hours (Table 10);

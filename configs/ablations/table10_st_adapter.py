@@ -3,7 +3,7 @@
 # Cost: an epoch of WebVid-2M; not run.
 # Result: the paper's MSR-VTT R@1 33.6, Correctness 1.52, Temporal 1.71, 2.5 GPU hours (Table 10);
 # ours: not run.
-_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
+_base_ = ['../pretrain_webvid.py']
 
 model = dict(
     backbone=dict(_delete_=True, type='STAdapter'),

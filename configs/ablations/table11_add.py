@@ -2,7 +2,7 @@
 # Table 11: CLIP and branch are added.
 # Cost: an epoch of WebVid-2M; not run.
 # Result: the paper's R@1 40.0 MSR-VTT, 34.4 DiDeMo (Table 11); ours: not run.
-_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
+_base_ = ['../pretrain_webvid.py']
 
 model = dict(
     backbone=dict(combination='add'))

@@ -2,7 +2,7 @@
 # Table 11: no W_t.
 # Cost: an epoch of WebVid-2M; not run.
 # Result: the paper's R@1 39.1 MSR-VTT, 33.5 DiDeMo (Table 11); ours: not run.
-_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
+_base_ = ['../pretrain_webvid.py']
 
 model = dict(
     backbone=dict(temporal_proj='none'))

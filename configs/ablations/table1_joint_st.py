@@ -2,7 +2,7 @@
 # Table 1: all tokens of a clip attend to each other in an open CLIP.
 # Cost: an epoch of WebVid-2M; not run.
 # Result: the paper's Correctness 1.92, Temporal 2.11 (instruction tuned, Table 1); ours: not run.
-_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
+_base_ = ['../pretrain_webvid.py']
 
 model = dict(
     trunk=dict(frozen=False),

@@ -2,7 +2,7 @@
 # Table 1: temporal attention before every layer of a frozen CLIP.
 # Cost: an epoch of WebVid-2M; not run.
 # Result: the paper's Correctness 2.29, Temporal 2.01 (instruction tuned, Table 1); ours: not run.
-_base_ = ['../{{$MMBT_BASE:pretrain_webvid}}.py']
+_base_ = ['../pretrain_webvid.py']
 
 model = dict(
     backbone=dict(_delete_=True, type='SeparateST', num_frames=8),

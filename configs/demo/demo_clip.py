@@ -12,6 +12,11 @@ model = dict(
     backbone=dict(type='FrameMean'),
     heads=[dict(type='VTCHead', temperature=0.07)])
 
+read_frames = dict(type='ReadFrames', num_frames=1, cache=True)
+tokenize = dict(type='TokenizeText', context_length=18)
+format_shape = dict(type='FormatShape', input_format='NCHW')
+pack = dict(type='PackVideoText')
+train_pipeline = [read_frames, tokenize, format_shape, pack]
 train_dataloader = dict(
     batch_size=128,
     num_workers=0,
@@ -22,12 +27,7 @@ train_dataloader = dict(
         data_root='work_dirs/demo/world',
         ann_file='stills.json',
         data_prefix=dict(video='stills'),
-        pipeline=[
-            dict(type='ReadFrames', num_frames=1, cache=True),
-            dict(type='TokenizeText', context_length=18),
-            dict(type='FormatShape', input_format='NCHW'),
-            dict(type='PackVideoText'),
-        ]))
+        pipeline=train_pipeline))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=16)
 
 optim_wrapper = dict(

@@ -24,6 +24,9 @@ model = dict(
     mask=_base_.tiny_mask,
     heads=_base_.tiny_heads)
 
+read_frames = dict(_base_.read_frames, cache=True)
+tokenize = dict(_base_.tokenize, context_length=18)
+train_pipeline = [read_frames, tokenize, _base_.format_shape, _base_.pack]
 train_dataloader = dict(
     batch_size=32,
     num_workers=0,
@@ -34,12 +37,7 @@ train_dataloader = dict(
         form='dict',
         data_root='work_dirs/demo/world',
         ann_file='train.json',
-        pipeline=[
-            dict(type='ReadFrames', num_frames=8, cache=True),
-            dict(type='TokenizeText', context_length=18),
-            dict(type='FormatShape', input_format='NCHW'),
-            dict(type='PackVideoText'),
-        ]))
+        pipeline=train_pipeline))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20)
 
 optim_wrapper = dict(optimizer=dict(lr=2e-3), clip_grad=dict(max_norm=5.0))

@@ -13,11 +13,8 @@ model = dict(
     cls_head=dict(
         type='ZeroShotHead', class_file='work_dirs/demo/world/classes.txt', context_length=18))
 
-test_pipeline = [
-    dict(type='ReadFrames', num_frames=8, test_mode=True),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackVideoText'),
-]
+read_frames = dict(_base_.read_frames, num_frames=8)
+test_pipeline = [read_frames, _base_.format_shape, _base_.pack]
 test_dataloader = dict(
     batch_size=40,
     num_workers=0,

@@ -13,12 +13,9 @@ model = dict(
     trunk=dict(type='OpenCLIPTrunk', arch={{_base_.tiny_arch}}),
     backbone=dict(type='BTAdapter', num_layers=3, num_frames=8))
 
-test_pipeline = [
-    dict(type='ReadFrames', num_frames=8, test_mode=True),
-    dict(type='TokenizeText', context_length=18, caption='all'),
-    dict(type='FormatShape', input_format='NCHW'),
-    dict(type='PackVideoText'),
-]
+read_frames = dict(_base_.read_frames, num_frames=8)
+tokenize = dict(_base_.tokenize, context_length=18)
+test_pipeline = [read_frames, tokenize, _base_.format_shape, _base_.pack]
 test_dataloader = dict(
     batch_size=40,
     num_workers=0,

@@ -8,6 +8,6 @@
 _base_ = ['../_base_/dialogue.py']
 
 model = dict(type='LLaVADialogue', model='llava-hf/llava-1.5-7b-hf')
-pipeline = _base_.pipeline
-pipeline[1].scale = (-1, 336)
-pipeline[2].crop_size = 336
+resize = dict(_base_.resize, scale=(-1, 336))
+center_crop = dict(_base_.center_crop, crop_size=336)
+pipeline = [_base_.read_frames, resize, center_crop, _base_.format_shape]

@@ -18,6 +18,8 @@ model = dict(
     type='DialogueTuning',
     dialogue=dict(_base_.model, branch='work_dirs/pretrain_webvid/branch_epoch_1.pth'))
 
+pack = dict(type='PackVideoText', meta_keys=('video_id', 'question', 'answer'))
+train_pipeline = [*_base_.pipeline, pack]  # what chat sees (Table 8: CenterCrop)
 train_dataloader = dict(
     batch_size=4,  # Table 8; read as a GPU's, see docs/fidelity.md
     num_workers=8,
@@ -30,10 +32,7 @@ train_dataloader = dict(
         data_root='data/videochatgpt',
         ann_file='VideoInstruct100K.json',
         data_prefix=dict(video='videos'),
-        pipeline=[  # what chat sees (Table 8: CenterCrop)
-            *_base_.pipeline,
-            dict(type='PackVideoText', meta_keys=('video_id', 'question', 'answer')),
-        ]))
+        pipeline=train_pipeline))
 train_cfg = dict(type='ResumableTrainLoop', max_epochs=3)  # --resume goes on where it was killed
 
 optim_wrapper = dict(  # Table 8

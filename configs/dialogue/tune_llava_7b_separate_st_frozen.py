@@ -12,8 +12,7 @@ model = dict(
         branch=None,
         backbone=dict(_delete_=True, type='SeparateST', num_frames=6),
         pooling='none'))
-pipeline = _base_.pipeline
-pipeline[0].num_frames = 6
-train_pipeline = _base_.train_dataloader.dataset.pipeline
-train_pipeline[0].num_frames = 6
+read_frames = dict(_base_.read_frames, num_frames=6)
+pipeline = [read_frames, _base_.resize, _base_.center_crop, _base_.format_shape]
+train_pipeline = [*pipeline, _base_.pack]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -9,8 +9,10 @@ _base_ = ['../zeroshot_lsmdc.py']
 
 model = dict(backbone=dict(variant='released'))
 
-test_pipeline = _base_.test_pipeline
-test_pipeline[0].num_frames = 64
-test_pipeline[1].scale = (-1, 256)
-test_pipeline[3].context_length = 77
+read_frames = dict(_base_.read_frames, num_frames=64)
+resize = dict(_base_.resize, scale=(-1, 256))
+tokenize = dict(_base_.tokenize, context_length=77)
+test_pipeline = [
+    read_frames, resize, _base_.center_crop, tokenize, _base_.format_shape, _base_.pack
+]
 test_dataloader = dict(batch_size=2, dataset=dict(pipeline=test_pipeline))

@@ -9,6 +9,8 @@ _base_ = ['../zeroshot_msrvtt.py']
 
 model = dict(backbone=dict(variant='released'))
 
-test_pipeline = _base_.test_pipeline
-test_pipeline[3].context_length = 32
+tokenize = dict(_base_.tokenize, context_length=32)
+test_pipeline = [
+    _base_.read_frames, _base_.resize, _base_.center_crop, tokenize, _base_.format_shape, _base_.pack
+]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

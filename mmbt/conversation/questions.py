@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 from mmbt.datasets.annotations import load_json
 from mmbt.datasets.preparation.finding import VideoFinder
-from mmbt.datasets.video_files import without_suffix
-from mmbt.datasets.youtube_mapping import read_mapping
+from mmbt.datasets.video_files import read_mapping, without_suffix
 from mmbt.files.text import shorten
 
 _YOUTUBE = r'[\w-]{11}'

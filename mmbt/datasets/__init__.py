@@ -3,9 +3,8 @@ from mmbt.reading import VideoReadError
 
 from .broken_videos import BrokenVideoPolicy
 from .pipeline_fit import fit_pipeline
-from .recognition import LabelledVideos
+from .recognition import LabelledVideos, SplitVideos
 from .shards import ShardedVideos
-from .splits import SplitVideos
 from .transforms import PackVideoText, ReadFrames, ReadShardFrames, TokenizeText
 from .video_text import CaptionedVideos
 

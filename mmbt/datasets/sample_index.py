@@ -27,6 +27,7 @@ class SampleIndex(int):
     seed: int
 
     def __new__(cls, index: int, seed: int) -> 'SampleIndex':
+        """Give the index ``index`` a seed."""
         self = super().__new__(cls, index)
         self.seed = seed
         return self

@@ -1,8 +1,10 @@
-"""Where the videos of an annotation lie: files, or folders of frames."""
+"""Where the videos of an annotation lie, files or folders of frames, and their other names."""
 import os
 import os.path as osp
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+
+from .annotations import read_lines
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp')
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.webm', '.mov', '.mpg', '.mpeg', '.m4v', '.flv', '.3gp',
@@ -15,6 +17,7 @@ BESIDE_VIDEOS = ('.json', '.jsonl', '.ndjson', '.txt', '.csv', '.tsv', '.xml', '
                  '.aac', '.flac', '.ogg', '.opus', '.png', '.jpg', '.jpeg', '.bmp', '.tif',
                  '.tiff', '.npy', '.npz', '.pkl', '.pickle', '.pt', '.pth', '.h5', '.hdf5', '.zip',
                  '.tar', '.gz', '.part', '.ytdl', '.tmp', '.md5', '.sha256')
+_MAPPED = re.compile(r'(\S+)\s+(vid\d+)')
 
 
 def check_folder(folder: str) -> None:
@@ -97,3 +100,37 @@ class StemIndex:
         if len(paths) > 1:
             raise ValueError(f'video {video!r} could be {paths[0]} or {paths[1]}: keep one of them')
         return paths[0]
+
+
+def is_mapping(path: str) -> bool:
+    """Whether each line of a file is a clip of YouTube's and a ``vid`` with a number.
+
+    MSVD's videos have two names; its ``youtube_mapping.txt`` says which ``vid7`` is which clip.
+    """
+    return all(_MAPPED.fullmatch(line.strip()) for _, line in read_lines(path))
+
+
+def read_mapping(path: str) -> Callable[[str], list[str]]:
+    """Read ``-4wsuPCjDBc_5_15 vid1`` and so on.
+
+    Args:
+        path: The file.
+
+    Returns:
+        From a video's name, with or without suffix, to its other name; none if it has none.
+
+    Raises:
+        FileNotFoundError: If the file is missing.
+        ValueError: If a line has another form, or a name stands in two lines.
+    """
+    other: dict[str, str] = {}
+    for number, line in read_lines(path):
+        found = _MAPPED.fullmatch(line.strip())
+        if not found:
+            raise ValueError(f"{path} line {number} must be a clip's name, a space and vid with a "
+                             'number')
+        for name, its_other in (found.groups(), found.groups()[::-1]):
+            if other.setdefault(name, its_other) != its_other:
+                raise ValueError(f'{path} line {number} gives {name} another name than a line '
+                                 'above')
+    return lambda video: [other[stem] for stem in (without_suffix(video), ) if stem in other]

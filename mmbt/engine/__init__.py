@@ -1,5 +1,5 @@
-from .card_hook import ModelCardHook
-from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook
+"""How training runs: loop, hooks, schedule, resuming, monitoring, launching."""
+from .hooks import BranchFileHook, BrokenVideoHook, ClassPromptHook, ModelCardHook
 from .lazy_info import LazyRuntimeInfoHook
 from .monitoring import NonFiniteHook, TrainingMonitorHook
 from .resuming import ResumableSampler, ResumableTrainLoop

@@ -1,4 +1,4 @@
-"""Hooks of training and evaluation."""
+"""Hooks of training and evaluation: class prompts, broken videos, branch files, model cards."""
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +12,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmbt.datasets.broken_videos import BrokenVideoPolicy
+from mmbt.datasets.pipeline_fit import fit_pipeline
+from mmbt.files.source import CARD
 from mmbt.models.checkpoints.branch_file import save_branch, trained_weights
+from mmbt.models.checkpoints.card_files import check_card, model_card
 
 
 def model_of(runner: Runner) -> nn.Module:
@@ -48,13 +51,23 @@ class ClassPromptHook(Hook):
     """
 
     def before_val(self, runner: Runner) -> None:
+        """Check the classes, see :meth:`check_classes`."""
         self.check_classes(runner, runner.val_dataloader)
 
     def before_test(self, runner: Runner) -> None:
+        """Check the classes, see :meth:`check_classes`."""
         self.check_classes(runner, runner.test_dataloader)
 
     def check_classes(self, runner: Runner, loader: DataLoader) -> None:
-        """See that the labels mean the classes that are scored, and forget former features."""
+        """See that the labels mean the classes that are scored, and forget former features.
+
+        Args:
+            runner: Whose model has a ``cls_head``.
+            loader: The data of the evaluation; what names no classes is let be.
+
+        Raises:
+            ValueError: If the data name other classes.
+        """
         model = model_of(runner)
         labelled = getattr(loader.dataset, 'metainfo', {}).get('classes')
         scored = model.cls_head.classes
@@ -81,6 +94,7 @@ class BrokenVideoHook(Hook):
         self._named: set[str] = set()
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Log how many videos all ranks have met that are broken, and the new ones."""
         dataset = runner.train_dataloader.dataset
         if not isinstance(dataset, BrokenVideoPolicy):
             return
@@ -114,6 +128,7 @@ class BranchFileHook(Hook):
     priority = 'VERY_LOW'
 
     def before_train(self, runner: Runner) -> None:
+        """Refuse a model of which no branch file can be written; warn where CLIP is trained."""
         model = model_of(runner)
         if model.backbone.trunk.frozen:
             trained_weights(model)
@@ -123,6 +138,7 @@ class BranchFileHook(Hook):
 
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
+        """Write ``branch_epoch_N.pth``, with the weights that the checkpoint has."""
         model = model_of(runner)
         if not model.backbone.trunk.frozen:
             return
@@ -130,3 +146,46 @@ class BranchFileHook(Hook):
         with weights_of_checkpoints(runner):
             save_branch(model, path)
         runner.logger.info(f'the branch without CLIP is in {path}')
+
+
+@HOOKS.register_module()
+class ModelCardHook(Hook):
+    """Write the model card into checkpoints, and let pipelines follow it.
+
+    Before anything is read, every ``TokenizeText`` of the run gets the text tower's tokenizer, and
+    frames and texts are compared with what the CLIP was trained with, see
+    :func:`mmbt.datasets.fit_pipeline`. A ``model_card`` in the config, which converted ones have,
+    must be the model's. Models without a trunk are let be.
+
+    What a checkpoint's card is compared with on loading is in
+    :func:`mmbt.models.checkpoints.checkpoint.check_state_dict`.
+
+    Raises:
+        ValueError: If the config's card or a pipeline is of another CLIP, before the run.
+        FileNotFoundError: If the tokenizer is on the hub and cannot be had.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Compare the model with the card of its config, and tell the data of its CLIP."""
+        model = model_of(runner)
+        if not has_trunk(model):
+            return
+        if CARD in runner.cfg:
+            check_card(model, runner.cfg[CARD].to_dict(), f'the {CARD} of the config', False)
+        trunk = model.backbone.trunk
+        for loop in (runner._train_loop, runner._val_loop, runner._test_loop):
+            loader = getattr(loop, 'dataloader', None)  # a loop that is not run is a dict
+            if loader is not None:
+                fit_pipeline(loader.dataset, trunk.card, trunk.text)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write the model's card into the checkpoint's ``meta``."""
+        model = model_of(runner)
+        if has_trunk(model):
+            root = model.tuned_parts() if hasattr(model, 'tuned_parts') else model
+            checkpoint['meta'][CARD] = model_card(root).to_dict()
+
+
+def has_trunk(model: nn.Module) -> bool:
+    """Whether a model has a backbone beside a trunk."""
+    return hasattr(getattr(model, 'backbone', None), 'trunk')

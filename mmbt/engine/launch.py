@@ -13,8 +13,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmbt.files.disk_errors import describe_disk_error, file_of
-from mmbt.files.names import ANY_NAME
-from mmbt.files.shown import printable
+from mmbt.files.shown import ANY_NAME, printable
 
 TRACEBACK = 'MMBT_TRACEBACK'
 

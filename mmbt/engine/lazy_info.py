@@ -30,6 +30,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
         self.pending: list[tuple[str, Tensor]] = []
 
     def before_train(self, runner: Runner) -> None:
+        """Let clipping keep the norms of gradients for later too."""
         super().before_train(runner)
         wrapper = runner.optim_wrapper
         if isinstance(wrapper, OptimWrapper) and wrapper.clip_grad_kwargs:
@@ -47,12 +48,14 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
+        """Keep the outputs of the step; read all that is kept where something is due."""
         self.pending += [(f'train/{name}', value.detach() if torch.is_tensor(value) else value)
                          for name, value in (outputs or {}).items()]
         if any(is_due(hook, runner, batch_idx) for hook in runner.hooks):
             self.read(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Read what is still kept."""
         self.read(runner)
 
     def read(self, runner: Runner) -> None:

@@ -52,10 +52,12 @@ class TrainingMonitorHook(Hook):
         self.interval = interval
 
     def before_train(self, runner: Runner) -> None:
+        """Remember the weights that training starts from."""
         remember_start(runner, model_of(runner))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
+        """Add the gates' shares and the rates of the parts to the log, where it is time."""
         if not self.every_n_train_iters(runner, self.interval):
             return
         hub = runner.message_hub
@@ -69,6 +71,7 @@ class TrainingMonitorHook(Hook):
 
     @master_only
     def after_train(self, runner: Runner) -> None:
+        """Warn of what stood still, and draw the curves of the run."""
         for line in standing_still(runner, model_of(runner)):
             runner.logger.warning(line)
         curves = {name[len('train/'):]: history.data for name, history
@@ -105,15 +108,18 @@ class NonFiniteHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
+        """Keep the losses of the step with their clips; look at them where it is time."""
         losses = {k: v.detach() for k, v in (outputs or {}).items() if torch.is_tensor(v)}
         self.recent.append((runner.iter + 1, losses, clip_ids(data_batch)))
         if self.every_n_train_iters(runner, self.interval):
             self.look(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Look at the losses since the last look."""
         self.look(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Look at the losses and at the trained weights, before they are kept."""
         self.look(runner)
         for name, weight in model_of(runner).named_parameters():
             if weight.requires_grad and not bool(weight.isfinite().all()):
@@ -129,7 +135,11 @@ class NonFiniteHook(Hook):
                     self.stop(runner, name, iteration, clips)
 
     def stop(self, runner: Runner, what: str, iteration: int, clips: list[str]) -> None:
-        """Say what is not finite, since when, and of which clips."""
+        """Say what is not finite, since when, and of which clips.
+
+        Raises:
+            ValueError: Always.
+        """
         names = ', '.join(clips) or 'unnamed'
         raise ValueError(
             f'{what} is not finite in iteration {iteration}; its clips: {names}. The checkpoints '

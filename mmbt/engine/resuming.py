@@ -73,6 +73,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         refuse_too_few(self.dataloader)
 
     def run(self) -> torch.nn.Module:
+        """Train, with one seed for all processes; see :meth:`check` for what is refused."""
         self.check()
         self.seed = shared_seed(self.runner.seed)
         return super().run()

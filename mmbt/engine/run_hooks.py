@@ -11,7 +11,7 @@ from mmbt.files.lock import Lock
 from mmbt.files.source import source_of
 
 from .resume_check import ALLOWED, check_resume, say, training_settings
-from .resume_schedule import apply_schedule, copy_groups
+from .schedule import apply_schedule, copy_groups
 
 SETTINGS = 'training_settings'  # in a checkpoint's meta
 
@@ -29,6 +29,7 @@ class WorkDirLockHook(Hook):
 
     @master_only
     def before_train(self, runner: Runner) -> None:
+        """Lock the work folder."""
         folder = Path(runner.work_dir).resolve()
         self.release(folder)
         lock = Lock(folder / 'training.lock', str(runner.work_dir),
@@ -38,6 +39,7 @@ class WorkDirLockHook(Hook):
 
     @master_only
     def after_train(self, runner: Runner) -> None:
+        """Unlock it."""
         self.release(Path(runner.work_dir).resolve())
 
     def release(self, folder: Path) -> None:
@@ -88,6 +90,7 @@ class ResumeCheckHook(Hook):
                                   f'{say(before, now, self._changed)}')
 
     def before_train(self, runner: Runner) -> None:
+        """Go on with the config's optimizer and schedules, where they have changed."""
         if not self._changed:
             return
         if self._groups is not None:
@@ -99,4 +102,5 @@ class ResumeCheckHook(Hook):
         self._changed, self._groups = [], None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write the settings into the checkpoint's ``meta``."""
         checkpoint['meta'][SETTINGS] = training_settings(runner.cfg, runner.seed, get_world_size())

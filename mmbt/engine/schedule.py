@@ -1,9 +1,10 @@
-"""A learning rate whose warm-up and decay are shares of the run, however long the run is."""
+"""Learning rates: by shares of the run, however long it is, and those of a run that is resumed."""
 import math
 from typing import Any
 
 from mmaction.registry import PARAM_SCHEDULERS
-from mmengine.optim import _ParamScheduler
+from mmengine.optim import OptimWrapper, _ParamScheduler
+from mmengine.runner import Runner
 
 
 @PARAM_SCHEDULERS.register_module()
@@ -84,3 +85,49 @@ class WarmUpCosineLR(_ParamScheduler):
             for group, value in zip(self.optimizer.param_groups, self._get_value()):
                 group['lr'] = value
         self._last_value = [group['lr'] for group in self.optimizer.param_groups]
+
+
+def copy_groups(optim_wrapper: Any) -> list[dict[str, Any]] | None:
+    """The settings of an optimizer's groups as built from a config, before schedules act on them.
+
+    Args:
+        optim_wrapper: The runner's, whose schedules have been built.
+
+    Returns:
+        One dict a group, without parameters; None for a dict of several optimizers.
+    """
+    if not isinstance(optim_wrapper, OptimWrapper):
+        return None
+    groups = []
+    for group in optim_wrapper.param_groups:
+        settings = {name: value for name, value in group.items() if name != 'params'}
+        for name in list(settings):
+            if name.startswith('initial_'):
+                settings[name[len('initial_'):]] = settings.pop(name)
+        groups.append(settings)
+    return groups
+
+
+def apply_schedule(runner: Runner, groups: list[dict[str, Any]]) -> None:
+    """Set a resumed optimizer to the config's settings, and play its schedules up to now.
+
+    The optimizer's moments stay. The rates are then those that the config's schedules have at this
+    iteration, as if the run had had them from the start.
+
+    Args:
+        runner: After resuming.
+        groups: Of :func:`copy_groups`.
+    """
+    for group, settings in zip(runner.optim_wrapper.param_groups, groups):
+        for name in [name for name in group if name.startswith('initial_')]:
+            del group[name]
+        group.update(settings)
+    if runner.cfg.get('param_scheduler') is None:
+        return
+    schedulers = runner.build_param_scheduler(runner.cfg.param_scheduler)
+    runner.param_schedulers = schedulers
+    epoch = len(runner.train_dataloader)
+    for iteration in range(1, runner.iter + 1):
+        for scheduler in schedulers:
+            if not scheduler.by_epoch or iteration % epoch == 0:
+                scheduler.step()

@@ -1,9 +1,8 @@
 """Metrics."""
-from .accuracy import ScoredAccMetric
+from .accuracy import ScoredAccMetric, SplitAccuracy
 from .pair_metric import PairOrderMetric
 from .retrieval import retrieval_metrics
 from .retrieval_metric import VideoTextRetrieval
-from .split_accuracy import SplitAccuracy
 
 __all__ = [
     'PairOrderMetric', 'ScoredAccMetric', 'SplitAccuracy', 'VideoTextRetrieval',

@@ -6,7 +6,8 @@ import torch
 from mmaction.registry import METRICS
 from torch import Tensor
 
-from ..datasets.annotations import load_json
+from mmbt.datasets.annotations import load_json
+
 from .features import FeatureMetric
 from .retrieval import similarity
 from .scored import counts_of, scored_results
@@ -40,7 +41,17 @@ class PairOrderMetric(FeatureMetric):
         self.pairs = read_pairs(pairs_file)
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Return ``t2v_acc``, ``v2t_acc``, ``acc``, ``scored`` and ``total``."""
+        """Compare the videos of each pair.
+
+        Args:
+            results: What :class:`FeatureMetric` kept of each video.
+
+        Returns:
+            ``t2v_acc``, ``v2t_acc`` and ``acc``, in percent; ``scored`` and ``total``, in pairs.
+
+        Raises:
+            ValueError: If a video of a pair was not evaluated, or no pair could be read whole.
+        """
         by_id = {result['video_id']: result for result in results}
         scored_results(results, self.prefix)  # the log names those that could not be read
         for video in {video for pair in self.pairs for video in pair}:

@@ -98,6 +98,7 @@ class ZipCheckpoint(CheckpointFile):
         self.map = torch.UntypedStorage.from_file(mapped, False, size) if mapped else None
 
     def read(self) -> Any:
+        """See :meth:`CheckpointFile.read`."""
         order = f'{self.top}byteorder'
         if order in self.records and self.zip.read(order) != b'little':
             raise Refused('numbers in another order of bytes')
@@ -107,6 +108,7 @@ class ZipCheckpoint(CheckpointFile):
         return content
 
     def memory(self, key: str, count: int) -> torch.UntypedStorage:
+        """See :meth:`CheckpointFile.memory`."""
         record = self.records.get(f'{self.top}data/{key}')
         if record is None or record.file_size != count:
             raise Refused(f'storage {key[:20]!r} of {count} bytes, where the file has '
@@ -172,6 +174,7 @@ class OldCheckpoint(CheckpointFile):
     taken = 0  # bytes of the storages so far
 
     def read(self) -> Any:
+        """See :meth:`CheckpointFile.read`."""
         if self._load() != MAGIC or self._load() != VERSION:
             raise Refused('neither a zip nor the older form of a checkpoint')
         self._load()  # of the machine that wrote it
@@ -188,6 +191,7 @@ class OldCheckpoint(CheckpointFile):
         return moved(content, self.place)
 
     def memory(self, key: str, count: int) -> torch.UntypedStorage:
+        """See :meth:`CheckpointFile.memory`."""
         self.taken += count
         if self.taken > self.size:
             raise Refused('storages larger than the file')

@@ -91,7 +91,7 @@ def _sizes(values: Any) -> bool:
 
 
 def blank_array(kind: Any, shape: Any = None, code: Any = None) -> Array:
-    """numpy's ``_reconstruct``."""
+    """What numpy's ``_reconstruct`` makes."""
     _expect(isinstance(kind, Named) and kind.name == 'numpy.ndarray', 'an array of another class')
     return Array()
 

@@ -1,9 +1,17 @@
-"""Names and texts of others, so written that a terminal, a table or a spreadsheet does nothing."""
+"""Names and texts of others, so written that a terminal, a table or a spreadsheet does nothing.
+
+Names of files that are not UTF-8 too, which Python holds with lone surrogates.
+"""
+import codecs
 import csv
 import re
 import unicodedata
 from collections.abc import Iterable
 from typing import TextIO
+
+ANY_NAME = 'mmbt.any_name'
+"""For ``open(errors=...)`` and the like: a name is written as the bytes that it has on the disk,
+and what no encoding has as an escape."""
 
 # What a spreadsheet takes for a formula, and what it passes over in front of one.
 _FORMULA = re.compile(r'[\t\r\n ]*[=+\-@\uff0b\uff0d\uff1d\uff20]|[\t\r]')
@@ -53,3 +61,15 @@ def write_csv(file: TextIO, rows: Iterable[Iterable[object]]) -> None:
 
 def _moves(character: str) -> bool:
     return unicodedata.category(character) in _MOVES and character not in _JOINERS
+
+
+def _as_on_disk(error: UnicodeError) -> tuple[bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    written = b''.join(bytes([ord(letter) - 0xdc00]) if '\udc80' <= letter <= '\udcff'
+                       else letter.encode('ascii', 'backslashreplace')
+                       for letter in error.object[error.start:error.end])
+    return written, error.end
+
+
+codecs.register_error(ANY_NAME, _as_on_disk)

@@ -15,6 +15,7 @@ class WeightedSelection(nn.Module):
         self.weight = nn.Parameter(torch.zeros(width))
 
     def forward(self, branch: Tensor, trunk: Tensor) -> Tensor:
+        """(..., D) of the branch and of the trunk -> (..., D)."""
         share = self.weight.sigmoid()
         return share * branch + (1 - share) * trunk
 
@@ -26,6 +27,7 @@ class Addition(nn.Module):
         super().__init__()
 
     def forward(self, branch: Tensor, trunk: Tensor) -> Tensor:
+        """(..., D) of the branch and of the trunk -> (..., D)."""
         return branch + trunk
 
 
@@ -44,6 +46,7 @@ class Concatenation(nn.Module):
         nn.init.zeros_(self.proj.bias)
 
     def forward(self, branch: Tensor, trunk: Tensor) -> Tensor:
+        """(..., D) of the branch and of the trunk -> (..., D)."""
         return self.proj(torch.cat([branch, trunk], dim=-1))
 
 

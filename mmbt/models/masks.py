@@ -37,7 +37,17 @@ class Mask(nn.Module, metaclass=ABCMeta):
     @abstractmethod
     def forward(self, batch_size: int, num_frames: int, num_patches: int,
                 device: torch.device) -> Tensor:
-        """Draw the visible positions of each clip."""
+        """Draw the visible positions of each clip.
+
+        Args:
+            batch_size: B, clips.
+            num_frames: T, frames of a clip.
+            num_patches: N, patch positions of a frame.
+            device: Where the mask goes.
+
+        Returns:
+            Sorted positions, int64: (B, N_vis), the same in every frame, or (B, T, N_vis).
+        """
 
 
 @MODELS.register_module()
@@ -53,7 +63,7 @@ class TubeMask(Mask):
 
     def forward(self, batch_size: int, num_frames: int, num_patches: int,
                 device: torch.device) -> Tensor:
-        """Draw one mask for each clip: (B, N_vis) int64, sorted."""
+        """Draw one mask for each clip, (B, N_vis); see :meth:`Mask.forward`."""
         return self.draw(batch_size, num_patches, device)
 
 
@@ -70,7 +80,7 @@ class RandomMask(Mask):
 
     def forward(self, batch_size: int, num_frames: int, num_patches: int,
                 device: torch.device) -> Tensor:
-        """Draw one mask for each frame: (B, T, N_vis) int64, sorted."""
+        """Draw one mask for each frame, (B, T, N_vis); see :meth:`Mask.forward`."""
         return self.draw(batch_size * num_frames, num_patches,
                          device).view(batch_size, num_frames, -1)
 

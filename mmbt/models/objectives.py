@@ -69,6 +69,7 @@ class VTCHead(ObjectiveHead):
         self.temperature = temperature
 
     def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
+        """Contrast (B, E) videos with (B, E) captions; a scalar, a sum over both directions."""
         loss = symmetric_info_nce(encoding.video, text, self.temperature)
         return self.loss_weight * loss
 
@@ -106,6 +107,7 @@ class MBTAHead(ObjectiveHead):
             self.proj = nn.Sequential(nn.Linear(width, embed_dim), nn.LayerNorm(embed_dim))
 
     def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
+        """Compare (B, T, N_vis, D) tokens of the branch with CLIP's; a scalar."""
         branch, clip = in_float32(require_branch(encoding, 'MBTA'), encoding.clip_tokens)
         with without_autocast(branch):
             student = self.proj(branch)
@@ -131,6 +133,7 @@ class MBCAHead(ObjectiveHead):
         self.temperature = temperature
 
     def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
+        """Contrast the mean of (B, T, N_vis, D) tokens with (B, E) captions; a scalar."""
         # The projection is linear: projecting the mean is the mean of the projections.
         pooled, = in_float32(require_branch(encoding, 'MBCA'))
         with without_autocast(pooled):

@@ -36,6 +36,12 @@ class VideoTextDataPreprocessor(BaseDataPreprocessor):
     def follow(self, card: ModelCard) -> 'VideoTextDataPreprocessor':
         """Take mean and standard deviation from a trunk's card.
 
+        Args:
+            card: Of the trunk; its values are of pixels in [0, 1].
+
+        Returns:
+            The preprocessor itself.
+
         Raises:
             ValueError: If the preprocessor was built with others.
         """

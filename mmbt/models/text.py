@@ -85,11 +85,14 @@ class TextTower(nn.Module):
                 'model.trunk.tokenize(texts)')
 
     def train(self, mode: bool = True) -> 'TextTower':
+        """Stay in eval mode where frozen."""
         return super().train(mode and not self.frozen)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encode captions. Whether they are of its tokenizer is :meth:`check`'s to say, for which
-        a GPU would have to be waited for.
+        """Encode captions, unchecked.
+
+        Whether they are of its tokenizer is :meth:`check`'s to say, for which a GPU would have to
+        be waited for.
 
         Args:
             tokens: (B, L) int64 token ids with start and end of text, padded by 0; L is at most

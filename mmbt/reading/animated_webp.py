@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from .container import MAX_FRAME_PIXELS
-from .errors import VideoReadError
+from .facts import VideoReadError
 
 _MAX_FRAMES = 100_000
 

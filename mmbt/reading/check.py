@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from ..files.append_log import Journal
-from .errors import VideoReadError
-from .facts import VideoFacts
-from .process import DEADLINE, DecoderDied, TookTooLong, read_isolated
+from mmbt.files.append_log import Journal
 
-MAX_PIXELS = 2**28  # as ReadFrames
+from .facts import VideoFacts, VideoReadError
+from .process import DEADLINE, DecoderDied, TookTooLong, read_isolated
+from .video import MAX_PIXELS
+
 WAITING = 4  # videos that wait for each worker
 
 

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..files.atomic import whole_file
+from mmbt.files.atomic import whole_file
+
 from .check import Checked
 
 NAMED = 5  # kinds of a sort, and videos, that the summary names

@@ -7,7 +7,7 @@ from typing import Any
 
 import av
 
-from .errors import VideoReadError
+from .facts import VideoReadError
 from .files import check_file
 
 # Formats that hold a video themselves. What names other files or hosts (concat, hls, dash, sdp,

@@ -1,7 +1,11 @@
-"""What is known of a video before its frames are wanted."""
+"""What is known of a video before its frames are wanted, or that it cannot be read."""
 from dataclasses import dataclass
 
 import numpy as np
+
+
+class VideoReadError(ValueError):
+    """A video is missing, empty, cut short, too large or no video at all; the message names it."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from .errors import VideoReadError
+from .facts import VideoReadError
 
 # Boxes of an mp4 file that hold others, down to the tables of its samples.
 _PARENTS = {b'moov', b'trak', b'mdia', b'minf', b'stbl', b'moof', b'traf', b'mvex', b'edts'}

@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from .container import Source, open_source, reason
-from .errors import VideoReadError
+from .facts import VideoReadError
 from .table import MAX_PACKETS, video_packets
 
 # Decoded frames are kept while they fit here; else the file is decoded a second time.

@@ -22,8 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import VideoReadError
-from .facts import VideoFacts
+from .facts import VideoFacts, VideoReadError
 from .messages import Line, Message, unpack_facts
 from .shared_frames import SharedFrames
 

@@ -8,7 +8,7 @@ import av
 import numpy as np
 
 from .container import Source, reason
-from .errors import VideoReadError
+from .facts import VideoReadError
 
 # Packets are kept while they fit here; of larger files only the table is, and they are read twice.
 KEPT_BYTES = 2**26

@@ -7,13 +7,15 @@ import numpy as np
 
 from .animated_webp import AnimatedWebP
 from .container import MAX_FRAME_PIXELS, Source, reason
-from .errors import VideoReadError
-from .facts import CountChanged, VideoFacts
+from .facts import CountChanged, VideoFacts, VideoReadError
 from .feeder import Feeder, TableBroken, open_strictly
 from .in_order import InOrder
 from .near import near_frames
 from .pictures import Converter, Orientation, new_picture, shown_size
 from .table import PacketTable, make_table
+
+MAX_PIXELS = 2**28
+"""Eight frames of 8K video (7680 x 4320), 0.8 GB: what one video may decode to, if none says."""
 
 # What a decoder or PyAV raises on a damaged file, wherever it is met.
 _DECODING_ERRORS = (av.error.FFmpegError, OSError, MemoryError, OverflowError, UnicodeError)
@@ -215,10 +217,20 @@ class Video:
             self._notes.append(text)
 
     def _check_size(self, width: int, height: int, num_frames: int) -> None:
-        if self._max_pixels is not None and width * height * num_frames > self._max_pixels:
-            raise VideoReadError(
-                f'{self.path} is too large: {num_frames} frames of {width} x {height} are '
-                f'{width * height * num_frames:,} pixels and max_pixels is {self._max_pixels:,}')
+        if self._max_pixels is not None:
+            check_size(self.path, width, height, num_frames, self._max_pixels)
+
+
+def check_size(filename: str, width: int, height: int, num_frames: int, max_pixels: int) -> None:
+    """Refuse ``num_frames`` pictures that hold more than ``max_pixels`` pixels.
+
+    Raises:
+        VideoReadError: If they do.
+    """
+    if width * height * num_frames > max_pixels:
+        raise VideoReadError(
+            f'{filename} is too large: {num_frames} frames of {width} x {height} are '
+            f'{width * height * num_frames:,} pixels and max_pixels is {max_pixels:,}')
 
 
 def probe(path: str, max_pixels: int | None = None) -> VideoFacts:

@@ -7,8 +7,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import VideoReadError
-from .facts import CountChanged, VideoFacts
+from .facts import CountChanged, VideoFacts, VideoReadError
 from .messages import Line, pack_facts
 from .shared_frames import SharedFrames
 from .video import Video

@@ -88,11 +88,11 @@ class VideoIndex:
         Args:
             path: The file, ``.npz``.
             made_by: What the embeddings depend on: the model, and the pipeline.
+            card: The model's card, as JSON.
 
         Raises:
             ValueError: If another process keeps the file for a minute.
             OSError: If it cannot be written.
-            card: The model's card, as JSON.
         """
         with self.locked(path):
             self._take_in(path, made_by, card)

@@ -65,6 +65,9 @@ class VideoSearch:
                 a line in the log says that the branch is untrained.
             device: Where the model goes.
 
+        Returns:
+            A search whose index is empty.
+
         Raises:
             FileNotFoundError: If a file is missing.
             ValueError: If the config is no zero-shot test, or the weights do not fit.
@@ -155,7 +158,14 @@ class VideoSearch:
             raise VideoReadError(why)
 
     def search(self, text: str, top: int = 10) -> list[tuple[str, float]]:
-        """The videos that a text describes, as (path, cosine), best first.
+        """The videos that a text describes.
+
+        Args:
+            text: What is to be seen.
+            top: How many videos.
+
+        Returns:
+            (path, cosine) of each, best first.
 
         Raises:
             ValueError: If the text or the index is empty, or ``top`` is below 1.
@@ -163,11 +173,14 @@ class VideoSearch:
         return self._best(self.encoder.texts([text])[0], top)
 
     def similar(self, video: PathLike, top: int = 10) -> list[tuple[str, float]]:
-        """The other videos that look like one, as (path, cosine), best first.
+        """The other videos that look like one.
 
         Args:
             video: One of the index, or any other, which is not added to it.
             top: How many.
+
+        Returns:
+            (path, cosine) of each, best first.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
@@ -186,7 +199,7 @@ class VideoSearch:
 
     def label(self, video: PathLike, classes: Sequence[str], top: int = 5,
               temperature: float | None = None) -> list[tuple[str, float]]:
-        """The classes that a video may be of, as (name, probability), best first.
+        """The classes that a video may be of.
 
         The names are the queries, and the probabilities a softmax over all of them, as
         :class:`ZeroShotHead` has it.
@@ -197,6 +210,9 @@ class VideoSearch:
             top: How many.
             temperature: tau, by which cosines are divided. Defaults to that of the model's
                 objectives, and to 0.01 where it has none.
+
+        Returns:
+            (name, probability) of each, best first.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
@@ -211,7 +227,13 @@ class VideoSearch:
         return [(names[place], float(scores[place])) for place in best_first(scores)[:top]]
 
     def embedding(self, video: PathLike) -> np.ndarray:
-        """A video's (E,) embedding: the index's where the file is unchanged or gone, else anew.
+        """A video's embedding: the index's where the file is unchanged or gone, else anew.
+
+        Args:
+            video: One of the index, or any other, which is not added to it.
+
+        Returns:
+            (E,) float32 of length 1.
 
         Raises:
             VideoReadError: If the video is to be read and cannot be.
@@ -237,6 +259,13 @@ class VideoSearch:
 
         Several processes may fill one file: what another has saved there since this index was
         begun, read or saved is taken in. What was there before is replaced.
+
+        Args:
+            path: The file.
+
+        Raises:
+            ValueError: If another process keeps the file for a minute.
+            OSError: If it cannot be written.
         """
         self.index.save(path, self.encoder.made_by, self.encoder.card)
 
@@ -244,6 +273,9 @@ class VideoSearch:
         """Read an index in the place of what is here, or begin one where there is no file.
 
         What cannot be written is known from here on, before the work.
+
+        Args:
+            path: The file, ``.npz``.
 
         Raises:
             ValueError: As :meth:`load_index`, or if another process keeps the file for a minute.
@@ -258,6 +290,9 @@ class VideoSearch:
 
     def load_index(self, path: PathLike) -> None:
         """Read an index in the place of what is here.
+
+        Args:
+            path: The file, ``.npz``.
 
         Raises:
             FileNotFoundError: If there is none.

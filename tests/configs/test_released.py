@@ -18,7 +18,8 @@ def test_a_released_test_changes_variant_and_sizes_alone(name):
         config['model'].get('cls_head', {}).pop('context_length', None)
         loader = config['test_dataloader']
         loader.pop('batch_size')
-        for step in config['test_pipeline'] + loader['dataset']['pipeline']:
+        parts = [config.get(name, {}) for name in ('read_frames', 'resize', 'tokenize')]
+        for step in parts + config['test_pipeline'] + loader['dataset']['pipeline']:
             for key in ('num_frames', 'scale', 'context_length'):
                 step.pop(key, None)
     assert ours == released

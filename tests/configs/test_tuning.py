@@ -98,12 +98,14 @@ def test_variants_differ_in_what_they_compare():
     for path in TUNINGS:
         other = Config.fromfile(path).to_dict()
         frames = 6 if other['model']['dialogue'].get('pooling') == 'none' else 100
-        for pipeline in (other['pipeline'], other['train_dataloader']['dataset']['pipeline']):
-            assert pipeline[0].pop('num_frames') == frames
-            pipeline[0]['num_frames'] = 100
+        pipelines = (other['pipeline'], other['train_pipeline'],
+                     other['train_dataloader']['dataset']['pipeline'])
+        for read_frames in (other['read_frames'], *(pipeline[0] for pipeline in pipelines)):
+            assert read_frames.pop('num_frames') == frames
+            read_frames['num_frames'] = 100
         for key in ours.keys() - {'model'}:
             assert other[key] == ours[key], key
-        assert other.keys() - ours.keys() <= {'train_pipeline', 'find_unused_parameters'}
+        assert other.keys() - ours.keys() <= {'find_unused_parameters'}
 
 
 def test_data_as_the_config_says_it_lies(tmp_path, monkeypatch):

@@ -37,10 +37,10 @@ model = dict(
     model='llava', vision='clip', dtype='float32',
     backbone=dict(num_layers=3, num_frames=4),
     generation=dict(_delete_=True, max_new_tokens=6))
-pipeline = _base_.pipeline
-pipeline[0].num_frames = 4
-pipeline[1].scale = (-1, 12)
-pipeline[2].crop_size = 12
+read_frames = dict(_base_.read_frames, num_frames=4)
+resize = dict(_base_.resize, scale=(-1, 12))
+center_crop = dict(_base_.center_crop, crop_size=12)
+pipeline = [read_frames, resize, center_crop, _base_.format_shape]
 """)
     return tmp_path
 

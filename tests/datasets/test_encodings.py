@@ -23,8 +23,7 @@ from mmbt.datasets.preparation.recognition import (
     read_ucf_files,
 )
 from mmbt.datasets.preparation.webvid import _rows
-from mmbt.datasets.video_files import StemIndex
-from mmbt.datasets.youtube_mapping import read_mapping
+from mmbt.datasets.video_files import StemIndex, read_mapping
 from mmbt.models.class_names import read_classes
 
 SAID = 'he\u2028sits\x85\x0bdown\x1c'  # one sentence

@@ -12,7 +12,7 @@ from mmaction.datasets.transforms import UniformSample
 from mmbt.datasets import ReadFrames, VideoReadError
 from mmbt.datasets.transforms import reading
 from mmbt.datasets.transforms.sampling import FirstMiddleLast, UniformTimeSample, frames_shown
-from mmbt.lab.benchmark.data_clips import write_clip
+from mmbt.lab.benchmark.data import write_clip
 from mmbt.reading import VideoFacts, probe
 
 RED, LIME = (255, 0, 0), (0, 255, 0)

@@ -309,6 +309,7 @@ def test_the_config(source, shards):
     assert dataset['pipeline'][0] == dict(pipeline[0], type='ReadShardFrames')
     assert dataset['pipeline'][1:] == pipeline[1:]
     assert config.pop('train_pipeline') == dataset['pipeline'] and files.pop('train_pipeline')
+    assert config.pop('read_frames') == dataset['pipeline'][0] and files.pop('read_frames')
     assert config == files
     built = build(shards, dataset['pipeline'])
     assert isinstance(built, ShardedVideos)

@@ -7,6 +7,7 @@ import transformers
 from mmengine.config import Config
 
 from mmbt.apis import VideoSearch, init_model, save_branch
+from mmbt.lab.ablation.configs import write_row
 from mmbt.lab.world import generate_world
 from mmbt.models import BTAdapter, HuggingFaceTrunk, OpenCLIPTrunk
 
@@ -35,6 +36,7 @@ def furnish(home):
     write_data(home)
     write_clip_and_branches(home)
     llava_v1_folder(home / 'checkpoints/LLaVA-7b-v1')
+    write_row('table6_separate_st', 'zeroshot_msrvtt', home / 'work_dirs/ablations/configs')
 
 
 def write_demo(home):

@@ -77,9 +77,10 @@ def test_a_config_of_views(tmp_path):
     path = tmp_path / 'ucf101_views.py'
     path.write_text(
         f"_base_ = ['{ROOT / 'configs' / 'zeroshot_ucf101.py'}']\n"
-        'test_pipeline = _base_.test_pipeline\n'
-        'test_pipeline[0].num_clips = 4\n'
-        "test_pipeline[2] = dict(type='ThreeCrop', crop_size=224)\n"
+        'read_frames = dict(_base_.read_frames, num_clips=4)\n'
+        "three_crop = dict(type='ThreeCrop', crop_size=224)\n"
+        'test_pipeline = [read_frames, _base_.resize, three_crop, _base_.format_shape, '
+        '_base_.pack]\n'
         'test_dataloader = dict(batch_size=1, dataset=dict(pipeline=test_pipeline))\n')
     config = Config.fromfile(path)
     for index in range(5):

@@ -167,5 +167,5 @@ def test_they_need_python_alone(module):
              for alias in node.names}
     names |= {node.module for node in ast.walk(tree)
               if isinstance(node, ast.ImportFrom) and not node.level}
-    assert names <= {'collections', 'collections.abc', 'csv', 'functools', 'json', 'logging', 'os',
-                     'os.path', 're', 'typing', 'unicodedata'}
+    assert names <= {'codecs', 'collections', 'collections.abc', 'csv', 'functools', 'json',
+                     'logging', 'os', 'os.path', 're', 'typing', 'unicodedata'}

@@ -10,7 +10,7 @@ from mmbt.conversation.report import markdown, read_run
 from mmbt.conversation.tuning.instructions import read_instructions
 from mmbt.datasets.annotations import CAPTION_READERS, read_captions, read_labels
 from mmbt.datasets.preparation import prepare
-from mmbt.datasets.youtube_mapping import read_mapping
+from mmbt.datasets.video_files import read_mapping
 from mmbt.files.json_text import read_json
 from mmbt.models.class_names import read_classes
 from tests.datasets.preparation.published import (

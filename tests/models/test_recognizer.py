@@ -23,10 +23,11 @@ model = dict(
     trunk=dict(arch=dict(_delete_=True, **{ARCH!r}), pretrained=None),
     backbone=dict(num_layers=3, num_frames=4),
     cls_head=dict(class_file='classes.txt', temperature=1.0))
-test_pipeline = _base_.test_pipeline
-test_pipeline[0].num_frames = 4
-test_pipeline[1].scale = (-1, 12)
-test_pipeline[2].crop_size = 12
+read_frames = dict(_base_.read_frames, num_frames=4)
+resize = dict(_base_.resize, scale=(-1, 12))
+center_crop = dict(_base_.center_crop, crop_size=12)
+to_batch = [resize, center_crop, _base_.format_shape, _base_.pack]
+test_pipeline = [read_frames, *to_batch]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 """
 # The same read by MMAction2's own transforms, whose reader its inferencers put in.
@@ -34,7 +35,7 @@ THEIRS = OURS + """
 test_pipeline = [
     dict(type='OpenCVInit'),
     dict(type='UniformSample', clip_len=4, num_clips=1, test_mode=True),
-    dict(type='OpenCVDecode'), *test_pipeline[1:]]
+    dict(type='OpenCVDecode'), *to_batch]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 """
 

@@ -82,6 +82,7 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
                                   projector=self.projector))
 
     def train(self, mode: bool = True) -> 'VideoDialogue':
+        """Stay in eval mode, whatever ``mode`` is: nothing in here learns by itself."""
         return super().train(False)
 
     @abstractmethod

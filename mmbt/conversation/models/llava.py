@@ -79,6 +79,7 @@ class LLaVADialogue(VideoDialogue):
         return inner.multi_modal_projector
 
     def project(self, tokens: Tensor, questions: Sequence[str]) -> Tensor:
+        """(B, n, D) tokens of the videos -> (B, n, H), each token by itself."""
         return self.projector(tokens)
 
 

@@ -98,4 +98,5 @@ class LLaVAV1Dialogue(VideoDialogue):
             load_branch(self, branch)
 
     def project(self, tokens: Tensor, questions: Sequence[str]) -> Tensor:
+        """(B, n, D) tokens of the videos -> (B, n, H), each token by itself."""
         return self.projector(tokens)

@@ -71,6 +71,7 @@ class QFormerDialogue(VideoDialogue):
             load_branch(self, branch)
 
     def project(self, tokens: Tensor, questions: Sequence[str]) -> Tensor:
+        """(B, n, D) tokens of the videos -> (B, Q, H), what the Q queries found in them."""
         queries = self.query_tokens.expand(len(tokens), -1, -1)
         seen = torch.ones(tokens.shape[:2], dtype=torch.long, device=tokens.device)
         found = self.q_former(
@@ -137,6 +138,7 @@ class InstructBLIPDialogue(QFormerDialogue):
         self.question_tokenizer = question_tokenizer
 
     def asked(self, questions: Sequence[str], queries: Tensor) -> dict[str, Tensor]:
+        """The questions in BERT's tokens: (B, L) ids, and the mask of Q queries and L tokens."""
         words = self.question_tokenizer(
             list(questions), padding=True, truncation=True, return_tensors='pt',
             max_length=self.q_former.config.max_position_embeddings)

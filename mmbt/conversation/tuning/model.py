@@ -16,17 +16,16 @@ from mmbt.models.preprocessor import follow_card
 
 from ..models.base import VideoDialogue
 from ..models.loading import cast
-from .answer_loss import IGNORED, answer_cross_entropy
-from .text import answer_tokens, check_end
+from .taught_answers import IGNORED, answer_cross_entropy, answer_tokens, check_end
 
 
 @MODELS.register_module()
 class DialogueTuning(BaseModel):
-    """A dialogue model that learns to answer questions about videos (Sec. 4.1, Table 8).
+    r"""A dialogue model that learns to answer questions about videos (Sec. 4.1, Table 8).
 
     ::
 
-        video - CLIP - branch - balance - projector -\\
+        video - CLIP - branch - balance - projector -\
                                                       language model - answer, its end
         prompt ------------------------ embeddings --/
 
@@ -124,6 +123,12 @@ class DialogueTuning(BaseModel):
             inputs: ``imgs`` (B, T, 3, H, W).
             data_samples: B samples with ``question`` and ``answer``.
             mode: ``'loss'`` for a dict of the loss, ``'tensor'`` for the videos' (B, n, D) tokens.
+
+        Returns:
+            What ``mode`` says.
+
+        Raises:
+            ValueError: If it is another mode.
         """
         if mode == 'tensor':
             return self.dialogue.tokens(inputs['imgs'])

@@ -7,7 +7,7 @@ from mmbt.files.json_text import is_json
 from mmbt.files.text import is_whole, shorten
 
 from ..annotations import read_json, read_lines
-from ..youtube_mapping import is_mapping, read_mapping
+from ..video_files import is_mapping, read_mapping
 from .plain_pickle import load_plain_pickle
 from .published import Captions, entries_of, ids_of, no_aliases, select
 

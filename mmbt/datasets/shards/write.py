@@ -21,7 +21,7 @@ import numpy as np
 from mmbt.files.atomic import whole_file
 from mmbt.files.json_text import read_json
 from mmbt.files.lock import Lock
-from mmbt.files.names import ANY_NAME
+from mmbt.files.shown import ANY_NAME
 from mmbt.reading import VideoReadError
 
 from ..transforms.reading import ReadFrames

@@ -4,9 +4,7 @@ from typing import Any
 
 from mmaction.datasets.transforms import DecordDecode, DecordInit
 
-from mmbt.reading import VideoReadError, check_file
-
-from .size_limit import check_size
+from mmbt.reading import VideoReadError, check_file, check_size
 
 DEPRECATED = ("ReadFrames(reader='decord') is there to reproduce old numbers and goes with the "
               'next release: leave it out, and every video is read right')

@@ -5,11 +5,11 @@ import os.path as osp
 import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
+from PIL import Image
 
-from mmbt.reading import VideoReadError
+from mmbt.reading import VideoReadError, check_size
 
 from ..video_files import IMAGE_SUFFIXES, frame_names, without_suffix
-from .size_limit import check_image_size
 
 
 def find_frame_folder(filename: str) -> str | None:
@@ -97,6 +97,24 @@ def read_image(path: str, max_pixels: int | None) -> np.ndarray:
     if image is None:
         raise VideoReadError(f'{path} cannot be decoded: damaged or not an image')
     return mmcv.bgr2rgb(image)
+
+
+def check_image_size(filename: str, max_pixels: int | None) -> None:
+    """Refuse an image of more than ``max_pixels`` pixels, told from its header.
+
+    Raises:
+        VideoReadError: If it is one.
+    """
+    if max_pixels is None:
+        return
+    try:
+        with Image.open(filename) as image:
+            width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise VideoReadError(f'{filename} is too large: {error}') from error
+    except (OSError, ValueError, SyntaxError):
+        return  # the decoder says what is wrong
+    check_size(filename, width, height, 1, max_pixels)
 
 
 def _size(shape: tuple) -> str:

@@ -9,16 +9,15 @@ from mmaction.datasets.transforms import UniformSample
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from mmbt.reading import VideoFacts, check_file, read_frames
+from mmbt.reading import MAX_PIXELS, VideoFacts, check_file, read_frames
 from mmbt.reading.process import DEADLINE, read_isolated
 
-from .blank import blank_frames
 from .decord_reader import DecordReader
 from .frame_folders import find_frame_folder, is_still_image, read_frame_folder, read_image
 from .sampling import EveryFrame, UniformTimeSample
-from .size_limit import MAX_PIXELS
 
 SAMPLERS = dict(frame=UniformSample, time=UniformTimeSample)
+BLANK_SIDE = 224  # pixels
 
 
 @TRANSFORMS.register_module()
@@ -190,3 +189,22 @@ class ReadFrames(BaseTransform):
         return (f'{type(self).__name__}(num_frames={self.num_frames}, '
                 f'test_mode={self.test_mode}, max_offset={self.max_offset}, by={self.by!r}, '
                 f'reader={self.reader!r})')
+
+
+def blank_frames(results: dict, num_frames: int, sample: UniformSample) -> dict:
+    """Add black frames to ``results``, as if its video had ``num_frames`` of them.
+
+    Args:
+        results: A sample; the keys that ``ReadFrames`` adds are filled in.
+        num_frames: Frames of the video that there is not.
+        sample: Draws ``frame_inds`` from ``total_frames``.
+
+    Returns:
+        ``results``.
+    """
+    results.setdefault('start_index', 0)
+    results.update(total_frames=num_frames, modality='RGB')
+    results = sample.transform(results)
+    results['imgs'] = [np.zeros((BLANK_SIDE, BLANK_SIDE, 3), np.uint8)] * len(results['frame_inds'])
+    results['original_shape'] = results['img_shape'] = (BLANK_SIDE, BLANK_SIDE)
+    return results

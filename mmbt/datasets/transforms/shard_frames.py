@@ -12,7 +12,7 @@ from PIL import Image
 from mmbt.reading import VideoReadError
 
 from ..shards.layout import read_ranges
-from .blank import blank_frames
+from .reading import blank_frames
 
 MAX_PICTURE = 2**25  # pixels; 8K has 33 million
 UNDECODABLE = 'holds a frame that cannot be decoded: damaged, copy or make the shard again'

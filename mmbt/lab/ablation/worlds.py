@@ -29,7 +29,7 @@ class World:
 
     Attributes:
         name: Its name.
-        train: The config of training, as ``MMBT_BASE`` names it.
+        train: The config of training, by its name in configs/.
         tests: Name of each test to its config.
         columns: Our numbers.
         stands_for: The paper's column to ours that is compared with it.
@@ -63,11 +63,11 @@ CLIP_OF_SHAPES = 'demo/shapes_clip'
 def prepare_shapes(folder: Path, seed: int) -> None:
     """Make the moving-shapes world of a seed, and a CLIP of its stills."""
     from ..world import generate_world
-    from .configs import load_row
+    from .configs import load_prepared
     from .row import run_training
     generate_world(folder / 'world', seed=seed, held_out_words=True)
     if not (folder / 'clip/last_checkpoint').exists():
-        run_training(load_row(f'../{CLIP_OF_SHAPES}', SHAPES, folder=folder), folder / 'clip', seed)
+        run_training(load_prepared(CLIP_OF_SHAPES, SHAPES, folder), folder / 'clip', seed)
 
 
 SHAPES = World(

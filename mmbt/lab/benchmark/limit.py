@@ -41,6 +41,7 @@ class Limit:
 
     @property
     def sustained(self) -> float:
+        """The rate of all shapes together while they ran, operations a second; see the class."""
         return self.operations / self.seconds if self.seconds else 0.
 
     @property

@@ -18,8 +18,7 @@ from .fingerprint import fingerprint
 
 
 def save_branch(model: nn.Module, path: str | Path) -> None:
-    """Write what was trained, and a fingerprint and the card of the CLIP that it was
-    trained beside.
+    """Write what was trained, with fingerprint and card of the CLIP that it was trained beside.
 
     The names do not depend on the library that CLIP is from. The file loads wherever a checkpoint
     does, and with :func:`load_branch` into a backbone beside any trunk of the same CLIP. The file

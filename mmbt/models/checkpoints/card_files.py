@@ -29,7 +29,7 @@ def model_card(root: nn.Module) -> ModelCard:
 
 
 def temperature_of(root: nn.Module) -> float | None:
-    """tau of a model's objectives, else of its zero-shot head; None where it has neither."""
+    """The tau of a model's objectives, else of its zero-shot head; None where it has neither."""
     heads = [*getattr(root, 'heads', ()), getattr(root, 'cls_head', None)]
     values = [getattr(head, 'temperature', None) for head in heads]
     return next((float(value) for value in values if value is not None), None)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmbt.conversation.models.templates import VIDEO
-from mmbt.conversation.tuning.answer_loss import IGNORED
+from mmbt.conversation.tuning.taught_answers import IGNORED
 
 from .tiny_dialogue import ids
 from .tiny_tuning import ANSWERS, QUESTIONS, clips, gradients, trained, tuning

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from safetensors.torch import load_file, save_file
 from transformers import LlamaForCausalLM
 
-from mmbt.conversation.tuning.answer_loss import IGNORED, answer_cross_entropy
+from mmbt.conversation.tuning.taught_answers import IGNORED, answer_cross_entropy
 
 from ...configs.layouts import load
 from .tiny_dialogue import FRAMES, ids

@@ -35,11 +35,9 @@ def load():
     """``load(row, base)``: the config of a row over a base, as a dict; do not change it."""
     @functools.cache
     def load(row, base):
-        path = configs.ROWS / f'{row}.py'
         if row is None:
-            path = configs.ROWS.parent / f'{base}.py'
-        with configs.base_of(base):
-            return Config.fromfile(path).to_dict()
+            return Config.fromfile(configs.CONFIGS / f'{base}.py').to_dict()
+        return configs.row_over(row, base).to_dict()
     return load
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 
 import mmbt.lab.ablation.configs
@@ -46,14 +47,14 @@ def unformatted(text, **kwargs):
 
 
 def in_batches_of(size):
-    """``load_row``, for as few clips as there are here."""
-    load = mmbt.lab.ablation.configs.load_row
+    """``load_prepared``, for as few clips as there are here."""
+    load = mmbt.lab.ablation.configs.load_prepared
 
-    def load_row(*args, **kwargs):
-        config = load(*args, **kwargs)
+    def load_prepared(*args):
+        config = load(*args)
         config.train_dataloader.batch_size = size
         return config
-    return load_row
+    return load_prepared
 
 
 @pytest.fixture(scope='module')
@@ -64,7 +65,7 @@ def data(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('mmengine.config.config.FormatCode', unformatted)
         patch.setattr(mmbt.lab.world, 'generate_world', tiny)
-        patch.setattr(mmbt.lab.ablation.configs, 'load_row', in_batches_of(6))
+        patch.setattr(mmbt.lab.ablation.configs, 'load_prepared', in_batches_of(6))
         prepare_shapes(folder, 0)
         before = (folder / 'clip/epoch_16.pth').stat()
         prepare_shapes(folder, 0)  # nothing is left to do
@@ -132,6 +133,10 @@ def test_a_trained_row(watched, tmp_path):
         assert math.isfinite(value) and 0 <= value <= 100
         assert value == column.scale * peace.metrics[column.test][column.metric]
     assert ours.seconds.tolist() == [training['seconds']]
+    for part, base in dict(train='pretrain', motion='recognition').items():
+        dumped, = (tmp_path / 'peace' / part).glob(f'*_over_shapes_{base}.py')
+        assert Config.fromfile(dumped).ablation == dict(
+            row='table7_mbta', base=f'demo/shapes_{base}')
 
     assert watched('table7_mbta', 'killed', killed_before=1).batches == peace.batches[:1]
     assert watched('table7_mbta', 'killed', killed_in=2).batches == peace.batches[1:]

@@ -4,6 +4,7 @@ import json
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmbt.lab.ablation import configs
@@ -80,18 +81,53 @@ def test_a_row_changes_what_it_is_about_alone(base, load):
     assert len(whole['model']['heads']) == 3 and whole['model']['mask']
     for row in ROWS:
         changes = CHANGES[row](whole['model'])
-        assert load(row, base) == {**whole, 'model': {**whole['model'], **changes}}, row
+        assert load(row, base) == {**whole, 'model': {**whole['model'], **changes},
+                                   'ablation': dict(row=row, base=base)}, row
 
 
-def test_load_row_is_over_the_worlds_configs_and_in_the_seeds_folder(load, tmp_path, monkeypatch):
-    monkeypatch.setenv('MMBT_BASE', 'nothing')
+@pytest.mark.parametrize('row', ROWS)
+def test_a_row_s_file_is_the_row_over_the_base_that_it_names(row, load):
+    """WebVid's recipe where it trains, a test where it does not; another row is named by its own."""
+    path = configs.ROWS / f'{row}.py'
+    while (named := path.parent / Config._get_base_files(path)[0]).parent == configs.ROWS:
+        path = named
+    base = named.stem
+    assert f'{base}.py' == configs.OWN_BASES[row in UNTRAINED] and named.samefile(
+        configs.CONFIGS / f'{base}.py')
+    read = Config.fromfile(configs.ROWS / f'{row}.py').to_dict()
+    assert {**read, 'ablation': dict(row=row, base=base)} == load(row, base)
+
+
+def test_a_row_over_a_base_of_one_s_own(tmp_path):
+    """It is written for mim, says what it is, and reads as it was."""
+    base = tmp_path / "it's mine.py"
+    base.write_text(f"_base_ = [{str(configs.CONFIGS / 'zeroshot_msrvtt.py')!r}]\nmine = 5\n")
+    path = configs.write_row('table10_stan_open', str(base), tmp_path / 'made')
+    assert path == tmp_path / "made/table10_stan_open_over_it's mine.py"
+    assert path.read_text().startswith(f'# table10_stan_open over {base}\n')
+    written = Config.fromfile(path)
+    assert written.ablation == dict(row='table10_stan_open', base=str(base))
+    assert (written.mine, written.model.backbone.type, written.model.trunk.frozen
+            ) == (5, 'STAN', False)
+    assert written.to_dict() == configs.row_over('table10_stan_open', str(base)).to_dict()
+
+
+def test_what_a_row_cannot_be_over_is_one_line():
+    with pytest.raises(FileNotFoundError, match='^zeroshot_moon is no config file, and .* has no'):
+        configs.row_over('table7_mbta', 'zeroshot_moon')
+    with pytest.raises(ValueError, match='^table7_mbta changes what .*demo_retrieval.py has not '
+                                         '.*heads.* as its base$'):
+        configs.row_over('table7_mbta', 'demo/demo_retrieval')
+
+
+def test_load_row_is_over_the_worlds_configs_and_in_the_seeds_folder(load, tmp_path):
     for test, base in ((None, SHAPES.train), *SHAPES.tests.items()):
         config = configs.load_row('table7_mbta', SHAPES, test).to_dict()
-        assert config == load('table7_mbta', base)
-        moved = configs.load_row('table7_mbta', SHAPES, test, tmp_path).to_dict()
+        assert config == load('table7_mbta', base) and config['ablation']['base'] == base
+        moved = configs.load_row('table7_mbta', SHAPES, test, tmp_path)
+        assert moved.filename == f"table7_mbta_over_{base.removeprefix('demo/')}.py"
         text = json.dumps(config).replace('work_dirs/ablations/moving_shapes/seed0', str(tmp_path))
-        assert json.dumps(moved) == text and str(tmp_path) in text
-    assert configs.os.environ['MMBT_BASE'] == 'nothing'
+        assert json.dumps(moved.to_dict()) == text and str(tmp_path) in text
     unseeded = configs.load_row('table7_mbta', WORLDS['webvid'], None, tmp_path).to_dict()
     assert unseeded == load('table7_mbta', 'pretrain_webvid')
     with pytest.raises(FileNotFoundError):
@@ -103,11 +139,11 @@ def quick(load, monkeypatch):
     """Let ``load_row`` read a config once."""
     def load_row(row, world, test=None, folder=None):
         assert folder is None
-        if row.startswith('../'):
-            return configs.Config(load(None, row.removeprefix('../')))
         base = world.train if test is None else world.tests[test]
         return configs.Config(load(row, base))
     monkeypatch.setattr(configs, 'load_row', load_row)
+    monkeypatch.setattr(configs, 'load_prepared',
+                        lambda name, world: configs.Config(load(None, name)))
 
 
 SAME = (CLIP, VTC, (*FULL, 'fig3_layers_3', 'fig4_tube_50'))  # the tiny branch: 3 layers, half
@@ -162,14 +198,13 @@ def test_other_sources_and_libraries_run_anew(quick, monkeypatch):
 
 def test_a_clip_of_other_settings_makes_its_rows_anew(quick, monkeypatch):
     before = configs.fingerprint('table6_branch', SHAPES), configs.data_fingerprint(SHAPES)
-    changed = configs.load_row
+    changed = configs.load_prepared
 
-    def load_row(row, world, test=None):
-        config = changed(row, world, test)
-        if row == '../demo/shapes_clip':
-            config.train_cfg.max_epochs += 1
+    def load_prepared(name, world):
+        config = changed(name, world)
+        config.train_cfg.max_epochs += 1
         return config
-    monkeypatch.setattr(configs, 'load_row', load_row)
+    monkeypatch.setattr(configs, 'load_prepared', load_prepared)
     assert configs.fingerprint('table6_branch', SHAPES) != before[0]
     assert configs.data_fingerprint(SHAPES) != before[1]
 
@@ -233,8 +268,9 @@ def test_a_row_trains_what_it_says(row, load):
 def test_the_long_world_differs_in_its_steps_alone_and_shares_no_run():
     long = WORLDS['moving_shapes_long']
     assert long.folder == SHAPES.folder
-    ours, theirs = (configs.load_row('table6_branch', world).to_dict() for world in (long, SHAPES))
+    ours, theirs = (configs.without_names(configs.load_row('table6_branch', world))
+                    for world in (long, SHAPES))
     assert (ours['train_cfg'].pop('max_epochs'), theirs['train_cfg'].pop('max_epochs')) == (8, 4)
-    assert {**ours, 'work_dir': ''} == {**theirs, 'work_dir': ''}
+    assert ours == theirs
     marks = {configs.fingerprint('table6_branch', world) for world in (long, SHAPES)}
     assert len(marks) == 2

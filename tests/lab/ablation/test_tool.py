@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mmbt.lab.ablation import schedule
 from mmbt.lab.ablation.tables import TABLES
@@ -111,6 +112,18 @@ def test_report_only(run, started):
     assert run('table6', 'table11', '--report-only', '--work-dir', 'elsewhere') is None
     assert not started and sorted(path.name for path in Path('elsewhere').glob('*.md')) == [
         'table11_combination.md', 'table11_projection.md', 'table6.md']
+
+
+def test_rows_over_another_config(run, started, capsys):
+    """Their configs are written; nothing is run."""
+    assert run('table6', '--onto', 'zeroshot_k400') is None
+    paths = [f'work_dirs/ablations/configs/table6_{row}_over_zeroshot_k400.py'
+             for row in ('clip', 'separate_st', 'branch', 'interaction')]
+    assert capsys.readouterr().out.splitlines() == paths and not started
+    assert Config.fromfile(paths[1]).ablation == dict(row='table6_separate_st',
+                                                      base='zeroshot_k400')
+    end = run('table6', '--onto', 'moon')
+    assert end.startswith('error: moon is no config file') and '\n' not in end
 
 
 def test_a_spent_budget_is_told(run, capsys):

@@ -28,6 +28,7 @@ def test_real_sizes_have_open_clips_names_and_fit_its_models(name):
     steps = {step.type: step for step in done.config.test_dataloader.dataset.pipeline}
     size = 336 if '336' in name else 224
     assert steps['Resize'].scale == (-1, size) and steps['CenterCrop'].crop_size == size
+    assert steps['Resize'] == done.config.resize and steps['CenterCrop'] == done.config.center_crop
     assert (steps['ReadFrames'].num_frames, steps['TokenizeText'].context_length) == (12, 32)
 
 

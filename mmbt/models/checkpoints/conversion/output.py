@@ -85,6 +85,8 @@ def card_of(model: nn.Module, state: dict[str, Tensor], trunk: bool) -> dict[str
 def fit_pipeline(cfg: Config, image_size: tuple[int, int], context_length: int) -> None:
     """Bring the frames and captions of a test to the sizes that the towers take.
 
+    The parts that the config names follow, for variants of it.
+
     Args:
         cfg: The config, changed in place.
         image_size: Height and width.
@@ -92,7 +94,8 @@ def fit_pipeline(cfg: Config, image_size: tuple[int, int], context_length: int) 
     """
     height, width = image_size
     pipeline = cfg.test_dataloader.dataset.pipeline
-    for step in pipeline:
+    parts = [value for value in cfg.values() if value in pipeline]
+    for step in [*pipeline, *parts]:
         if step.type == 'Resize':
             step.scale = (-1, max(image_size))
         elif step.type == 'CenterCrop':
