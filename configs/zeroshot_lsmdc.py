@@ -12,7 +12,8 @@ _base_ = ['./zeroshot_msrvtt.py']
 
 tokenize = dict(_base_.tokenize, context_length=32)
 test_pipeline = [
-    _base_.read_frames, _base_.resize, _base_.center_crop, tokenize, _base_.format_shape, _base_.pack
+    _base_.read_frames, _base_.resize, _base_.center_crop, tokenize, _base_.format_shape,
+    _base_.pack
 ]
 test_dataloader = dict(
     dataset=dict(

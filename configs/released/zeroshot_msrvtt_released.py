@@ -11,6 +11,7 @@ model = dict(backbone=dict(variant='released'))
 
 tokenize = dict(_base_.tokenize, context_length=32)
 test_pipeline = [
-    _base_.read_frames, _base_.resize, _base_.center_crop, tokenize, _base_.format_shape, _base_.pack
+    _base_.read_frames, _base_.resize, _base_.center_crop, tokenize, _base_.format_shape,
+    _base_.pack
 ]
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,4 +1,4 @@
-"""Draw the method, docs/pictures/method.svg: python docs/pictures/method.py
+"""Draw the method as docs/pictures/method.svg; run by `python docs/pictures/method.py`.
 
 Plain SVG without a library. The card has a background of its own and turns dark with the reader's
 colour scheme, so that it can be read on any page.

@@ -87,7 +87,7 @@ def test_a_row_changes_what_it_is_about_alone(base, load):
 
 @pytest.mark.parametrize('row', ROWS)
 def test_a_row_s_file_is_the_row_over_the_base_that_it_names(row, load):
-    """WebVid's recipe where it trains, a test where it does not; another row is named by its own."""
+    """WebVid's where it trains, a test where it does not; another row is named by its own."""
     path = configs.ROWS / f'{row}.py'
     while (named := path.parent / Config._get_base_files(path)[0]).parent == configs.ROWS:
         path = named
