@@ -47,7 +47,7 @@ lint: setup
 	$(PY) -m ruff check . && $(PY) -m mypy
 
 demo: setup
-	$(PY) tools/demo.py --seed $(SEED)
+	$(PY) tools/mmbt demo --seed $(SEED)
 
 # The site reads the code as text: it needs nothing of mmbt's own requirements.
 docs: $(DOCS_READY)

@@ -84,6 +84,7 @@ setup(
     ],
     python_requires='>=3.11',  # as tested
     packages=find_packages(include=['mmbt', 'mmbt.*']),
+    scripts=['tools/mmbt'],
     package_dir={'': '.'},  # editable installs become a plain path, not a finder that hides it
     include_package_data=True,
     cmdclass={'build_py': BuildForMim},

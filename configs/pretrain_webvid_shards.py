@@ -3,7 +3,7 @@
 # Result: not run.
 #
 # Data: the clips of pretrain_webvid.py as JPEG frames, about 0.5 MB a clip, written once by
-#   python tools/data/make_shards.py data/webvid/shards --config configs/pretrain_webvid.py
+#   mmbt prepare shards data/webvid/shards --config configs/pretrain_webvid.py
 _base_ = ['./pretrain_webvid.py']
 
 read_frames = dict(_base_.read_frames, type='ReadShardFrames')

@@ -4,7 +4,7 @@
 #
 # Data: HMDB-51's first test split
 #   data/hmdb51/hmdb51_val_split_1_videos.txt
-#       a line a video: path, space, label from 0, by tools/data/prepare.py or MMAction2; for
+#       a line a video: path, space, label from 0, by mmbt prepare or MMAction2; for
 #       the authors' lists set delimiter='\t' and label_base=1
 #   data/hmdb51/videos/
 #   data/hmdb51/classes.txt

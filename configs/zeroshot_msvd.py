@@ -4,7 +4,7 @@
 #
 # Data: MSVD's test split; each caption of a video is a query of its own
 #   data/msvd/msvd_ret_test.json
-#       {file: [captions]} by tools/data/prepare.py, or UMT's list of {video, caption: [captions]}
+#       {file: [captions]} by mmbt prepare, or UMT's list of {video, caption: [captions]}
 #   data/msvd/videos/
 #       files are found by their names without suffix
 _base_ = ['./zeroshot_lsmdc.py']

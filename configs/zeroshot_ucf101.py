@@ -4,7 +4,7 @@
 #
 # Data: UCF-101's first test split
 #   data/ucf101/ucf101_val_split_1_videos.txt
-#       a line a video: path, space, label from 0, by tools/data/prepare.py or MMAction2; for
+#       a line a video: path, space, label from 0, by mmbt prepare or MMAction2; for
 #       the authors' lists set delimiter='\t' and label_base=1
 #   data/ucf101/videos/
 #   data/ucf101/classes.txt

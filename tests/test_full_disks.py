@@ -6,6 +6,7 @@ root included, may write to.
 import json
 import os
 import re
+import sys
 
 import pytest
 
@@ -15,12 +16,12 @@ from mmbt.files.append_log import Journal
 
 from .search.search_world import write_world
 from .support.forked import run_limited
-from .support.tools import load_tool, run
+from .support.tools import run
 
 CLOSED = '/sys/kernel'
 MODEL = ('config.py', 'weights.pth', '--device', 'cpu')
 SHARDS = ('--ann-file', 'ann.json', '--form', 'dict', '--videos', 'videos', '--clips', 2)
-PREPARE = ('data/prepare', 'msrvtt', '--annotations', 'msrvtt.csv', '--videos', 'videos')
+PREPARE = ('prepare', 'msrvtt', '--annotations', 'msrvtt.csv', '--videos', 'videos')
 KEPT = ('.pth', '.npz', '.tar', '.mp4')
 REMEDY = (r'(File too large; raise the limit .*|Operation not permitted|Permission denied|'
           r'Read-only file system).*(write elsewhere|name another place)')
@@ -41,7 +42,7 @@ def folder(tmp_path_factory):
                    '--cfg-options', 'train_cfg.max_epochs=1', 'log_level=ERROR') is None
         assert run(patch, 'search', 'index', *MODEL, 'videos/a.mp4', '--index', 'index.npz',
                    '--workers', 0) is None
-        assert run(patch, 'data/make_shards', 'shards', *SHARDS, '--workers', 1) is None
+        assert run(patch, 'prepare shards', 'shards', *SHARDS, '--workers', 1) is None
     return folder
 
 
@@ -52,8 +53,7 @@ def refused(folder, largest, tool, *args):
         os.environ['LOCAL_RANK'] = '0'
         os.environ.pop('MMBT_TRACEBACK', None)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr('sys.argv', [tool, *map(str, args)])
-            load_tool(tool).main()
+            sys.exit(run(patch, tool, *args))
 
     before = {path: path.read_bytes() for path in files(folder) if path.suffix in KEPT}
     line, said = run_limited(work, largest)
@@ -75,12 +75,12 @@ def files(folder):
                         '--workers', 0)),
     (2000, 'sheet.png', ('search', 'query', *MODEL, '--index', 'index.npz', '--text', 'a door',
                          '--sheet', 'sheet.png')),
-    (6000, 'new_shards/shard-000000.tar', ('data/make_shards', 'new_shards', *SHARDS,
+    (6000, 'new_shards/shard-000000.tar', ('prepare shards', 'new_shards', *SHARDS,
                                            '--workers', 1)),
-    (6000, 'new_shards/shard-00000[0-2].tar', ('data/make_shards', 'new_shards', *SHARDS,
+    (6000, 'new_shards/shard-00000[0-2].tar', ('prepare shards', 'new_shards', *SHARDS,
                                                '--workers', 2)),
     (1000, 'world/videos/train_0000[01].mp4', (
-        'data/make_world', 'world', '--train', 2, '--test', 12, '--stills', 2)),
+        'prepare world', 'world', '--train', 2, '--test', 12, '--stills', 2)),
     (10, 'prepared/test_JSFUSION.json', (*PREPARE, '--out', 'prepared')),
     (100, 'prompts.json', ('converse', 'prompts', 'prompts.json')),
 ])
@@ -101,13 +101,13 @@ def test_a_full_disk_is_one_line(folder, largest, name, args):
      '--workers', 0),
     ('search', 'query', *MODEL, '--index', 'index.npz', '--text', 'a', '--sheet',
      f'{CLOSED}/a.png'),
-    ('data/make_shards', f'{CLOSED}/shards', *SHARDS, '--workers', 1),
-    ('data/make_world', f'{CLOSED}/world', '--train', 2, '--test', 12, '--stills', 2),
+    ('prepare shards', f'{CLOSED}/shards', *SHARDS, '--workers', 1),
+    ('prepare world', f'{CLOSED}/world', '--train', 2, '--test', 12, '--stills', 2),
     (*PREPARE, '--out', f'{CLOSED}/prepared'),
     ('converse', 'prompts', f'{CLOSED}/prompts.json'),
-    ('convert_checkpoint', 'run/epoch_1.pth', f'{CLOSED}/converted.pth'),
+    ('convert', 'run/epoch_1.pth', f'{CLOSED}/converted.pth'),
     ('ablate', 'table7', '--seeds', 1, '--work-dir', f'{CLOSED}/ablations'),
-    ('benchmark', 'data', '--clips', 1, '--repeats', 1, '--seconds', 1, '--json',
+    ('bench', 'data', '--clips', 1, '--repeats', 1, '--seconds', 1, '--json',
      f'{CLOSED}/data.json'),
 ])
 def test_a_folder_that_cannot_be_written_to_is_one_line(folder, args):
@@ -119,7 +119,7 @@ def test_a_log_that_cannot_be_written_is_told_once_and_does_not_stop_a_test(fold
     def work():
         os.chdir(folder)
         import logging
-        load_tool('search')
+
         from mmbt.engine.launch import run_tool
         log = logging.getLogger('full')
         log.addHandler(logging.FileHandler('/dev/full'))

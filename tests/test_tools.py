@@ -1,4 +1,4 @@
-"""tools/train.py and tools/test.py: mmaction2's flags, and one line for what a user got wrong."""
+"""``mmbt train`` and ``mmbt test``: mmaction2's flags, and one line for what a user got wrong."""
 import os
 import re
 import subprocess
@@ -13,9 +13,10 @@ from mmengine.config import Config
 
 import mmbt  # noqa: F401
 import toys
+from mmbt.cli import train
 from mmbt.engine.launch import describe
 
-from .support.tools import ROOT, load_tool, run
+from .support.tools import ROOT, run
 
 
 @pytest.fixture
@@ -88,20 +89,21 @@ def test_only_bad_input_becomes_a_line(error, line):
 
 
 def flags(**changes):
-    """The command line of tools/train.py without any flag, but for changes."""
+    """The command line of ``mmbt train`` without any flag, but for changes."""
     names = ('resume', 'amp', 'no_validate', 'auto_scale_lr', 'seed', 'diff_rank_seed',
-             'deterministic', 'cfg_options')
-    return Namespace(**{**dict.fromkeys(names), 'launcher': 'none', 'config': 'a.py', **changes})
+             'deterministic')
+    return Namespace(**{**dict.fromkeys(names), 'cfg_options': [], 'launcher': 'none',
+                        'config': 'a.py', **changes})
 
 
 def merged(**changes):
     """toys.CONFIG with the flags written into it."""
-    return load_tool('train').merge_args(Config.fromstring(toys.CONFIG, '.py'), flags(**changes))
+    return train.merge_args(Config.fromstring(toys.CONFIG, '.py'), flags(**changes))
 
 
 def test_flags_of_training_reach_the_config():
     cfg = merged(resume='auto', no_validate=True, amp=True, launcher='pytorch',
-                 cfg_options={'train_cfg.max_epochs': 7})
+                 cfg_options=['train_cfg.max_epochs=7'])
     assert (cfg.resume, cfg.load_from, cfg.launcher) == (True, None, 'pytorch')
     assert cfg.val_cfg is cfg.val_dataloader is cfg.val_evaluator is None
     assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
@@ -112,7 +114,7 @@ def test_flags_of_training_reach_the_config():
 def test_mixed_precision_of_an_unknown_optimizer_wrapper_is_refused():
     cfg = Config(dict(optim_wrapper=dict(type='OptimWrapperDict')))
     with pytest.raises(ValueError, match='--amp: optim_wrapper is a OptimWrapperDict'):
-        load_tool('train').use_mixed_precision(cfg)
+        train.use_mixed_precision(cfg)
 
 
 def test_seed_of_the_config_stays_unless_one_is_given():

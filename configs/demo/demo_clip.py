@@ -3,7 +3,7 @@
 # Result: an image-text model of the moving-shapes world's still pictures, where drawn cues (trails,
 # arrows, sparkles) tell the motions. It has not seen a video.
 #
-# Data: python tools/data/make_world.py work_dirs/demo/world
+# Data: mmbt prepare world work_dirs/demo/world
 _base_ = ['../_base_/default_runtime.py', '../_base_/models/tiny_arch.py']
 
 model = dict(

@@ -7,7 +7,7 @@
 # shape covers about four of them; a stronger time embedding; and a learning rate for a thousand
 # small steps.
 #
-# Data: python tools/data/make_world.py work_dirs/demo/world
+# Data: mmbt prepare world work_dirs/demo/world
 # Weights: mim train mmbt configs/demo/demo_clip.py
 _base_ = [
     '../pretrain_webvid.py', '../_base_/models/tiny_arch.py',

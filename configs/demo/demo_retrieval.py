@@ -2,7 +2,7 @@
 # Cost: seconds.
 # Result: see the README; `make demo` reports it beside demo_retrieval_frame_mean.py.
 #
-# Data: python tools/data/make_world.py work_dirs/demo/world
+# Data: mmbt prepare world work_dirs/demo/world
 _base_ = [
     '../_base_/default_runtime.py', '../_base_/datasets/retrieval.py',
     '../_base_/models/tiny_arch.py'

@@ -4,7 +4,7 @@
 #
 # The demo's CLIP on a world whose training videos hold out pink, cyan and moons.
 #
-# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/seed0/world \
+# Data: mmbt prepare world work_dirs/ablations/moving_shapes/seed0/world \
 #     --held-out-words
 _base_ = ['./demo_clip.py']
 

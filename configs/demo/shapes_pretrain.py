@@ -6,7 +6,7 @@
 # ablation forgets them or keeps them. Batches, frames and masks are the same for every row of a
 # seed, and a row that is killed goes on.
 #
-# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/seed0/world \
+# Data: mmbt prepare world work_dirs/ablations/moving_shapes/seed0/world \
 #     --held-out-words
 # Weights: mim train mmbt configs/demo/shapes_clip.py
 _base_ = ['./demo_pretrain.py']

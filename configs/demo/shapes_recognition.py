@@ -3,7 +3,7 @@
 # Cost: seconds.
 # Result: motions learned from videos; chance is 1 of 12. docs/evidence.md has numbers.
 #
-# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/seed0/world \
+# Data: mmbt prepare world work_dirs/ablations/moving_shapes/seed0/world \
 #     --held-out-words
 _base_ = ['./demo_recognition.py', '../_base_/models/tiny_objectives.py']
 

@@ -4,7 +4,7 @@
 # Result: recall over all words, and time-order pairs (chance is 50%). docs/evidence.md has
 # numbers.
 #
-# Data: python tools/data/make_world.py work_dirs/ablations/moving_shapes/seed0/world \
+# Data: mmbt prepare world work_dirs/ablations/moving_shapes/seed0/world \
 #     --held-out-words
 _base_ = ['./demo_retrieval.py', '../_base_/models/tiny_objectives.py']
 

@@ -1,4 +1,4 @@
-# python tools/chat.py configs/dialogue/dialogue_instructblip_7b.py VIDEO --branch branch.pth
+# mmbt chat configs/dialogue/dialogue_instructblip_7b.py VIDEO --branch branch.pth
 # Cost: 100 frames through EVA-CLIP-g once, and a 7B language model, 17 GB in float16; not run.
 # Result: the paper names InstructBLIP and gives no number; ours: not run.
 #

@@ -1,4 +1,4 @@
-# python tools/chat.py configs/dialogue/dialogue_llava_1_5_7b.py VIDEO --branch branch.pth
+# mmbt chat configs/dialogue/dialogue_llava_1_5_7b.py VIDEO --branch branch.pth
 # LLaVA-1.5, which the paper does not have. Its CLIP sees 336 pixels: the branch must have been
 # pretrained beside that CLIP (arch='ViT-L-14-336-quickgelu'); one for 224 pixels is refused.
 # Cost: 100 frames of 577 tokens through ViT-L/14, and a 7B language model; not run.

@@ -1,4 +1,4 @@
-# python tools/chat.py configs/dialogue/dialogue_llava_7b.py VIDEO --branch branch.pth
+# mmbt chat configs/dialogue/dialogue_llava_7b.py VIDEO --branch branch.pth
 # Cost: 100 frames through ViT-L/14 once, and a 7B language model, 15 GB in float16; not run.
 # Result: the paper's Correctness 2.16, Temporal 2.13 zero-shot; LLaVA alone 2.06, 1.78 (Table 5);
 # ours: not run.

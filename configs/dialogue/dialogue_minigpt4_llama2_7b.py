@@ -1,4 +1,4 @@
-# python tools/chat.py configs/dialogue/dialogue_minigpt4_llama2_7b.py VIDEO --branch branch.pth
+# mmbt chat configs/dialogue/dialogue_minigpt4_llama2_7b.py VIDEO --branch branch.pth
 # Cost: as dialogue_minigpt4_vicuna_7b.py.
 # Result: the paper's Correctness 1.81, Temporal 2.15 zero-shot; MiniGPT-4 alone 1.44, 1.56
 # (Table 5); ours: not run.

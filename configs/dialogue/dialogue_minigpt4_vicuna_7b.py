@@ -1,4 +1,4 @@
-# python tools/chat.py configs/dialogue/dialogue_minigpt4_vicuna_7b.py VIDEO --branch branch.pth
+# mmbt chat configs/dialogue/dialogue_minigpt4_vicuna_7b.py VIDEO --branch branch.pth
 # Cost: 100 frames through EVA-CLIP-g once, and a 7B language model, 17 GB in float16; not run.
 # Result: the paper's Correctness 2.71, Temporal 2.56 zero-shot; MiniGPT-4 alone 2.48, 1.88
 # (Table 5, which does not give the size); ours: not run.

@@ -4,7 +4,7 @@
 #   --cfg-options train_dataloader.batch_size=1 optim_wrapper.accumulative_counts=4
 # Result: the paper's Correctness 2.68, Temporal 2.34, mean of five 2.69 (Table 3, FT); ours: not
 # run.
-# Then: python tools/chat.py configs/dialogue/dialogue_llava_7b.py VIDEO
+# Then: mmbt chat configs/dialogue/dialogue_llava_7b.py VIDEO
 #       --branch work_dirs/tune_llava_7b/branch_epoch_3.pth
 #
 # Data: VideoChatGPT-100K, questions about videos of ActivityNet with their answers

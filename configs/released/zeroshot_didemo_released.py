@@ -3,7 +3,7 @@
 # Result, the paper's R@1/5/10 from text to video (Table 2): 35.6, 61.9, 72.6; ours: not run.
 #
 # Data: as in zeroshot_didemo.py; the released settings are 77 tokens, short side 256.
-# Weights: OUT.pth, CLIP with them, by python tools/convert_checkpoint.py IN OUT.pth; for a file
+# Weights: OUT.pth, CLIP with them, by mmbt convert IN OUT.pth; for a file
 # without gates, add --cfg-options model.backbone.combination=add
 _base_ = ['../zeroshot_didemo.py']
 

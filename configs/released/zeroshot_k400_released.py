@@ -3,7 +3,7 @@
 # Result, the paper's (Table 9): top-1 64.3, top-5 86.7; ours: not run.
 #
 # Data: as in zeroshot_k400.py; the released settings are 32 tokens of a class name.
-# Weights: OUT.pth, CLIP with them, by python tools/convert_checkpoint.py IN OUT.pth; for a file
+# Weights: OUT.pth, CLIP with them, by mmbt convert IN OUT.pth; for a file
 # without gates, add --cfg-options model.backbone.combination=add
 _base_ = ['../zeroshot_k400.py']
 

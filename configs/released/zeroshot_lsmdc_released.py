@@ -3,7 +3,7 @@
 # Result, the paper's R@1/5/10 from text to video (Table 2): 19.5, 35.9, 45.0; ours: not run.
 #
 # Data: as in zeroshot_lsmdc.py; the released settings are 64 frames, 77 tokens, short side 256.
-# Weights: OUT.pth, CLIP with them, by python tools/convert_checkpoint.py IN OUT.pth; for a file
+# Weights: OUT.pth, CLIP with them, by mmbt convert IN OUT.pth; for a file
 # without gates, add --cfg-options model.backbone.combination=add
 _base_ = ['../zeroshot_lsmdc.py']
 

@@ -3,7 +3,7 @@
 # Result, the paper's R@1/5/10 from text to video (Table 2): 40.9, 64.7, 73.5; ours: not run.
 #
 # Data: as in zeroshot_msrvtt.py; the released settings are 32 tokens.
-# Weights: OUT.pth, CLIP with them, by python tools/convert_checkpoint.py IN OUT.pth; for a file
+# Weights: OUT.pth, CLIP with them, by mmbt convert IN OUT.pth; for a file
 # without gates, add --cfg-options model.backbone.combination=add
 _base_ = ['../zeroshot_msrvtt.py']
 

@@ -40,7 +40,7 @@ def read_run(folder: str | Path) -> Run:
             raise ValueError(f'{folder} holds two results of {name}, {path.name} is one; keep one')
         run[key] = summary
     if not run:
-        raise ValueError(f'{folder} holds no results; make them with `converse.py judge`')
+        raise ValueError(f'{folder} holds no results; make them with `mmbt converse judge`')
     return run
 
 

@@ -226,6 +226,13 @@ class VideoSearch:
         scores = torch.softmax(cosines / temperature, dim=0).numpy()
         return [(names[place], float(scores[place])) for place in best_first(scores)[:top]]
 
+    def labels(self, videos: Iterable[PathLike], classes: Sequence[str], top: int = 5,
+               temperature: float | None = None) -> dict[str, list[tuple[str, float]]]:
+        """Absolute path -> :meth:`label`, of those videos that the index holds, each once."""
+        paths = dict.fromkeys(map(os.path.abspath, videos))
+        return {path: self.label(path, classes, top, temperature)
+                for path in paths if path in self.index.videos}
+
     def embedding(self, video: PathLike) -> np.ndarray:
         """A video's embedding: the index's where the file is unchanged or gone, else anew.
 

@@ -64,7 +64,7 @@ def test_it_builds_and_answers(path, stand_ins):
 def test_head_says_command_cost_and_result(path):
     lines = path.read_text().splitlines()
     comment = '\n'.join(line for line in lines[:6] if line.startswith('#'))
-    assert lines[0].startswith(f'# python tools/chat.py {path.relative_to(ROOT)} VIDEO')
+    assert lines[0].startswith(f'# mmbt chat {path.relative_to(ROOT)} VIDEO')
     assert '# Cost:' in comment and '# Result:' in comment and 'ours: not run' in comment
 
 

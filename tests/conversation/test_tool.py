@@ -1,4 +1,4 @@
-"""tools/converse.py: a benchmark answered, judged by a stub, and reported."""
+"""``mmbt converse``: a benchmark answered, judged by a stub, and reported."""
 import json
 import re
 from pathlib import Path
@@ -8,11 +8,12 @@ import torch
 from PIL import Image
 
 from mmbt.apis import init_dialogue
+from mmbt.cli import converse
 from mmbt.conversation.chat import encode_frames, read_video
 from mmbt.conversation.judge import GENERATIVE, METRICS, PROMPTS, QA
 
 from ..search.search_world import write_clip
-from ..support.tools import load_tool, run
+from ..support.tools import run
 from .converse_world import GENERAL, PAIRS, write_world
 from .converse_world import QA as SHORT
 from .judge.stub_server import serve
@@ -43,8 +44,7 @@ def read(path):
 
 
 def test_the_names_of_metrics_are_the_judge_s():
-    tool = load_tool('converse')
-    assert (tool.GENERATIVE, tool.QA) == (GENERATIVE, QA)
+    assert (converse.GENERATIVE, converse.QA) == (GENERATIVE, QA)
 
 
 def test_answers_are_the_model_s(world, monkeypatch, capsys):

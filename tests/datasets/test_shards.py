@@ -26,6 +26,7 @@ from mmbt.engine import ResumableSampler
 from mmbt.files.lock import Lock
 
 from ..support.forked import fork_until_told, kill
+from ..support.tools import MMBT
 
 ROOT = Path(__file__).parents[2]
 NAMES = [f'{letter}.mp4' for letter in 'abcde']
@@ -191,7 +192,7 @@ def test_a_killed_run_goes_on(make_video, tmp_path):
     (tmp_path / 'ann.json').write_text(json.dumps(captions))
 
     def command(out):
-        return [sys.executable, str(ROOT / 'tools/data/make_shards.py'), str(tmp_path / out),
+        return [sys.executable, str(MMBT), 'prepare', 'shards', str(tmp_path / out),
                 '--ann-file', str(tmp_path / 'ann.json'), '--form', 'dict', '--videos',
                 str(tmp_path / 'videos'), '--clips', '2', '--workers', '2']
 

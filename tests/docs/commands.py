@@ -3,14 +3,16 @@ import ast
 import inspect
 import re
 import shlex
-import sys
 
 import mmaction.registry
 from mim.commands.test import cli as mim_test
 from mim.commands.train import cli as mim_train
 from mmengine.config import Config, DictAction
 
-from ..support.tools import load_tool
+from mmbt.cli import COMMANDS
+from mmbt.cli.options import cfg_options
+
+from ..support.tools import parse as parse_command
 from .blocks import ROOT
 
 MIM = dict(train=mim_train, test=mim_test)
@@ -71,36 +73,35 @@ def check(words, monkeypatch, home):
     elif kind in ('source', 'export'):
         assert len(words) == 2
     elif kind == 'mim':
-        check_mim(words, monkeypatch, home)
+        check_mim(words, home)
     elif kind == 'python' and words[1] == '-c':
         check_imports(words[2])
+    elif kind == 'mmbt':
+        check_command(words[1], words[2:], home)
     else:
-        assert kind == 'python', f'{kind}: a command that this test does not know'
-        check_tool(words[1], words[2:], monkeypatch, home)
+        raise AssertionError(f'{kind}: a command that this test does not know')
 
 
-def check_mim(words, monkeypatch, home):
+def check_mim(words, home):
     """``mim train`` and ``mim test``: mim's own flags, then those of our tool of that name."""
     _, command, *arguments = words
     assert arguments[0] == 'mmbt'
     given = MIM[command].make_context(command, list(arguments)).params
     checkpoint = [given['checkpoint']] if given.get('checkpoint') else []
-    check_tool(f'tools/{command}.py', [given['config'], *checkpoint, *given['other_args']],
-               monkeypatch, home)
+    check_command(command, [given['config'], *checkpoint, *given['other_args']], home)
 
 
-def check_tool(path, arguments, monkeypatch, home):
-    """A tool takes the arguments, and its configs and their options are there."""
-    assert (ROOT / path).is_file(), path
-    monkeypatch.setattr(sys, 'argv', [path, *arguments])
+def check_command(name, arguments, home):
+    """A sub-command of ``mmbt`` takes the arguments; its configs and their options are there."""
+    assert name in COMMANDS, f'mmbt has no command {name}'
     try:
-        args = load_tool(path.removeprefix('tools/').removesuffix('.py')).parse_args()
+        args = parse_command(name, *arguments)
     except SystemExit as end:
-        raise AssertionError(f'{path} does not take {arguments}') from end
+        raise AssertionError(f'mmbt {name} does not take {arguments}') from end
     config = getattr(args, 'config', None)
     for name in config if isinstance(config, list) else [config]:
         if name is not None and not name.startswith('OUT'):
-            check_options(load(name, home), getattr(args, 'cfg_options', None) or {})
+            check_options(load(name, home), cfg_options(getattr(args, 'cfg_options', [])))
 
 
 def load(name, home):

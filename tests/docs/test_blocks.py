@@ -154,8 +154,8 @@ def test_commands_exist_and_take_their_arguments(block, home, monkeypatch):
 
 
 @pytest.mark.parametrize('command, wrong', [
-    ('make dmeo', ''), ('python tools/serach.py', 'tools/serach.py'),
-    ('python tools/demo.py --smll x', 'does not take'), ('curl x', 'does not know'),
+    ('make dmeo', ''), ('mmbt serach', 'no command serach'),
+    ('mmbt demo --smll x', 'does not take'), ('curl x', 'does not know'),
     ('mim test mmbt configs/zeroshot_none.py --checkpoint a.pth', 'no such config'),
     ('mim train mmbt configs/pretrain_webvid.py --gpu 8', 'does not take'),
     ('mim train mmbt configs/pretrain_webvid.py --cfg-options model.msk.ratio=1', 'no msk in'),

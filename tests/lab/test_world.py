@@ -1,10 +1,7 @@
 """The moving-shapes world: its grammar, its splits and its files."""
 import hashlib
 import json
-import runpy
-import sys
 from collections import Counter
-from pathlib import Path
 
 import decord
 import numpy as np
@@ -23,7 +20,8 @@ from mmbt.lab.world.scenes import (
     split_scenes,
 )
 
-MAKE_WORLD = Path(__file__).parents[2] / 'tools' / 'data' / 'make_world.py'
+from ..support.tools import run
+
 DRAWN_BY = {'sources', 'libraries'}
 REQUEST = {'seed': 3, 'train': 240, 'test': 24, 'stills': 100}
 
@@ -237,10 +235,9 @@ def test_impossible_requests_are_refused_before_anything_is_written(tmp_path, re
 
 
 def test_command_line_writes_a_world_once(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, 'argv', ['make_world.py', str(tmp_path), '--seed', '4', '--train',
-                                      '12', '--test', '12', '--stills', '3', '--size', '32'])
     for expected in ('wrote ', 'already holds this world'):
-        runpy.run_path(str(MAKE_WORLD), run_name='__main__')
+        assert run(monkeypatch, 'prepare world', tmp_path, '--seed', '4', '--train', '12',
+                   '--test', '12', '--stills', '3', '--size', '32') is None
         assert expected in capsys.readouterr().out
     request = read_json(tmp_path / 'world.json')
     assert {key: value for key, value in request.items() if key not in DRAWN_BY} == {
@@ -259,9 +256,8 @@ def test_a_world_drawn_by_other_code_or_libraries_is_drawn_anew(tmp_path, monkey
 
 
 def test_command_line_holds_words_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, 'argv', ['make_world.py', str(tmp_path), '--held-out-words', '--train',
-                                      '24', '--test', '0', '--stills', '0', '--size', '32'])
-    runpy.run_path(str(MAKE_WORLD), run_name='__main__')
+    assert run(monkeypatch, 'prepare world', tmp_path, '--held-out-words', '--train', '24',
+               '--test', '0', '--stills', '0', '--size', '32') is None
     assert read_json(tmp_path / 'world.json')['held_out_words'] is True
     assert {scene.shape for scene, _ in captions_of(tmp_path / 'train.json')} == {'cross', 'heart'}
     assert generate_world(tmp_path, train=24, test=0, stills=0, size=32), 'another world'

@@ -18,6 +18,8 @@ from mmbt.reading.check import Checked, check_video, check_videos
 from mmbt.reading.check_report import find_copies, summary, write_table
 
 from ..datasets.conftest import write_video
+from ..support.tools import MMBT
+from ..support.tools import run as run_here
 
 ROOT = Path(__file__).parents[2]
 
@@ -112,7 +114,7 @@ def test_a_table_that_a_spreadsheet_may_open(tmp_path):
 
 def run(tmp_path, *args):
     """Run the tool on its own."""
-    return subprocess.run([sys.executable, str(ROOT / 'tools/data/check_videos.py'), *args],
+    return subprocess.run([sys.executable, str(MMBT), 'check', *args],
                           cwd=tmp_path, capture_output=True, text=True, timeout=60,
                           env=dict(os.environ, PYTHONPATH=str(ROOT)))
 
@@ -136,10 +138,6 @@ def test_the_tool(videos, tmp_path):
 
 
 def test_the_tool_on_a_config(videos, tmp_path, monkeypatch, capsys):
-    import importlib.util
-    spec = importlib.util.spec_from_file_location('tool', ROOT / 'tools/data/check_videos.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
     (tmp_path / 'ann.json').write_text(json.dumps({'a.mp4': ['x'], 'text.mp4': ['y']}))
     (tmp_path / 'config.py').write_text(
         f"train_dataloader = dict(dataset=dict(type='CaptionedVideos', ann_file='ann.json', "
@@ -148,7 +146,5 @@ def test_the_tool_on_a_config(videos, tmp_path, monkeypatch, capsys):
     for args, code, words in ((('--config', 'config.py'), 1, '2 videos: 1 can be read'),
                               (('--config', 'config.py', '--split', 'val'), None,
                                'has no val_dataloader')):
-        monkeypatch.setattr(sys, 'argv', ['check_videos.py', *args, '--workers', '1'])
-        with pytest.raises(SystemExit) as end:
-            tool.main()
-        assert words in (capsys.readouterr().out if code else str(end.value))
+        end = run_here(monkeypatch, 'check', *args, '--workers', '1')
+        assert words in (capsys.readouterr().out if code else str(end))

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmbt.search import jobs
 from mmbt.search.index import VideoIndex
 
 from ..support.forked import finish, fork, fork_until_told, kill
-from ..support.tools import load_tool, run
+from ..support.tools import run
 from .search_world import new_search, write_clip
 
 MADE_BY = ('model', 'pipeline')
@@ -165,4 +166,4 @@ def test_a_name_that_is_not_utf8_is_like_any_other(world, monkeypatch, capsysbin
     assert capsysbinary.readouterr().out.startswith(shown_name + b'\n')
     with open('labels.csv', newline='', encoding='utf-8') as file:
         assert list(csv.reader(file))[1][0].encode() == shown_name
-    assert load_tool('search').shown(os.path.abspath(os.fsdecode(name))).encode() == shown_name
+    assert jobs.shown(os.path.abspath(os.fsdecode(name))).encode() == shown_name

@@ -1,4 +1,4 @@
-"""tools/search.py from end to end, in process, and after a kill."""
+"""``mmbt search`` from end to end, in process, and after a kill."""
 import csv
 import os
 import re
@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmbt.search.jobs import shown
 from mmbt.search.sheet import draw_sheet, read_three, shorten
 
 from ..datasets.conftest import GREY_STEP, write_video
-from ..support.tools import ROOT, load_tool, run
+from ..support.tools import MMBT, ROOT, run
 from .search_world import TEXT, filled, new_search, write_clip
 
 MODEL = ('config.py', 'weights.pth', '--device', 'cpu')
@@ -25,7 +26,7 @@ CLASSES = ('a dog', 'a cat', 'rain')
 KILLED = """
 import os, sys
 sys.path.insert(0, {root!r})
-from tests.support.tools import load_tool
+from mmbt.cli import main
 from mmbt.models import VideoTextModel
 encode, seen = VideoTextModel.encode_video, []
 def dying(self, imgs):
@@ -34,8 +35,7 @@ def dying(self, imgs):
         os._exit(9)
     return encode(self, imgs)
 VideoTextModel.encode_video = dying
-sys.argv = ['search.py', *{args!r}]
-load_tool('search').main()
+main(['search', *{args!r}])
 """
 
 
@@ -107,7 +107,7 @@ def test_a_reader_that_has_had_enough_ends_it_quietly(videos, monkeypatch):
     reading, writing = os.pipe()
     os.close(reading)  # as `head` does
     done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools/search.py'), 'query', *MODEL,
+        [sys.executable, str(MMBT), 'search', 'query', *MODEL,
          *INDEX, '--text', 'a door', '--device', 'cpu'],
         env=dict(os.environ, PYTHONPATH=str(ROOT)), stdout=writing, stderr=subprocess.PIPE,
         text=True)
@@ -230,6 +230,5 @@ def test_bad_input_is_one_line(world, monkeypatch, args, line):
 
 
 def test_paths_below_the_working_folder_are_short(world):
-    tool = load_tool('search')
-    assert tool.shown(str(world / 'videos/a.mp4')) == 'videos/a.mp4'
-    assert tool.shown(str(world.parent / 'a.mp4')) == str(world.parent / 'a.mp4')
+    assert shown(str(world / 'videos/a.mp4')) == 'videos/a.mp4'
+    assert shown(str(world.parent / 'a.mp4')) == str(world.parent / 'a.mp4')

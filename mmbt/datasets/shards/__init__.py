@@ -1,4 +1,4 @@
-"""Clips as JPEG frames in tar files: written by ``tools/data/make_shards.py``, read by index."""
+"""Clips as JPEG frames in tar files: written by ``mmbt prepare shards``, read by index."""
 from .dataset import ShardedVideos
 
 __all__ = ['ShardedVideos']

@@ -12,7 +12,7 @@ from .layout import ClipTable
 
 @DATASETS.register_module()
 class ShardedVideos(BrokenVideoPolicy, BaseActionDataset):
-    """The videos of ``CaptionedVideos`` after ``tools/data/make_shards.py``; broken ones are gone.
+    """The videos of ``CaptionedVideos`` after ``mmbt prepare shards``; broken ones are gone.
 
     Any sample is read by its index, as from files, so that shuffling, sharding by rank and
     resuming within an epoch are the same. No caption is kept in memory.

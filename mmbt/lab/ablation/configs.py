@@ -8,14 +8,12 @@ from typing import Any
 from mmengine.config import Config
 
 from mmbt.files.atomic import whole_file
+from mmbt.files.shipped import shipped
 
 from .sources import made_by
 from .worlds import World
 
-PACKAGE = Path(__file__).resolve().parents[2]
-# In a checkout, else where an installation keeps them for mim.
-CONFIGS = next((folder for folder in (PACKAGE.parent / 'configs', PACKAGE / '.mim/configs')
-                if folder.is_dir()), PACKAGE.parent / 'configs')
+CONFIGS = shipped('configs')
 ROWS = CONFIGS / 'ablations'
 OWN_BASES = ('pretrain_webvid.py', 'zeroshot_msrvtt.py')
 """What the rows' files inherit; the second by rows that train nothing."""

@@ -11,11 +11,12 @@ PACKAGE = Path(__file__).resolve().parents[2]
 # Folders and files that no training and no test of a row runs through. All others count, new ones
 # too: a digest that changes too often costs time, one that changes too seldom tells a lie.
 IDLE = (
-    'version.py',
-    'apis.py', 'conversation', 'search',
+    'version.py', '__main__.py',
+    'apis.py', 'cli', 'conversation', 'search',
     'datasets/preparation', 'engine/training_picture.py',
     'lab/benchmark', 'lab/demo',
-    'lab/ablation/pictures.py', 'lab/ablation/report.py', 'lab/ablation/schedule.py',
+    'lab/ablation/pictures.py', 'lab/ablation/report.py', 'lab/ablation/run.py',
+    'lab/ablation/schedule.py',
     'lab/ablation/summary.py', 'lab/ablation/tables.py',
     'models/checkpoints/conversion', 'models/checkpoints/model_hash.py', 'models/init_model.py',
 )

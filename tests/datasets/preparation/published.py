@@ -1,8 +1,8 @@
 """Annotations in the forms in which they are published, and the tool that reads them."""
-import importlib.util
 import json
-import sys
 from pathlib import Path
+
+from ...support.tools import run as run_command
 
 ROOT = Path(__file__).parents[3]
 CLIP = '1004_Movie_00.00.51.926-00.00.54.129'
@@ -51,19 +51,6 @@ def place(folder, *videos):
         (folder / video).write_bytes(b'x')
 
 
-def load_tool():
-    """Import the script."""
-    spec = importlib.util.spec_from_file_location('prepare', ROOT / 'tools/data/prepare.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def run(monkeypatch, *args):
-    """Run the tool in this process; return what it would print on stderr, None if it succeeds."""
-    monkeypatch.setattr(sys, 'argv', ['prepare.py', *map(str, args)])
-    try:
-        load_tool().main()
-    except SystemExit as end:
-        return end.code
-    return None
+    """Run ``mmbt prepare`` here; return what it would print on stderr, None if it succeeds."""
+    return run_command(monkeypatch, 'prepare', *args)

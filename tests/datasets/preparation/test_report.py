@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from mmbt.datasets.preparation import prepare
+from mmbt.cli.prepare import SETS
+from mmbt.datasets.preparation import NAMES, prepare
 
 from .published import MSRVTT_DATA, place, run, write
 
@@ -66,7 +67,6 @@ def test_official_counts_that_fit(tmp_path):
 
 
 WRONG = [
-    ('flickr', {'a.json': {'a': ['b']}}, "no set 'flickr': choose one of webvid, msrvtt"),
     ('msrvtt', {'MSRVTT_data.json': MSRVTT_DATA}, 'MSRVTT_data.json holds all splits'),
     ('msrvtt', {'MSRVTT_train.9k.csv': 'video_id\nvideo0\n'}, 'train.9k.csv has no sentences'),
     ('msrvtt', {'a.csv': 'video_id\nvideo3\n', 'MSRVTT_data.json': MSRVTT_DATA},
@@ -118,3 +118,11 @@ def test_missing_files_folders_and_overwriting(tmp_path):
     place(tmp_path / 'videos', 'a/video7.mp4', 'b/video7.avi')
     with pytest.raises(ValueError, match="video 'video7.mp4' could be .*: keep one of them"):
         prepare('msrvtt', [path], videos, str(tmp_path / 'new'))
+
+
+def test_a_set_that_is_not_known(monkeypatch, capsys):
+    assert run(monkeypatch, 'flickr', '--annotations', 'a.json') == 2
+    assert "invalid choice: 'flickr' (choose from 'webvid', 'msrvtt'" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="no set 'flickr': choose one of webvid, msrvtt"):
+        prepare('flickr', ['a.json'])
+    assert set(SETS) == set(NAMES)

@@ -1,5 +1,4 @@
 """tools/ablate.py: what is left to run, and one line for whatever ends it."""
-import importlib.util
 import json
 import os
 import signal
@@ -13,7 +12,9 @@ from mmengine.config import Config
 from mmbt.lab.ablation import schedule
 from mmbt.lab.ablation.tables import TABLES
 
-TOOL = Path(__file__).parents[3] / 'tools/ablate.py'
+from ...support.tools import MMBT
+from ...support.tools import run as run_command
+
 GOES_ON = 'the same command goes on where it stopped'
 
 
@@ -27,16 +28,7 @@ def run(monkeypatch, tmp_path):
                 for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell says so
 
-    def run(*args):
-        spec = importlib.util.spec_from_file_location('tool_ablate', TOOL)
-        tool = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(tool)
-        monkeypatch.setattr(sys, 'argv', ['ablate.py', *args])
-        try:
-            tool.main()
-        except SystemExit as end:
-            return end.code
-    yield run
+    yield lambda *args: run_command(monkeypatch, 'ablate', *args)
     for each, handler in handlers.items():
         signal.signal(each, handler)
 
@@ -67,9 +59,9 @@ def finish(row, seed):
 def test_help_is_instant():
     """It imports nothing that is slow."""
     code = f"""import runpy, sys
-sys.argv = ['ablate.py', '--help']
+sys.argv = ['mmbt', 'ablate', '--help']
 try:
-    runpy.run_path({str(TOOL)!r}, run_name='__main__')
+    runpy.run_path({str(MMBT)!r}, run_name='__main__')
 except SystemExit:
     print(sorted({{'torch', 'mmbt', 'mmengine', 'numpy'}} & set(sys.modules)))"""
     said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
@@ -149,8 +141,8 @@ def test_missing_data_is_one_line(run, started):
 
 
 @pytest.mark.parametrize('args, line', [
-    (['table9'], "invalid choice: 'table9'"), (['table7', '--jobs', '0'], 'at least 1'),
-    (['table7', '--seeds', '0'], 'at least 1'), (['table7', '--world', 'moon'], "'moon'")])
+    (['table9'], "invalid choice: 'table9'"), (['table7', '--jobs', '0'], '0 is below 1'),
+    (['table7', '--seeds', '0'], '0 is below 1'), (['table7', '--world', 'moon'], "'moon'")])
 def test_bad_arguments(args, line, run, capsys):
     assert run(*args) == 2
     assert line in capsys.readouterr().err

@@ -1,5 +1,4 @@
 """tools/benchmark.py end to end on a tiny model."""
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,7 +11,9 @@ import torch
 from mmbt.lab.benchmark import machine
 from mmbt.lab.benchmark.report import compiled_line
 
-ROOT = Path(__file__).parents[3]
+from ...support.tools import MMBT, ROOT
+from ...support.tools import run as run_command
+
 ARCH = dict(
     embed_dim=12,
     vision_cfg=dict(image_size=12, patch_size=4, width=16, layers=2, head_width=8),
@@ -33,15 +34,7 @@ def arch(tmp_path, monkeypatch):
 
 def run(monkeypatch, *args):
     """Run the tool in this process; the one line of an error, None where it succeeds."""
-    spec = importlib.util.spec_from_file_location('tool', ROOT / 'tools' / 'benchmark.py')
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    monkeypatch.setattr(sys, 'argv', ['benchmark.py', *map(str, args)])
-    try:
-        tool.main()
-    except SystemExit as end:
-        return end.code
-    return None
+    return run_command(monkeypatch, 'bench', *args)
 
 
 def read(path='report.json'):
@@ -66,7 +59,7 @@ def check_rows(report):
 def test_each_command_in_a_process_of_its_own(arch):
     env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     started = {command: subprocess.Popen(
-        [sys.executable, str(ROOT / 'tools/benchmark.py'), command, '--arch', arch, *TINY,
+        [sys.executable, str(MMBT), 'bench', command, '--arch', arch, *TINY,
          '--json', f'out/{command}.json'],
         env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for command in ('train', 'infer')}

@@ -1,17 +1,14 @@
-"""tools/demo.py with each step in a fork of one process, which has imported mmbt.
+"""``mmbt demo`` with each step in a fork of one process, which has imported mmbt.
 
 That import, and taking it down in the end, is most of a small step's time, and there are seven.
 """
-import importlib.util
 import os
 import runpy
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
-import mmbt  # noqa: F401
-
-TOOL = Path(__file__).parents[3] / 'tools/demo.py'
+from mmbt import cli
+from mmbt.lab.demo import run as steps
 
 
 def run(command):
@@ -26,8 +23,5 @@ def run(command):
 
 
 if __name__ == '__main__':
-    spec = importlib.util.spec_from_file_location('tool_demo', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    tool.subprocess = SimpleNamespace(run=run)
-    tool.main()
+    steps.subprocess = SimpleNamespace(run=run)
+    cli.main(['demo', *sys.argv[1:]])

@@ -1,4 +1,4 @@
-"""tools/demo.py --small: every step with the real tools and configs, and what comes of it."""
+"""``mmbt demo --small``: every step with the real tools and configs, and what comes of it."""
 import json
 import os
 import re
@@ -60,7 +60,7 @@ def read_losses(folder):
 
 
 def test_every_step_runs_once_and_writes_to_its_own_folder(demo):
-    assert re.findall('^=== (.*): python ', demo.output, re.M) == [
+    assert re.findall('^=== (.*): mmbt ', demo.output, re.M) == [
         '1 of 4, the world', '2 of 4, CLIP on still pictures', '3 of 4, the branch on videos',
         *(f'4 of 4, demo_{test}' for tests in MODELS.values() for test in tests)]
     assert sorted(path.name for path in demo.folder.rglob('*') if path.suffix == '.pth') == [
@@ -166,7 +166,7 @@ def test_the_report_has_the_numbers_of_the_logs(demo):
     branch, baseline = metrics.values()
     assert demo.report['difference'] == {key: branch[key] - baseline[key] for key in branch}
     assert demo.report['seed'] == SEED
-    assert demo.report['command'] == f'python tools/demo.py --small {demo.folder} --seed {SEED}'
+    assert demo.report['command'] == f'mmbt demo --small {demo.folder} --seed {SEED}'
     assert demo.report['world'] == json.loads((demo.out / 'world/world.json').read_text())
     versions = demo.report['versions']
     assert versions['mmbt'] == mmbt.__version__ and versions['mmbt sources'] == made_by()['sources']
@@ -193,7 +193,7 @@ def test_the_page_has_the_numbers_of_the_report(demo):
     assert (f'Seed {SEED} generated {TRAIN} training clips, {TEST} test clips and {STILLS} still '
             'pictures') in html
     assert f'each of the {TEST} captions' in html and f'one of {len(MOTIONS)} motions' in html
-    assert f'<code>python tools/demo.py --small {demo.folder} --seed {SEED + 1}</code>' in html
+    assert f'<code>mmbt demo --small {demo.folder} --seed {SEED + 1}</code>' in html
     assert (demo.out / 'demo.png').read_bytes().startswith(b'\x89PNG')
 
 

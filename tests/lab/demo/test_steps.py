@@ -1,79 +1,63 @@
-"""tools/demo.py: the steps that it runs, and where. test_small_demo.py runs all of them."""
-import importlib.util
+"""``mmbt demo``: the steps that it runs, and where. test_small_demo.py runs all of them."""
 import os
-import re
 import subprocess
-import sys
-from argparse import Namespace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from mmbt.lab.demo import report as demo_report
+from mmbt.lab.demo import run as demo
 
-TOOL = Path(__file__).parents[3] / 'tools/demo.py'
+from ...support.tools import MMBT, ROOT, run
+
 STEPS = ['1 of 4, the world', '2 of 4, CLIP on still pictures', '3 of 4, the branch on videos',
          '4 of 4, demo_retrieval', '4 of 4, demo_recognition', '4 of 4, demo_retrieval_frame_mean',
          '4 of 4, demo_recognition_frame_mean']
 COMMANDS = [
-    'tools/data/make_world.py work_dirs/demo/world --seed 7',
-    'tools/train.py configs/demo/demo_clip.py --seed 7',
-    'tools/train.py configs/demo/demo_pretrain.py --seed 7',
-    'tools/test.py configs/demo/demo_retrieval.py work_dirs/demo/branch/epoch_20.pth',
-    'tools/test.py configs/demo/demo_recognition.py work_dirs/demo/branch/epoch_20.pth',
-    'tools/test.py configs/demo/demo_retrieval_frame_mean.py work_dirs/demo/clip/epoch_16.pth',
-    'tools/test.py configs/demo/demo_recognition_frame_mean.py work_dirs/demo/clip/epoch_16.pth',
+    'prepare world work_dirs/demo/world --seed 7',
+    'train configs/demo/demo_clip.py --seed 7',
+    'train configs/demo/demo_pretrain.py --seed 7',
+    'test configs/demo/demo_retrieval.py work_dirs/demo/branch/epoch_20.pth',
+    'test configs/demo/demo_recognition.py work_dirs/demo/branch/epoch_20.pth',
+    'test configs/demo/demo_retrieval_frame_mean.py work_dirs/demo/clip/epoch_16.pth',
+    'test configs/demo/demo_recognition_frame_mean.py work_dirs/demo/clip/epoch_16.pth',
 ]
 
 
 @pytest.fixture
-def tool(monkeypatch):
-    """The tool as a module; the working folder is as before when the test is over."""
-    monkeypatch.chdir(os.getcwd())
-    spec = importlib.util.spec_from_file_location('tool_demo', TOOL)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    return tool
-
-
-@pytest.fixture
-def main(tool, monkeypatch):
+def main(monkeypatch):
     """Run the tool with arguments while its steps only pretend; return (command, folder) of each.
 
     The step whose number is ``failing`` ends with an error.
     """
+    monkeypatch.chdir(os.getcwd())  # as before when the test is over
+
     def main(*arguments, failing=None):
         steps = []
 
         def pretend(command, **_):
-            steps.append((' '.join(command[1:]), os.getcwd()))
+            assert command[1] == str(MMBT)
+            steps.append((' '.join(command[2:]), os.getcwd()))
             return SimpleNamespace(returncode=int(len(steps) - 1 == failing))
 
         monkeypatch.setattr(subprocess, 'run', pretend)
-        monkeypatch.setattr(tool, 'read_metrics', lambda config: {})
-        monkeypatch.setattr(tool, 'report', lambda *_: None)
-        monkeypatch.setattr(sys, 'argv', ['demo.py', *map(str, arguments)])
-        try:
-            tool.main()
-        except SystemExit as end:
-            steps.append(end.code)
-        return steps
+        monkeypatch.setattr(demo, 'read_metrics', lambda config: {})
+        monkeypatch.setattr(demo, 'report', lambda *_: None)
+        code = run(monkeypatch, 'demo', *arguments)
+        return steps if code is None else [*steps, code]
     return main
 
 
-def test_the_steps_run_in_the_checkout_unless_they_are_small(main, tmp_path, monkeypatch):
+def test_the_steps_run_in_the_working_folder_unless_they_are_small(main, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    root = TOOL.parents[1]
-    assert main('--seed', 7) == [(command, str(root)) for command in COMMANDS]
 
-    monkeypatch.chdir(tmp_path)
-    small = main('--seed', 7, '--small', 'new')
-    to_root = os.path.relpath(root, tmp_path / 'new')
-    changed = [re.sub('(tools|configs)/', rf'{to_root}/\1/', command, count=2)
-               for command in COMMANDS]
-    changed[0] += ' --train 32 --test 48 --stills 128'
-    assert small == [(command, str(tmp_path / 'new')) for command in changed]
+    def commands(here):
+        return [command.replace('configs/', f'{os.path.relpath(ROOT, here)}/configs/')
+                for command in COMMANDS]
+    assert main('--seed', 7) == [(command, str(tmp_path)) for command in commands(tmp_path)]
+    first, *rest = commands(tmp_path / 'new')
+    small = [f'{first} --train 32 --test 48 --stills 128', *rest]
+    assert main('--seed', 7, '--small', 'new') == [(command, str(tmp_path / 'new'))
+                                                   for command in small]
 
 
 @pytest.mark.parametrize('failing', range(len(STEPS)))
@@ -89,18 +73,18 @@ def test_a_small_demo_wants_a_folder(main, tmp_path):
     assert main('--small', path) == [f'error: --small {path}: File exists; name a folder']
 
 
-def test_the_report_of_a_whole_demo_says_how_to_repeat_it(tool, tmp_path, monkeypatch, capsys):
+def test_the_report_of_a_whole_demo_says_how_to_repeat_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name in ('clip', 'branch'):
-        scalars = tool.OUT / name / '20260101_000000/vis_data/scalars.json'
+        scalars = demo.OUT / name / '20260101_000000/vis_data/scalars.json'
         scalars.parent.mkdir(parents=True)
         scalars.touch()
     written = []
-    monkeypatch.setattr(demo_report, 'write_report', lambda *given: written.append(given))
+    monkeypatch.setattr(demo, 'write_report', lambda *given: written.append(given))
     metrics = {'retrieval/t2v_R1': 67.08, 'retrieval/v2t_R1': 64.58, 'pairs/acc': 89.6,
                'acc/top1': 0.4583}
     runs = {model: dict(metrics=metrics) for model in ('bt_adapter', 'frame_mean')}
-    tool.report(Namespace(small=None, seed=7), runs, dict(total=532.96))
+    demo.report(7, None, runs, dict(total=532.96))
     (out, given, meta), = written
     assert (out, given, meta['seconds']) == ('work_dirs/demo', runs, {'total': 533.0})
     assert meta['command'] + str(meta['seed']) == 'make demo SEED=7'

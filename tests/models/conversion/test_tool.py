@@ -1,4 +1,4 @@
-"""tools/convert_checkpoint.py as a command, and what it writes in MMAction2's own tools."""
+"""``mmbt convert``, and what it writes in MMAction2's own tools."""
 import json
 import os
 import re
@@ -31,7 +31,7 @@ def test_it_runs_from_any_folder(tmp_path):
         assert part in done.stdout
     text = (tmp_path / 'new' / 'out.py').read_text()
     assert text.startswith(
-        '# python tools/convert_checkpoint.py gated.pth out.pth --arch arch.json\n')
+        '# mmbt convert gated.pth out.pth --arch arch.json\n')
     assert not re.search(r'_base_|/(home|root|tmp|work|usr)\b', text)
     assert str(tmp_path) not in text and str(ROOT) not in text
     assert sorted(path.name for path in (tmp_path / 'new').iterdir()) == ['out.pth', 'out.py']
@@ -42,7 +42,7 @@ def test_it_runs_from_any_folder(tmp_path):
 def test_bad_input_is_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv('MMBT_TRACEBACK', raising=False)
-    message = run(monkeypatch, 'convert_checkpoint', 'nope.pth', 'out.pth')
+    message = run(monkeypatch, 'convert', 'nope.pth', 'out.pth')
     assert message.startswith('error: nope.pth: No such file') and '\n' not in message
     assert list(tmp_path.iterdir()) == []
 
@@ -50,10 +50,10 @@ def test_bad_input_is_one_line(tmp_path, monkeypatch):
 def test_a_name_cannot_write_code_into_the_config(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source = save(torch.load(PARITY / 'plain.pth'), 'in\nimport os\u2028.pth')
-    assert run(monkeypatch, 'convert_checkpoint', source, 'out.pth', '--arch',
+    assert run(monkeypatch, 'convert', source, 'out.pth', '--arch',
                arch_file(tmp_path)) is None
     assert (tmp_path / 'out.py').read_text().startswith(
-        '# python tools/convert_checkpoint.py in?import os?.pth out.pth')
+        '# mmbt convert in?import os?.pth out.pth')
     Config.fromfile('out.py')
 
 
@@ -64,7 +64,7 @@ def test_the_retrieval_test_runs_as_it_stands(tmp_path, monkeypatch):
     monkeypatch.setenv('LOCAL_RANK', '0')
     shapes = clip_shapes(64, 3, 16, 2, 16, 64, 1, layers=2)
     save(filled(shapes), 'in.pth')
-    assert run(monkeypatch, 'convert_checkpoint', 'in.pth', 'out.pth') is None
+    assert run(monkeypatch, 'convert', 'in.pth', 'out.pth') is None
     (tmp_path / 'data/msrvtt/videos').mkdir(parents=True)
     captions = {f'video{i}.mp4': [f'a {word} cat'] for i, word in enumerate(['red', 'blue'])}
     (tmp_path / 'data/msrvtt/test_JSFUSION.json').write_text(json.dumps(captions))

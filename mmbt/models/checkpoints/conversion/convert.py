@@ -8,6 +8,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmbt.files.atomic import check_place
+from mmbt.files.shipped import shipped
 from mmbt.files.source import CARD
 from mmbt.version import __version__
 
@@ -46,7 +47,7 @@ class Conversion:
     notes: list[str] = field(default_factory=list)
 
 
-def convert(source: str | Path, out: str | Path, configs: str | Path,
+def convert(source: str | Path, out: str | Path, configs: str | Path | None = None,
             arch: str | Path | None = None, frames: int | None = None) -> Conversion:
     """Read a released file, and write a checkpoint and the config that it fits.
 
@@ -55,7 +56,7 @@ def convert(source: str | Path, out: str | Path, configs: str | Path,
     Args:
         source: The released file, of whatever form.
         out: The checkpoint, ``.pth``; the config has its name with ``.py``.
-        configs: The folder of this project's configs.
+        configs: The folder of this project's configs; found where it is not given.
         arch: A json file with open_clip's architecture dict, for weights whose shapes do not tell.
         frames: Rows of the time embedding to keep. None: those that training reached.
 
@@ -67,7 +68,7 @@ def convert(source: str | Path, out: str | Path, configs: str | Path,
     check_paths(source, out)
     check_place(out)
     try:
-        done = prepare(read_released(source), Path(configs), arch, frames)
+        done = prepare(read_released(source), Path(configs or shipped('configs')), arch, frames)
         check_finite(done)
     except ValueError as error:
         if str(source) in str(error) or str(error).startswith('--'):
@@ -224,7 +225,7 @@ def write(done: Conversion, source: Path, out: Path, flags: list[str]) -> None:
         meta[CARD] = done.card
     text = None
     if done.config is not None:
-        command = ['python tools/convert_checkpoint.py', source.name, out.name, *flags]
+        command = ['mmbt convert', source.name, out.name, *flags]
         head = [' '.join(command), '', f"The authors' released weights: {done.released.form.title}"]
         text = output.script(done.config, head + done.notes)
     output.write(dict(meta=meta, state_dict=done.state), out, text)

@@ -1,0 +1,129 @@
+"""Measure speed and memory against the machine's own limit.
+
+    mmbt bench train --batch 1 2 4 --mask-ratio 0 0.7
+    mmbt bench infer
+    mmbt bench memory
+    mmbt bench data
+
+The limit of train and infer is the best rate of matrix products, measured around the timed steps;
+lists of values give a row for each combination. memory tells what a training step would hold on a
+GPU, or with --infer the encoding of videos, and needs none. data times the reading of clips on one
+core, in every way, against the pipeline of the released configs.
+"""
+import argparse
+from typing import Any
+
+TRACES = 'work_dirs/benchmark'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is measured, and of what."""
+    commands = parser.add_subparsers(dest='command', required=True)
+    train = commands.add_parser('train', help='time training steps')
+    add_model_flags(train)
+    add_training_flags(train)
+    add_timing_flags(train)
+    infer = commands.add_parser('infer', help='time the encoding of videos')
+    add_model_flags(infer)
+    add_timing_flags(infer)
+    infer.set_defaults(mask_ratio=[None], tokens=None)
+    memory = commands.add_parser('memory', help='what a GPU would hold, found without one')
+    add_model_flags(memory)
+    add_training_flags(memory)
+    memory.add_argument('--infer', action='store_true', help='of encoding, not of training')
+    data = commands.add_parser('data', help='time the reading of clips')
+    data.add_argument('--clips', type=int, default=8, help='clips to generate of each kind')
+    data.add_argument('--repeats', type=int, default=5, help='times to read each in each way')
+    data.add_argument('--seconds', type=float, default=15, help='length of a clip')
+    data.add_argument('--max-offset', type=int, default=4,
+                      help='frames that the approximate way may be off')
+    data.add_argument('--json', metavar='FILE', help='write everything to a file')
+
+
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of a model and its batch."""
+    parser.add_argument('--arch', default='ViT-L-14-quickgelu',
+                        help="open_clip's name, or a JSON file with an architecture dict")
+    parser.add_argument('--variant', choices=['paper', 'released'], default='paper')
+    parser.add_argument('--precision', choices=['fp32', 'bf16'], nargs='+', default=['fp32'])
+    parser.add_argument('--batch', type=int, nargs='+', default=[2], help='clips of a step')
+    parser.add_argument('--frames', type=int, nargs='+', default=[8], help='frames of a clip')
+    parser.add_argument('--layers', type=int, nargs='+', default=[4], help='layers of the branch')
+    parser.add_argument('--json', metavar='FILE', help='write everything to a file')
+
+
+def add_training_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of a training step."""
+    parser.add_argument('--mask-ratio', type=float, nargs='+', default=[0.7],
+                        help='share of patches that the branch does not see')
+    parser.add_argument('--tokens', type=int, default=32, help='tokens of a caption')
+
+
+def add_timing_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of what is timed."""
+    parser.add_argument('--device', choices=['cpu', 'cuda'], help='default: cuda where there is')
+    parser.add_argument('--steps', type=int, default=10, help='timed steps')
+    parser.add_argument('--warmup', type=int, default=2, help='steps before them')
+    parser.add_argument('--compile', action='store_true', help='time the compiled forward too')
+    parser.add_argument('--profile', nargs='?', const=TRACES, metavar='DIR',
+                        help=f'profile two steps and write a trace to DIR (default: {TRACES})')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure and show it."""
+    from mmbt.files.atomic import check_place
+    if args.json is not None:
+        check_place(args.json)
+    dict(train=benchmark, infer=benchmark, memory=benchmark_memory,
+         data=benchmark_data)[args.command](args)
+
+
+def benchmark(args: argparse.Namespace) -> None:
+    """Run the rows and show them."""
+    import torch
+
+    from mmbt.lab.benchmark.report import as_text, write_json
+    from mmbt.lab.benchmark.run import run_benchmark
+
+    rows = rows_of(args, command=args.command, steps=args.steps, warmup=args.warmup,
+                   device=args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    report = run_benchmark(
+        rows, compile=args.compile, profile_dir=args.profile,
+        progress=lambda report: write_json(report, args.json))
+    print(as_text(report))
+
+
+def rows_of(args: argparse.Namespace, **shared: Any) -> list:
+    """A row's settings for each combination of the lists."""
+    from mmbt.lab.benchmark.settings import read_arch, sweep
+
+    lists = {name: getattr(args, name)
+             for name in ('precision', 'layers', 'frames', 'mask_ratio', 'batch')}
+    return list(sweep(lists, arch=read_arch(args.arch), variant=args.variant, tokens=args.tokens,
+                      **shared))
+
+
+def benchmark_memory(args: argparse.Namespace) -> None:
+    """Find what a GPU would hold and show it."""
+    import mmbt  # noqa: F401  registers the models
+    from mmbt.lab.benchmark.memory import estimate_memory, memory_as_text
+    from mmbt.lab.benchmark.report import write_json
+
+    if args.infer:
+        args.mask_ratio, args.tokens = [None], None
+    rows = rows_of(args, command='infer' if args.infer else 'train', device='cpu', steps=1,
+                   warmup=0)
+    report = estimate_memory(rows, progress=lambda report: write_json(report, args.json))
+    print(memory_as_text(report))
+
+
+def benchmark_data(args: argparse.Namespace) -> None:
+    """Time the reading of clips and show it."""
+    import mmbt  # noqa: F401  registers the transforms
+    from mmbt.lab.benchmark.data import data_as_text, run_data_benchmark
+    from mmbt.lab.benchmark.report import write_json
+
+    report = run_data_benchmark(clips=args.clips, repeats=args.repeats, seconds=args.seconds,
+                                max_offset=args.max_offset)
+    write_json(report, args.json)
+    print(data_as_text(report))
