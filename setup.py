@@ -8,22 +8,22 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-FOR_MIM = ('tools', 'configs')
+FOR_MIM = ('tools', 'configs', 'model-index.yml')
 
 
 class BuildForMim(build_py):
-    """Build the package with ``mmbt/.mim/{tools,configs}``, where mim looks.
+    """Build the package with ``mmbt/.mim/{tools,configs,model-index.yml}``, where mim looks.
 
-    ``pip install .`` copies the two folders; ``pip install -e .`` links them, and tells mim where
+    ``pip install .`` copies them; ``pip install -e .`` links them, and tells mim where
     they are.
     """
 
     def run(self) -> None:
         super().run()
         if not self.editable_mode:
-            offer_folders(Path(self.build_lib, 'mmbt', '.mim'), link=False)
+            offer(Path(self.build_lib, 'mmbt', '.mim'), link=False)
             return
-        offer_folders(ROOT / 'mmbt' / '.mim', link=True)
+        offer(ROOT / 'mmbt' / '.mim', link=True)
         lead_mim_here(Path(self.get_finalized_command('install').install_lib))
 
 
@@ -40,19 +40,21 @@ def lead_mim_here(wheel: Path) -> None:
         top_level.write_text(f'{ROOT / "mmbt"}\nmmbt\n', encoding='utf-8')
 
 
-def offer_folders(target: Path, link: bool) -> None:
-    """Put tools and configs under ``target``, in place of what was there."""
+def offer(target: Path, link: bool) -> None:
+    """Put tools, configs and their index under ``target``, in place of what was there."""
     target.mkdir(parents=True, exist_ok=True)
     for name in FOR_MIM:
-        place = target / name
+        source, place = ROOT / name, target / name
         if place.is_symlink() or place.is_file():
             place.unlink()
         elif place.is_dir():
             shutil.rmtree(place)
         if link:
-            place.symlink_to(os.path.relpath(ROOT / name, target), target_is_directory=True)
+            place.symlink_to(os.path.relpath(source, target), target_is_directory=source.is_dir())
+        elif source.is_dir():
+            shutil.copytree(source, place, ignore=shutil.ignore_patterns('__pycache__'))
         else:
-            shutil.copytree(ROOT / name, place, ignore=shutil.ignore_patterns('__pycache__'))
+            shutil.copy(source, place)
 
 
 def version() -> str:
@@ -80,6 +82,7 @@ setup(
         'Development Status :: 4 - Beta',
         'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.11',
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     python_requires='>=3.11',  # as tested
@@ -89,30 +92,31 @@ setup(
     include_package_data=True,
     cmdclass={'build_py': BuildForMim},
     # mmcv or mmcv-lite is needed too; pip cannot say "either", so `import mmbt` asks for one.
+    # The oldest of each are as tested, together: docs/quickstart.md, Versions.
     install_requires=[
-        'av>=17.1',  # the oldest that the reader's tests ran on
+        'av>=17.1',
         'decord>=0.6.0',
-        'huggingface_hub',
+        'huggingface_hub>=0.36',
         'importlib_metadata',
         'mmaction2>=1.2.0,<2.0.0',
-        'mmengine>=0.10.0,<1.0.0',
+        'mmengine>=0.10.6,<1.0.0',
         'mmpretrain>=1.0.0,<2.0.0',
-        'numpy',
-        'open_clip_torch>=2.24.0',
+        'numpy>=1.26',
+        'open_clip_torch>=3.2.0',
         'openmim>=0.3.9',
         'packaging',
-        'safetensors',
-        'setuptools>=61,<81',
+        'safetensors>=0.8',
+        'setuptools>=80.9,<81',
         'tensorboard',
-        'timm>=0.9.16',
-        'torch>=2.1',
-        'torchvision>=0.16',
+        'timm>=1.0.24',
+        'torch>=2.8',
+        'torchvision>=0.23',
         'transformers>=4.49',
     ],
     extras_require={
         'judge': ['openai>=1.56'],
-        'lite': ['mmcv-lite>=2.0.0rc4,<2.2.0'],
-        'test': ['pytest>=7.0', 'webdataset'],
+        'lite': ['mmcv-lite>=2.0.0,<2.2.0'],
+        'test': ['pytest>=9.2', 'webdataset'],
     },
     zip_safe=False,
 )

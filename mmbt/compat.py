@@ -19,8 +19,8 @@ from typing import Any
 
 # Import name, the distributions that provide it, lowest version, first version too new or None.
 REQUIREMENTS = (
-    ('mmengine', ('mmengine', 'mmengine-lite'), '0.10.0', '1.0.0'),
-    ('mmcv', ('mmcv', 'mmcv-lite'), '2.0.0rc4', '2.2.0'),
+    ('mmengine', ('mmengine', 'mmengine-lite'), '0.10.6', '1.0.0'),
+    ('mmcv', ('mmcv', 'mmcv-lite'), '2.0.0', '2.2.0'),
     ('mmaction', ('mmaction2',), '1.2.0', '2.0.0'),
     ('av', ('av',), '17.1.0', None),  # older ones lack names, or end the process on some files
 )

@@ -57,7 +57,7 @@ def test_version_that_does_not_fit_is_named_with_the_command(installed, name, ve
 def test_missing_mmcv_is_named_with_the_command(installed, monkeypatch):
     del installed['mmcv-lite']
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
-    with pytest.raises(ImportError, match="needs mmcv, .*pip install 'mmcv-lite>=2.0.0rc4,<2.2.0'"):
+    with pytest.raises(ImportError, match="needs mmcv, .*pip install 'mmcv-lite>=2.0.0,<2.2.0'"):
         compat.check_versions()
 
 

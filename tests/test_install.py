@@ -20,7 +20,7 @@ def checkout(tmp_path):
     for name in ('mmbt', 'tools', 'configs'):
         shutil.copytree(ROOT / name, folder / name, symlinks=True,
                         ignore=shutil.ignore_patterns('__pycache__', '.mim'))
-    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in'):
+    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'model-index.yml'):
         shutil.copy(ROOT / name, folder)
     return folder
 
@@ -52,6 +52,10 @@ def test_mim_finds_every_tool_and_each_config_once(checkout, kind):
     for tool in ('train.py', 'test.py'):
         ours = (package / '.mim' / 'tools' / tool).read_text()
         assert ours == (ROOT / 'tools' / tool).read_text()
+    index = (package / '.mim' / 'model-index.yml').read_text()
+    assert index == (ROOT / 'model-index.yml').read_text()
+    for line in index.splitlines()[2:]:
+        assert (package / '.mim' / line.removeprefix('  - ')).is_file()
     # mim searches the whole package, links included, and refuses a name that occurs twice
     found = Counter(name for _, _, files in os.walk(package, followlinks=True) for name in files)
     configs = [path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts]

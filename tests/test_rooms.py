@@ -1,5 +1,6 @@
-"""Imports run one way through the rooms."""
+"""Imports run one way through the rooms, and docstrings are of one style in all of them."""
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,17 @@ def test_the_reader_needs_nothing_of_the_package_but_whole_files():
     used = {other for name in FILES if room(name) == 'reading' for other in IMPORTS[name]
             if room(other) != 'reading'}
     assert used == {'mmbt.files.append_log', 'mmbt.files.atomic'}
+
+
+TYPED = re.compile(r' +\*{0,2}\w+(, \w+)* \(\w[^()]*(\([^()]*\)[^()]*)*\): ')
+"""Of an argument in a docstring: a type, which its signature tells."""
+
+
+def test_types_stand_in_signatures_and_not_in_docstrings():
+    assert TYPED.match('    path (str, optional): The file.')
+    typed = {f'{name}: {line.strip()}' for name, path in FILES.items()
+             for node in ast.walk(ast.parse(path.read_text(encoding='utf-8')))
+             if isinstance(node, ast.ClassDef | ast.FunctionDef)
+             for line in (ast.get_docstring(node) or '').partition('Args:\n')[2]
+             .partition('\n\n')[0].splitlines() if TYPED.match(line)}
+    assert typed == set()

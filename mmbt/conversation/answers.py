@@ -54,27 +54,27 @@ def answer_questions(model: VideoDialogue, questions: Sequence[Question],
     """
     if batch_size < 1:
         raise ValueError(f'batch_size must be at least 1, got {batch_size}')
-    check_questions(model, questions)
-    groups = by_video(questions)
+    _check_questions(model, questions)
+    groups = _by_video(questions)
     made_by = dict(model=hash_dialogue(model), questions=hash_questions(questions), seed=seed)
     failed = {video: 'the video is missing' for video in groups if video not in paths}
     with Journal(f'{out}.journal', made_by) as journal:
         done = {record['video']: record['answers'] for record in journal.records}
         todo = {video: paths[video] for video in groups if video in paths and video not in done}
-        for count, (video, frames) in enumerate(read_ahead(model, todo), start=1):
+        for count, (video, frames) in enumerate(_read_ahead(model, todo), start=1):
             if isinstance(frames, VideoReadError):
                 failed[video] = str(frames)
             else:
                 texts = [text for question in groups[video] for text in question.asked]
-                done[video] = answer_texts(model, frames, texts, batch_size, f'{seed} {video}')
+                done[video] = _answer_texts(model, frames, texts, batch_size, f'{seed} {video}')
                 journal.append(dict(video=video, answers=done[video]))
             if progress is not None:
                 progress(len(groups) - len(todo) + count, len(groups))
-        write_answers(questions, done, failed, out)
+        _write_answers(questions, done, failed, out)
     return {video: failed[video] for video in groups if video in failed}
 
 
-def check_questions(model: VideoDialogue, questions: Sequence[Question]) -> None:
+def _check_questions(model: VideoDialogue, questions: Sequence[Question]) -> None:
     """Raise ValueError for a question that the model cannot be asked."""
     for place, question in enumerate(questions):
         for text in question.asked:
@@ -84,7 +84,7 @@ def check_questions(model: VideoDialogue, questions: Sequence[Question]) -> None
                 raise ValueError(f'question {place}: {error}') from None
 
 
-def by_video(questions: Sequence[Question]) -> dict[str, list[Question]]:
+def _by_video(questions: Sequence[Question]) -> dict[str, list[Question]]:
     """The questions of each video, in order of first appearance."""
     groups: dict[str, list[Question]] = {}
     for question in questions:
@@ -92,9 +92,9 @@ def by_video(questions: Sequence[Question]) -> dict[str, list[Question]]:
     return groups
 
 
-def read_ahead(model: VideoDialogue, paths: Mapping[str, str]
-               ) -> Iterator[tuple[str, Tensor | VideoReadError]]:
-    """Each video's (T, 3, H, W) uint8 frames, or why there are none; the next is read meanwhile."""
+def _read_ahead(model: VideoDialogue, paths: Mapping[str, str]
+                ) -> Iterator[tuple[str, Tensor | VideoReadError]]:
+    """Each video's (T, 3, H, W) uint8 frames, or why there are none; the next is prefetched."""
     def read(path: str) -> Tensor | VideoReadError:
         try:
             return read_video(model, path)
@@ -111,8 +111,8 @@ def read_ahead(model: VideoDialogue, paths: Mapping[str, str]
             yield name, frames
 
 
-def answer_texts(model: VideoDialogue, frames: Tensor, texts: Sequence[str], batch_size: int,
-                 seed: str) -> list[str]:
+def _answer_texts(model: VideoDialogue, frames: Tensor, texts: Sequence[str], batch_size: int,
+                  seed: str) -> list[str]:
     """Answer questions about one video.
 
     Args:
@@ -136,8 +136,8 @@ def answer_texts(model: VideoDialogue, frames: Tensor, texts: Sequence[str], bat
     return answers
 
 
-def write_answers(questions: Sequence[Question], done: Mapping[str, Sequence[str]],
-                  failed: Mapping[str, str], out: str | Path) -> None:
+def _write_answers(questions: Sequence[Question], done: Mapping[str, Sequence[str]],
+                   failed: Mapping[str, str], out: str | Path) -> None:
     """Write a set with its answers, whole or not at all.
 
     Args:

@@ -27,8 +27,8 @@ def scores_picture(labels: Sequence[str], ours: Mapping[str, Sequence[float | No
     height = 0.8 / max(len(ours), 1)
     for place, (name, values) in enumerate(ours.items()):
         offset = (place - (len(ours) - 1) / 2) * height
-        draw_run(axes, f'ours: {name}', [row + offset for row in range(len(labels))], values,
-                 0.9 * height, COLORS[place % len(COLORS)])
+        _draw_run(axes, f'ours: {name}', [row + offset for row in range(len(labels))], values,
+                  0.9 * height, COLORS[place % len(COLORS)])
     for mark, (name, values) in zip(MARKS, paper.items()):
         axes.plot(values, range(len(labels)), mark, color=INK, markersize=9, markeredgewidth=1.6,
                   fillstyle='none', label=f'paper: {name}')
@@ -49,8 +49,8 @@ def scores_picture(labels: Sequence[str], ours: Mapping[str, Sequence[float | No
     return data.getvalue()
 
 
-def draw_run(axes: Axes, name: str, places: Sequence[float], values: Sequence[float | None],
-             height: float, color: str) -> None:
+def _draw_run(axes: Axes, name: str, places: Sequence[float], values: Sequence[float | None],
+              height: float, color: str) -> None:
     """The bars of a run, each with its number; a word where it was not run."""
     axes.barh(places, [value or 0 for value in values], height, color=color, alpha=0.45,
               label=name)

@@ -31,7 +31,7 @@ def read_run(folder: str | Path) -> Run:
         raise FileNotFoundError(f'folder of results {folder} is missing')
     run: Run = {}
     for path in sorted(Path(folder).glob('*.json')):
-        summary = read_summary(path)
+        summary = _read_summary(path)
         if summary is None:
             continue
         name = summary['metric']
@@ -44,7 +44,7 @@ def read_run(folder: str | Path) -> Run:
     return run
 
 
-def read_summary(path: Path) -> dict[str, Any] | None:
+def _read_summary(path: Path) -> dict[str, Any] | None:
     """A file's results; None if it holds something else, such as answers.
 
     Raises:
@@ -63,7 +63,7 @@ def read_summary(path: Path) -> dict[str, Any] | None:
         if is_named:
             raise ValueError(f'{path} is no result of a metric: judge the answers again')
         return None
-    for key, kinds in needed_of(content).items():
+    for key, kinds in _needed_of(content).items():
         value = content.get(key, 'missing')
         if key not in content or not isinstance(value, kinds) or isinstance(value, bool) or (
                 isinstance(value, (int, float)) and not 0 <= value < MOST):
@@ -72,7 +72,7 @@ def read_summary(path: Path) -> dict[str, Any] | None:
     return content
 
 
-def needed_of(summary: Mapping[str, Any]) -> dict[str, tuple[type, ...]]:
+def _needed_of(summary: Mapping[str, Any]) -> dict[str, tuple[type, ...]]:
     """The keys that the report reads of a summary, and what they may be."""
     if 'contained' in summary:
         return dict(equal=(int, float), contained=(int, float), questions=(int, ),
@@ -89,7 +89,7 @@ def write_report(runs: Mapping[str, Run], folder: str | Path) -> list[Path]:
     paths = [Path(folder, f'conversation.{kind}') for kind in ('md', 'json', 'png')]
     with whole_file(paths[0]) as draft:
         draft.write_text(markdown(runs), encoding='utf-8')
-    write_json(dict(ours=runs, paper=paper_numbers()), paths[1])
+    write_json(dict(ours=runs, paper=_paper_numbers()), paths[1])
     picture = scores_picture(
         [METRICS[name].label for name in GENERATIVE],
         {label: [number(run, (name, 'score_int')) for name in GENERATIVE]
@@ -104,17 +104,17 @@ def markdown(runs: Mapping[str, Run]) -> str:
     """The tables, what they were made of, and what to know of them."""
     lines = ['# Video conversation', '', 'Scores are the means of int(score), as published.']
     for table in TABLES:
-        lines += ['', f'## {table.title}', '', *table_lines(table, runs)]
+        lines += ['', f'## {table.title}', '', *_table_lines(table, runs)]
         if table.note:
             lines += ['', table.note]
-    lines += ['', '## What was judged', '', *count_lines(runs), '', *judge_lines(runs)]
-    exact = exact_lines(runs)
+    lines += ['', '## What was judged', '', *_count_lines(runs), '', *_judge_lines(runs)]
+    exact = _exact_lines(runs)
     if exact:
         lines += ['', '## Words alone, without a judge: no number of the paper', '', *exact]
     return '\n'.join(lines) + '\n'
 
 
-def table_lines(table: Table, runs: Mapping[str, Run]) -> list[str]:
+def _table_lines(table: Table, runs: Mapping[str, Run]) -> list[str]:
     """One table: ours first, the paper's behind."""
     lines = head('', [*(f'ours: {label}' for label in runs),
                       *(f'paper: {name}' for name in table.columns)])
@@ -123,12 +123,12 @@ def table_lines(table: Table, runs: Mapping[str, Run]) -> list[str]:
         theirs = [f'{values[row]:.{table.digits}f}' for values in table.columns.values()]
         lines.append(row_of([label, *ours, *theirs]))
     if table is TABLE_3:
-        ours = [show(mean_of(run), 'score_int') for run in runs.values()]
+        ours = [show(_mean_of(run), 'score_int') for run in runs.values()]
         lines.append(row_of(['Mean', *ours, *(f'{MEANS[name]:.2f}' for name in table.columns)]))
     return lines
 
 
-def count_lines(runs: Mapping[str, Run]) -> list[str]:
+def _count_lines(runs: Mapping[str, Run]) -> list[str]:
     """What each result stands for."""
     lines = head('run, metric', ['questions', 'judged', 'judge failed', 'unanswered',
                                  'mean of int(score)', 'mean of score', 'accuracy', 'yes / no'])
@@ -145,7 +145,7 @@ def count_lines(runs: Mapping[str, Run]) -> list[str]:
     return lines
 
 
-def judge_lines(runs: Mapping[str, Run]) -> list[str]:
+def _judge_lines(runs: Mapping[str, Run]) -> list[str]:
     """Who judged, and what that means for comparing."""
     judges = sorted({printable(each['judge']) for run in runs.values() for key, each in run.items()
                      if key in METRICS})
@@ -162,7 +162,7 @@ def judge_lines(runs: Mapping[str, Run]) -> list[str]:
     return lines
 
 
-def exact_lines(runs: Mapping[str, Run]) -> list[str]:
+def _exact_lines(runs: Mapping[str, Run]) -> list[str]:
     """Accuracy by words."""
     rows = [(f'{label}, {METRICS[name].label}', run[f'exact {name}'])
             for label, run in runs.items() for name in METRICS if f'exact {name}' in run]
@@ -179,14 +179,14 @@ def number(run: Run, cell: tuple[str, str]) -> float | None:
     return run.get(cell[0], {}).get(cell[1])
 
 
-def mean_of(run: Run) -> float | None:
+def _mean_of(run: Run) -> float | None:
     """The mean of the five metrics, None where one was not run."""
     values = [number(run, (name, 'score_int')) for name in GENERATIVE]
     known = [value for value in values if value is not None]
     return mean(known) if len(known) == len(values) else None
 
 
-def paper_numbers() -> dict[str, Any]:
+def _paper_numbers() -> dict[str, Any]:
     """The paper's tables, by title, method and row."""
     return {table.title: {method: dict(zip(table.rows, values))
                           for method, values in table.columns.items()} for table in TABLES}

@@ -69,7 +69,7 @@ def load_json(path: str, kind: type | tuple[type, ...],
     return content
 
 
-def read_dict(path: str) -> Sequence[dict]:
+def _read_dict(path: str) -> Sequence[dict]:
     """Read ``{"video7020.mp4": ["a caption", ...], ...}``: MMAction2's MSR-VTT, DiDeMo."""
     return _group(path, _dict_pairs(load_json(path, dict, _ALL)))
 
@@ -95,7 +95,7 @@ def captions_of(path: str, content: dict | list) -> CaptionTable:
                   else _list_pairs(path, content))
 
 
-def read_webvid(path: str) -> Sequence[dict]:
+def _read_webvid(path: str) -> Sequence[dict]:
     """Read a WebVid table, 2M or 10M layout: file ``page_dir/videoid.mp4``, caption ``name``."""
     return _group(path, ((f'{page_dir}/{videoid}.mp4', name) for _, (videoid, page_dir, name)
                          in read_table(path, ('videoid', 'page_dir', 'name'))))
@@ -124,7 +124,7 @@ def read_lsmdc(path: str) -> Sequence[dict]:
 
 
 CAPTION_READERS: dict[str, Callable[[str], Sequence[dict]]] = dict(
-    dict=read_dict, list=read_list, json=read_json, webvid=read_webvid, msrvtt=read_msrvtt,
+    dict=_read_dict, list=read_list, json=read_json, webvid=_read_webvid, msrvtt=read_msrvtt,
     lsmdc=read_lsmdc)
 
 

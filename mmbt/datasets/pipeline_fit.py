@@ -1,4 +1,4 @@
-"""Whether a pipeline makes frames and texts as the CLIP behind it was trained with."""
+"""Validate a pipeline: whether it makes frames and texts as the CLIP behind it was trained with."""
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol

@@ -168,7 +168,7 @@ class ModelCardHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Compare the model with the card of its config, and tell the data of its CLIP."""
         model = model_of(runner)
-        if not has_trunk(model):
+        if not _has_trunk(model):
             return
         if CARD in runner.cfg:
             check_card(model, runner.cfg[CARD].to_dict(), f'the {CARD} of the config', False)
@@ -181,11 +181,11 @@ class ModelCardHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Write the model's card into the checkpoint's ``meta``."""
         model = model_of(runner)
-        if has_trunk(model):
+        if _has_trunk(model):
             root = model.tuned_parts() if hasattr(model, 'tuned_parts') else model
             checkpoint['meta'][CARD] = model_card(root).to_dict()
 
 
-def has_trunk(model: nn.Module) -> bool:
+def _has_trunk(model: nn.Module) -> bool:
     """Whether a model has a backbone beside a trunk."""
     return hasattr(getattr(model, 'backbone', None), 'trunk')

@@ -44,8 +44,8 @@ def run_tool(work: Callable[[], object]) -> None:
         work: What the tool does once its arguments are parsed.
     """
     keep_buffers()
-    print_any_name()
-    tell_log_errors_once()
+    _print_any_name()
+    _tell_log_errors_once()
     try:
         work()
     except Exception as error:
@@ -55,14 +55,14 @@ def run_tool(work: Callable[[], object]) -> None:
         sys.exit(f'error: {printable(message)} ({TRACEBACK}=1 shows where)')
 
 
-def print_any_name() -> None:
+def _print_any_name() -> None:
     """Let this process print names of files that are not UTF-8."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == 'strict':
             stream.reconfigure(errors=ANY_NAME)
 
 
-def tell_log_errors_once() -> None:
+def _tell_log_errors_once() -> None:
     """Say in one line that a log cannot be written, where Python shows each record's traceback."""
     told: set[int] = set()
     original = logging.Handler.handleError

@@ -51,7 +51,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
         """Keep the outputs of the step; read all that is kept where something is due."""
         self.pending += [(f'train/{name}', value.detach() if torch.is_tensor(value) else value)
                          for name, value in (outputs or {}).items()]
-        if any(is_due(hook, runner, batch_idx) for hook in runner.hooks):
+        if any(_is_due(hook, runner, batch_idx) for hook in runner.hooks):
             self.read(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -61,11 +61,11 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
     def read(self, runner: Runner) -> None:
         """Write what is pending into the history; all processes call it after the same steps."""
         pending, self.pending = self.pending, []
-        for (name, _), value in zip(pending, mean_of_processes([value for _, value in pending])):
+        for (name, _), value in zip(pending, _mean_of_processes([value for _, value in pending])):
             runner.message_hub.update_scalar(name, value)
 
 
-def mean_of_processes(values: Sequence[Any]) -> list[Any]:
+def _mean_of_processes(values: Sequence[Any]) -> list[Any]:
     """The mean over all processes of each number; the host waits once for all of them."""
     if not values or get_world_size() == 1:
         return list(values)
@@ -76,7 +76,7 @@ def mean_of_processes(values: Sequence[Any]) -> list[Any]:
     return numbers.tolist()
 
 
-def is_due(hook: Hook, runner: Runner, batch_idx: int) -> bool:
+def _is_due(hook: Hook, runner: Runner, batch_idx: int) -> bool:
     """Whether a hook writes the history after this iteration: to the log, or to a checkpoint."""
     if isinstance(hook, LoggerHook):
         return hook.every_n_inner_iters(batch_idx, hook.interval) or \

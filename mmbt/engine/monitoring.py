@@ -61,7 +61,7 @@ class TrainingMonitorHook(Hook):
         if not self.every_n_train_iters(runner, self.interval):
             return
         hub = runner.message_hub
-        for name, value in {**gate_shares(model_of(runner)), **part_rates(runner)}.items():
+        for name, value in {**_gate_shares(model_of(runner)), **_part_rates(runner)}.items():
             hub.update_scalar(f'train/{name}', value)
         seconds = hub.get_scalar('train/time').mean(self.interval)
         waited = hub.get_scalar('train/data_time').mean(self.interval)
@@ -147,7 +147,7 @@ class NonFiniteHook(Hook):
             'without these clips')
 
 
-def gate_shares(model: nn.Module) -> dict[str, float]:
+def _gate_shares(model: nn.Module) -> dict[str, float]:
     """Mean share of the branch at each gate, by its place; empty without such gates."""
     branch = getattr(getattr(model, 'backbone', None), 'branch', None)
     gates = {str(i + 1): gate for i, gate in enumerate(getattr(branch, 'gates', ()))}
@@ -156,7 +156,7 @@ def gate_shares(model: nn.Module) -> dict[str, float]:
             for place, gate in gates.items() if isinstance(gate, WeightedSelection)}
 
 
-def part_rates(runner: Runner) -> dict[str, float]:
+def _part_rates(runner: Runner) -> dict[str, float]:
     """Learning rates of the parts of :data:`PARTS` that have one of their own."""
     names = {id(parameter): name for name, parameter in model_of(runner).named_parameters()}
     groups = runner.optim_wrapper.param_groups

@@ -1,4 +1,4 @@
-"""Whether a run that is resumed is trained as the checkpoint was.
+"""Validate a resumed run: whether it is trained as the checkpoint was.
 
 MMEngine loads the state of optimizer and schedules over the config's: a rate that was asked for on
 resuming would have no effect, and nothing would say so. What decides a training is therefore kept
@@ -80,7 +80,7 @@ def contents(files: Any, root: str) -> Any:
         return [contents(each, root) for each in files]
     path = Path(root or '', str(files))
     if not path.is_file():
-        return as_name(str(files))
+        return _as_name(str(files))
     status = path.stat()
     return f'{path.name} ({digest(str(path), status.st_size, status.st_mtime_ns)})'
 
@@ -97,16 +97,16 @@ def digest(path: str, size: int, changed: int) -> str:
 
 def as_text(value: Any) -> str:
     """A leaf as JSON, long ones shortened to a digest; paths by their last name."""
-    text = json.dumps(as_name(value), sort_keys=True, default=describe)
+    text = json.dumps(_as_name(value), sort_keys=True, default=describe)
     if len(text) <= 2 * LONGEST:
         return text
     return f'{text[:LONGEST]}... ({hashlib.sha256(text.encode()).hexdigest()[:16]})'
 
 
-def as_name(value: Any) -> Any:
+def _as_name(value: Any) -> Any:
     """The last name of what is a path, alone or in a list; anything else as it is."""
     if isinstance(value, (list, tuple)):
-        return [as_name(each) for each in value]
+        return [_as_name(each) for each in value]
     if isinstance(value, (str, os.PathLike)) and os.sep in os.fspath(value):
         return os.path.basename(os.path.normpath(os.fspath(value)))
     return value

@@ -70,12 +70,12 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        refuse_too_few(self.dataloader)
+        _refuse_too_few(self.dataloader)
 
     def run(self) -> torch.nn.Module:
         """Train, with one seed for all processes; see :meth:`check` for what is refused."""
         self.check()
-        self.seed = shared_seed(self.runner.seed)
+        self.seed = _shared_seed(self.runner.seed)
         return super().run()
 
     def check(self) -> None:
@@ -114,7 +114,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         super().run_iter(idx, data_batch)
 
 
-def refuse_too_few(loader: DataLoader) -> None:
+def _refuse_too_few(loader: DataLoader) -> None:
     """Refuse data of which no process gets a whole batch, where ``drop_last`` drops what is less.
 
     Raises:
@@ -128,7 +128,7 @@ def refuse_too_few(loader: DataLoader) -> None:
                      'train_dataloader.batch_size, or set train_dataloader.drop_last=False')
 
 
-def shared_seed(seed: int) -> int:
+def _shared_seed(seed: int) -> int:
     """The first process's seed, in all processes."""
     number = torch.tensor(seed, dtype=torch.int64)
     broadcast(number)

@@ -1,4 +1,4 @@
-"""Hooks that keep a run's files its own, and its resumption the same training."""
+"""Hooks that lock a run's files, and keep its resumption the same training."""
 from pathlib import Path
 from typing import Any
 

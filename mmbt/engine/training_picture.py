@@ -34,14 +34,14 @@ def training_picture(curves: dict[str, tuple[Sequence[float], Sequence[int]]]) -
         axes = figure.add_subplot(3, 2, place + 1)
         chosen = {name: curve for name, curve in curves.items() if name.startswith(beginnings)
                   and name != 'base_lr'}
-        draw_panel(axes, title, chosen, steps, logarithmic)
+        _draw_panel(axes, title, chosen, steps, logarithmic)
     data = io.BytesIO()
     figure.savefig(data, format='png', dpi=110)
     return data.getvalue()
 
 
-def draw_panel(axes: 'Axes', title: str, curves: dict[str, tuple[Sequence[float], Sequence[int]]],
-               steps: int, logarithmic: bool) -> None:
+def _draw_panel(axes: 'Axes', title: str, curves: dict[str, tuple[Sequence[float], Sequence[int]]],
+                steps: int, logarithmic: bool) -> None:
     """Draw one panel over all steps; what was logged less often has points further apart."""
     axes.set_title(title, fontsize=10, loc='left')
     axes.tick_params(labelsize=8)
@@ -52,7 +52,7 @@ def draw_panel(axes: 'Axes', title: str, curves: dict[str, tuple[Sequence[float]
         places = np.linspace(steps / max(len(averages), 1), steps, len(averages))
         if len(averages) > 200:
             axes.plot(places, averages, color=color, linewidth=1, alpha=0.35)
-            averages = smooth(averages)
+            averages = _smooth(averages)
         axes.plot(places, averages, color=color, linewidth=1.4, label=name.split('/')[-1])
     if logarithmic and curves and all(np.min(v) > 0 for v, _ in curves.values()):
         axes.set_yscale('log')
@@ -63,7 +63,7 @@ def draw_panel(axes: 'Axes', title: str, curves: dict[str, tuple[Sequence[float]
                   transform=axes.transAxes)
 
 
-def smooth(values: np.ndarray) -> np.ndarray:
+def _smooth(values: np.ndarray) -> np.ndarray:
     """The mean of each value's neighbourhood, a fiftieth of the run wide."""
     width = max(len(values) // 50, 1)
     weights: list[float] = np.ones(width).tolist()

@@ -62,13 +62,13 @@ class PairOrderMetric(FeatureMetric):
                  if not ('broken' in by_id[a] or 'broken' in by_id[b])]
         if not pairs:
             raise ValueError(f'{self.pairs_file}: no pair has two videos that could be read')
-        scores = torch.tensor([pair_accuracy(a, b) for a, b in pairs])
+        scores = torch.tensor([_pair_accuracy(a, b) for a, b in pairs])
         t2v, v2t = (100 * scores.double().mean(dim=0)).tolist()
         return dict(t2v_acc=t2v, v2t_acc=v2t, acc=(t2v + v2t) / 2,
                     **counts_of(len(pairs), len(self.pairs)))
 
 
-def pair_accuracy(a: dict, b: dict) -> tuple[float, float]:
+def _pair_accuracy(a: dict, b: dict) -> tuple[float, float]:
     """Return the text-to-video and video-to-text accuracy (0 to 1) of one pair.
 
     Args:

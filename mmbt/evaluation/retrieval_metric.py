@@ -1,5 +1,4 @@
 """Video-text retrieval for ``mim test``."""
-
 from typing import Any
 
 import numpy as np

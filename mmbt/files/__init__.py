@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, appended to record by record, read without running them."""
+"""Files: atomic writes, locks, append logs, checksums, loading that validates and runs nothing."""

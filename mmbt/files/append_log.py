@@ -1,4 +1,4 @@
-"""Records written one by one, of which a kill loses the last at most."""
+"""Append-only log: records written one by one, of which a kill loses the last at most."""
 import contextlib
 import json
 import os

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whenever the process is killed or the machine stops."""
+"""Atomic writing: files are whole or not there, whenever a process is killed or a machine stops."""
 import contextlib
 import fcntl
 import hashlib
@@ -37,7 +37,7 @@ def whole_file(path: str | Path) -> Iterator[Path]:
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_dead_drafts(path)
-        draft, held = open_draft(path)
+        draft, held = _open_draft(path)
     try:
         try:
             yield draft
@@ -67,25 +67,25 @@ def check_place(path: str | Path) -> None:
     path = Path(path)
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft, held = open_draft(path)
+        draft, held = _open_draft(path)
         draft.unlink()
         os.close(held)
 
 
-def stem_of(path: Path) -> str:
+def _stem_of(path: Path) -> str:
     """What the names of a path's drafts begin with."""
     name = os.fsencode(path.name)
     return path.name if len(name) <= LONGEST_NAME else hashlib.sha256(name).hexdigest()
 
 
-def open_draft(path: Path) -> tuple[Path, int]:
+def _open_draft(path: Path) -> tuple[Path, int]:
     """Make an empty draft, and lock it for as long as this process lives.
 
     Returns:
         The draft, and the descriptor that holds the lock.
     """
     while True:
-        draft = path.with_name(f'{stem_of(path)}.{HOST}{secrets.token_hex(4)}.part')
+        draft = path.with_name(f'{_stem_of(path)}.{HOST}{secrets.token_hex(4)}.part')
         held = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with contextlib.suppress(OSError):  # where there are no locks, none is taken for dead
             fcntl.flock(held, fcntl.LOCK_EX)
@@ -100,7 +100,7 @@ def remove_dead_drafts(path: Path) -> None:
     Of those of this machine it is the lock that tells, which no dead process holds; locks may not
     travel between machines, so that another's draft is left until it is a day old.
     """
-    stem = f'{stem_of(path)}.'
+    stem = f'{_stem_of(path)}.'
     with os.scandir(path.parent) as entries:
         drafts = [(entry.path, tail['host']) for entry in entries if entry.name.startswith(stem)
                   and (tail := TAIL.fullmatch(entry.name[len(stem):]))]

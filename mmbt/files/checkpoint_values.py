@@ -90,7 +90,7 @@ def _sizes(values: Any) -> bool:
     return type(values) is tuple and all(type(each) is int and 0 <= each < 2**62 for each in values)
 
 
-def blank_array(kind: Any, shape: Any = None, code: Any = None) -> Array:
+def _blank_array(kind: Any, shape: Any = None, code: Any = None) -> Array:
     """What numpy's ``_reconstruct`` makes."""
     _expect(isinstance(kind, Named) and kind.name == 'numpy.ndarray', 'an array of another class')
     return Array()
@@ -108,13 +108,13 @@ def latin1(text: Any, encoding: Any) -> bytes:
     return text.encode('latin1')
 
 
-def complex_number(real: Any, imaginary: Any) -> complex:
+def _complex_number(real: Any, imaginary: Any) -> complex:
     """A complex number of two floats."""
     _expect(type(real) is float and type(imaginary) is float, 'a complex number of other things')
     return complex(real, imaginary)
 
 
-def ordered_dict(items: Any = ()) -> OrderedDict:
+def _ordered_dict(items: Any = ()) -> OrderedDict:
     """An ordered dict, empty or of a list of pairs."""
     _expect(items == () or type(items) is list and all(
         type(each) in (list, tuple) and len(each) == 2 for each in items),
@@ -156,7 +156,7 @@ def device(name: Any, index: Any = None) -> torch.device:
     return torch.device(name)
 
 
-def stored_attribute(owner: Any, name: Any) -> Any:
+def _stored_attribute(owner: Any, name: Any) -> Any:
     """What ``getattr`` may fetch: mmengine's own plain functions, by name.
 
     mmengine stores functions that live in a class: the statistics of a log history, which are known
@@ -189,8 +189,8 @@ def tensor(storage: Any, offset: Any, shape: Any, stride: Any, requires_grad: An
     return made.requires_grad_() if requires_grad is True and dtype.is_floating_point else made
 
 
-def tensor_v3(storage: Any, offset: Any, shape: Any, stride: Any, requires_grad: Any, hooks: Any,
-              dtype: Any, metadata: Any = None) -> Tensor:
+def _tensor_v3(storage: Any, offset: Any, shape: Any, stride: Any, requires_grad: Any, hooks: Any,
+               dtype: Any, metadata: Any = None) -> Tensor:
     """A tensor of a dtype that has no storage of its own."""
     return tensor(storage, offset, shape, stride, requires_grad, hooks, metadata, dtype)
 
@@ -201,15 +201,15 @@ def parameter(data: Any, requires_grad: Any = True, hooks: Any = None) -> torch.
     return torch.nn.Parameter(data.detach(), requires_grad is True and data.is_floating_point())
 
 
-def with_attributes(function: Any, kind: Any, arguments: Any, state: Any) -> Tensor:
+def _with_attributes(function: Any, kind: Any, arguments: Any, state: Any) -> Tensor:
     """A tensor or parameter without the attributes that it had."""
-    _expect(isinstance(function, Named) and function.call in (tensor, tensor_v3, parameter)
+    _expect(isinstance(function, Named) and function.call in (tensor, _tensor_v3, parameter)
             and isinstance(kind, Named) and kind.name in TENSORS and type(arguments) is tuple,
             'a tensor of another class')
     return function.call(*arguments)
 
 
-def set_history(history: HistoryBuffer, state: Any) -> HistoryBuffer:
+def _set_history(history: HistoryBuffer, state: Any) -> HistoryBuffer:
     """Give a log history its values and counts; what else it had is the same in all of them."""
     _expect(type(state) is dict, 'a log history without a state')
     values, counts, longest = (state.get(name) for name in (
@@ -221,7 +221,7 @@ def set_history(history: HistoryBuffer, state: Any) -> HistoryBuffer:
     return history
 
 
-def set_metadata(weights: OrderedDict, state: Any) -> OrderedDict:
+def _set_metadata(weights: OrderedDict, state: Any) -> OrderedDict:
     """Give a state dict the versions of its modules, as PyTorch keeps them; no other attribute."""
     _expect(type(state) is dict, 'an ordered dict with an odd state')
     found = state.get('_metadata')
@@ -235,22 +235,22 @@ def set_metadata(weights: OrderedDict, state: Any) -> OrderedDict:
 HISTORY = 'mmengine.logging.history_buffer.HistoryBuffer'
 ONE_CYCLE = 'mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler'
 TENSORS = ('torch.Tensor', 'torch.nn.parameter.Parameter')
-STATES = {HistoryBuffer: set_history, OrderedDict: set_metadata}
+STATES = {HistoryBuffer: _set_history, OrderedDict: _set_metadata}
 
 
 def _names() -> Iterable[Any]:
     calls: dict[str, Callable] = {
-        'builtins.getattr': stored_attribute, 'builtins.set': plain_set,
-        'builtins.complex': complex_number, '_codecs.encode': latin1,
-        'collections.OrderedDict': ordered_dict, 'collections.Counter': counter,
+        'builtins.getattr': _stored_attribute, 'builtins.set': plain_set,
+        'builtins.complex': _complex_number, '_codecs.encode': latin1,
+        'collections.OrderedDict': _ordered_dict, 'collections.Counter': counter,
         'mmengine.config.config.ConfigDict': plain_dict, 'numpy.dtype': Dtype,
         'torch.Size': size, 'torch.device': device,
-        'torch._tensor._rebuild_from_type_v2': with_attributes,
+        'torch._tensor._rebuild_from_type_v2': _with_attributes,
         'torch._utils._rebuild_tensor': tensor, 'torch._utils._rebuild_tensor_v2': tensor,
-        'torch._utils._rebuild_tensor_v3': tensor_v3,
+        'torch._utils._rebuild_tensor_v3': _tensor_v3,
         'torch._utils._rebuild_parameter': parameter}
     for package in ('numpy.core', 'numpy._core'):  # files travel between numpy 1 and 2
-        calls[f'{package}.multiarray._reconstruct'] = blank_array
+        calls[f'{package}.multiarray._reconstruct'] = _blank_array
         calls[f'{package}.multiarray.scalar'] = scalar
     for name, function in calls.items():
         yield Named(name, call=function)

@@ -1,4 +1,4 @@
-"""JSON of others: bounded in size and depth, keys that occur twice reported, no half characters."""
+"""JSON of others, validated: of bounded size and depth, repeated keys told, no half characters."""
 import json
 import logging
 import os

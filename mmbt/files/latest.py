@@ -33,7 +33,7 @@ def latest_checkpoint(folder: str | Path,
         ValueError: If there are some, and all are damaged.
     """
     folder = Path(folder)
-    recorded = read_record(folder)
+    recorded = _read_record(folder)
     if '://' in recorded:  # kept on a server
         return recorded
     inside = folder / Path(recorded).name if recorded else folder
@@ -43,15 +43,15 @@ def latest_checkpoint(folder: str | Path,
         tell(f'{folder} holds no checkpoint; {RECORD} in it names one of another folder, which is '
              f'taken: {recorded}')
         candidates = [Path(recorded)]
-    return first_whole(candidates, inside if recorded else None, tell)
+    return _first_whole(candidates, inside if recorded else None, tell)
 
 
-def first_whole(candidates: list[Path], recorded: Path | None,
-                tell: Callable[[str], object]) -> str | None:
+def _first_whole(candidates: list[Path], recorded: Path | None,
+                 tell: Callable[[str], object]) -> str | None:
     """The first of some checkpoints that is not damaged; see :func:`latest_checkpoint`."""
     damaged: list[tuple[Path, str]] = []
     for path in candidates:
-        why = damage_of(path) or strangeness_of(path)
+        why = damage_of(path) or _strangeness_of(path)
         if why is None:
             if damaged:
                 names = ', '.join(f'{each} ({reason})' for each, reason in damaged)
@@ -67,14 +67,14 @@ def first_whole(candidates: list[Path], recorded: Path | None,
     return None
 
 
-def strangeness_of(path: Path) -> str | None:
+def _strangeness_of(path: Path) -> str | None:
     """What is wrong with a file that begins neither as a zip file nor as torch's older ones."""
     with open(path, 'rb') as file:
         head = file.read(2)
     return None if head[:1] == b'\x80' or head == b'PK' else 'it is no checkpoint'
 
 
-def read_record(folder: Path) -> str:
+def _read_record(folder: Path) -> str:
     """What ``last_checkpoint`` says, '' where a kill or a full disk has emptied it."""
     try:
         return os.fsdecode((folder / RECORD).read_bytes().strip(b'\0 \r\n'))

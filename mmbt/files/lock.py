@@ -56,7 +56,7 @@ class Lock:
         while not self._try():
             if time.monotonic() >= deadline:
                 raise Locked(f'{self.what} is being written by another run '
-                             f'({read_holder(self.path)}); {self.remedy}')
+                             f'({_read_holder(self.path)}); {self.remedy}')
             time.sleep(POLL)
 
     def release(self) -> None:
@@ -72,14 +72,14 @@ class Lock:
         """Take the lock if nobody holds it."""
         with named(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            opened = open_locked(self.path)
+            opened = _open_locked(self.path)
             if opened is None:
                 return False
             self._descriptor = opened
             HELD.add(self)
             try:
                 os.ftruncate(opened, 0)
-                os.pwrite(opened, json.dumps(myself()).encode(), 0)
+                os.pwrite(opened, json.dumps(_myself()).encode(), 0)
             except BaseException:
                 self.release()
                 raise
@@ -104,7 +104,7 @@ def _drop_in_child() -> None:
 os.register_at_fork(after_in_child=_drop_in_child)
 
 
-def open_locked(path: Path) -> int | None:
+def _open_locked(path: Path) -> int | None:
     """A descriptor of the file at a path that no other has locked; None where one has."""
     while True:
         opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -131,11 +131,11 @@ def flock(descriptor: int, path: Path) -> bool:
     except OSError as error:
         warnings.warn(f'{path}: the file system has no locks ({error.strerror}); let no two '
                       'machines write there at a time', stacklevel=5)
-        return not holder_lives(path)
+        return not _holder_lives(path)
     return True
 
 
-def holder_lives(path: Path) -> bool:
+def _holder_lives(path: Path) -> bool:
     """Whether a lock file names another process of this machine that is alive."""
     try:
         holder = json.loads(path.read_bytes()[:LONGEST])
@@ -149,13 +149,13 @@ def holder_lives(path: Path) -> bool:
     return True
 
 
-def myself() -> dict[str, str | int]:
+def _myself() -> dict[str, str | int]:
     """What a lock file holds."""
     return dict(host=socket.gethostname(), pid=os.getpid(),
                 since=time.strftime('%Y-%m-%d %H:%M:%S'))
 
 
-def read_holder(path: Path) -> str:
+def _read_holder(path: Path) -> str:
     """Who holds a lock, in words."""
     try:
         with open(path, 'rb') as file:

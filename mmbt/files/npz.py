@@ -35,14 +35,14 @@ def read_npz(path: str | Path, names: Sequence[str],
             with zipfile.ZipFile(opened) as file:
                 records = check_records(file.infolist(), size)
                 wanted = [*names, *(name for name in optional if f'{name}.npy' in records)]
-                return {name: read_npy(file.read(records[f'{name}.npy'])) for name in wanted}
+                return {name: _read_npy(file.read(records[f'{name}.npy'])) for name in wanted}
         except KeyError as error:
             raise ValueError(f'it has no {first_line(error)}') from error
         except Exception as error:  # zipfile, zlib and numpy raise a dozen kinds
             raise ValueError(first_line(error)) from error
 
 
-def read_npy(data: bytes) -> np.ndarray:
+def _read_npy(data: bytes) -> np.ndarray:
     """The array of an .npy file.
 
     Raises:

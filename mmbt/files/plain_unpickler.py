@@ -90,7 +90,7 @@ class PlainUnpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """What a name stands for."""
-        full = full_name(module, name)
+        full = _full_name(module, name)
         try:
             return self.names[full]
         except KeyError:
@@ -134,7 +134,7 @@ class PlainUnpickler(pickle._Unpickler):
         self.stack[-1] = self.finished(self.stack[-1], state)
 
 
-def full_name(module: str, name: str) -> str:
+def _full_name(module: str, name: str) -> str:
     """A name as Python 3 has it; files may have Python 2's."""
     old = pickle._compat_pickle  # type: ignore[attr-defined]
     module, name = old.NAME_MAPPING.get((module, name), (module, name))
@@ -153,7 +153,7 @@ def counted(load: Callable) -> Callable:
     return load_counted
 
 
-def adding_to(kinds: tuple[type, ...], target: Callable, load: Callable) -> Callable:
+def _adding_to(kinds: tuple[type, ...], target: Callable, load: Callable) -> Callable:
     """An instruction that adds to an object, for objects of these kinds alone."""
 
     def load_adding(self: PlainUnpickler) -> None:
@@ -180,7 +180,7 @@ def check_key(key: Any) -> None:
         raise Refused(f'a key of type {type(key).__name__}')
 
 
-def with_keys(keys: Callable, load: Callable) -> Callable:
+def _with_keys(keys: Callable, load: Callable) -> Callable:
     """An instruction that adds to a dict or set, for keys that :func:`check_key` passes."""
 
     def load_keys(self: PlainUnpickler) -> None:
@@ -191,7 +191,7 @@ def with_keys(keys: Callable, load: Callable) -> Callable:
     return load_keys
 
 
-def with_digits(load: Callable, most: int = DIGITS) -> Callable:
+def _with_digits(load: Callable, most: int = DIGITS) -> Callable:
     """An instruction with an integer as text, which takes the square of its digits to read."""
 
     def load_digits(self: PlainUnpickler) -> None:
@@ -220,16 +220,16 @@ def _instructions() -> dict[int, Callable]:
     changed = dict(
         GLOBAL=PlainUnpickler._global, REDUCE=PlainUnpickler._reduce,
         NEWOBJ=PlainUnpickler._new, BUILD=PlainUnpickler._build,
-        **{name: with_digits(load[name]) for name in ('INT', 'LONG')},
-        **{name: with_digits(load[name], PLACE_DIGITS) for name in ('PUT', 'GET')},
-        APPEND=adding_to((list,), lambda self: self.stack[-2], load['APPEND']),
-        APPENDS=adding_to((list,), marked, load['APPENDS']),
-        DICT=with_keys(every_other, load['DICT']),
-        FROZENSET=with_keys(every, load['FROZENSET']),
-        SETITEM=adding_to(dicts, lambda self: self.stack[-3],
-                          with_keys(lambda stack: stack[-2:-1], load['SETITEM'])),
-        SETITEMS=adding_to(dicts, marked, with_keys(every_other, load['SETITEMS'])),
-        ADDITEMS=adding_to((set,), marked, with_keys(every, load['ADDITEMS'])))
+        **{name: _with_digits(load[name]) for name in ('INT', 'LONG')},
+        **{name: _with_digits(load[name], PLACE_DIGITS) for name in ('PUT', 'GET')},
+        APPEND=_adding_to((list,), lambda self: self.stack[-2], load['APPEND']),
+        APPENDS=_adding_to((list,), marked, load['APPENDS']),
+        DICT=_with_keys(every_other, load['DICT']),
+        FROZENSET=_with_keys(every, load['FROZENSET']),
+        SETITEM=_adding_to(dicts, lambda self: self.stack[-3],
+                           _with_keys(lambda stack: stack[-2:-1], load['SETITEM'])),
+        SETITEMS=_adding_to(dicts, marked, _with_keys(every_other, load['SETITEMS'])),
+        ADDITEMS=_adding_to((set,), marked, _with_keys(every, load['ADDITEMS'])))
     loads.update({getattr(pickle, name)[0]: load for name, load in changed.items()})
     stop = loads.pop(pickle.STOP[0])
     return {**{code: counted(load) for code, load in loads.items()}, pickle.STOP[0]: stop}

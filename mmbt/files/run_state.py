@@ -35,17 +35,17 @@ def checking_optimizer(load: Callable) -> Callable:
         groups = state.get('param_groups') if isinstance(state, dict) else None
         if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
             raise ValueError('its optimizer has no groups of settings')
-        state = dict(state, param_groups=[own_settings(group, known) for group in groups])
+        state = dict(state, param_groups=[_own_settings(group, known) for group in groups])
         if isinstance(state.get('base_param_settings'), dict):
-            state['base_param_settings'] = own_settings(state['base_param_settings'], known)
+            state['base_param_settings'] = _own_settings(state['base_param_settings'], known)
         load(wrapper, state)
         if isinstance(wrapper.optimizer, FUSED):
-            settle_moments(wrapper.optimizer)
+            _settle_moments(wrapper.optimizer)
 
     return load_checked
 
 
-def own_settings(group: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def _own_settings(group: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """A group of a file with this optimizer's switches, its numbers being numbers."""
     settings = dict(group)
     for name, ours in known.items():
@@ -55,13 +55,13 @@ def own_settings(group: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str
             raise ValueError(f'a group of its optimizer has no {name}')
     for name, value in settings.items():
         ours = known.get(name.removeprefix('initial_')) if isinstance(name, str) else None
-        if ours is not None and not same_kind(ours, value):
+        if ours is not None and not _same_kind(ours, value):
             raise ValueError(f'{name} of its optimizer is a {type(value).__name__}, not like '
                              f'{ours}')
     return settings
 
 
-def settle_moments(optimizer: torch.optim.Optimizer) -> None:
+def _settle_moments(optimizer: torch.optim.Optimizer) -> None:
     """Lay an optimizer's moments out as its weights are.
 
     Raises:
@@ -98,7 +98,7 @@ def checking_schedule(load: Callable) -> Callable:
             raise ValueError(f'the state of a schedule is a {type(state).__name__}')
         own = schedule.state_dict()
         for name in own.keys() & state.keys():
-            if not same_kind(own[name], state[name]):
+            if not _same_kind(own[name], state[name]):
                 raise ValueError(f'{name} of {type(schedule).__name__} is a '
                                  f'{type(state[name]).__name__}, not a {type(own[name]).__name__}')
         load(schedule, {name: value for name, value in state.items() if name in own})
@@ -144,7 +144,7 @@ def keep_own_files(info: dict[str, Any], folder: str) -> None:
             del info[name]
 
 
-def same_kind(ours: Any, theirs: Any) -> bool:
+def _same_kind(ours: Any, theirs: Any) -> bool:
     """Whether a value can take the place of another: a number of a number, a text of a text."""
     if callable(ours) or callable(theirs):
         return callable(ours) and callable(theirs)
@@ -154,7 +154,7 @@ def same_kind(ours: Any, theirs: Any) -> bool:
         return isinstance(theirs, Real) and not isinstance(theirs, bool)
     if isinstance(ours, (list, tuple)):
         return isinstance(theirs, (list, tuple)) and (not ours or all(
-            same_kind(ours[0], each) for each in theirs))
+            _same_kind(ours[0], each) for each in theirs))
     if isinstance(ours, dict):
         return isinstance(theirs, dict)
     return isinstance(theirs, type(ours))

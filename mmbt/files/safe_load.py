@@ -1,4 +1,4 @@
-"""Read checkpoint files without running what they hold.
+"""Safe loading: validate checkpoint files, and run nothing of what they hold.
 
 A pickle may call any function. The reader here, in the place of ``torch.load``, calls none:
 tensors, plain values and what mmengine's own runs store beside them are made by constructors of our
@@ -68,7 +68,7 @@ def read_checkpoint(file: Any, place: Any = None, mapped: bool = False) -> Any:
         return _read(file, getattr(file, 'name', 'the data'), _device(place), None)
     path = os.fspath(file)
     with open(path, 'rb') as opened:
-        return _read(opened, path, _device(place), path if mapped and is_utf8(path) else None)
+        return _read(opened, path, _device(place), path if mapped and _is_utf8(path) else None)
 
 
 def _read(file: Any, name: str, place: torch.device, mapped: str | None) -> Any:
@@ -90,12 +90,12 @@ def _read(file: Any, name: str, place: torch.device, mapped: str | None) -> Any:
 
 
 def _read_safetensors(file: Any, name: str, place: torch.device) -> dict[str, torch.Tensor]:
-    if os.path.isfile(name) and is_utf8(name):
+    if os.path.isfile(name) and _is_utf8(name):
         return load_safetensors_file(name, str(place))
     return {key: value.to(place) for key, value in load_safetensors(file.read()).items()}
 
 
-def is_utf8(path: str) -> bool:
+def _is_utf8(path: str) -> bool:
     """Whether native code takes a path; bytes that are not UTF-8 become half characters."""
     try:
         path.encode('utf-8')
@@ -108,7 +108,7 @@ def _device(place: Any) -> torch.device:
     return torch.device(place) if isinstance(place, (str, torch.device)) else torch.device('cpu')
 
 
-def load_instead(*args: Any, **kwargs: Any) -> Any:
+def _load_instead(*args: Any, **kwargs: Any) -> Any:
     """Stands in for ``torch.load``, whatever it is asked for; threads of others get torch's own."""
     if threading.current_thread() in _bystanders and _replacing.acquire(timeout=LONGEST_WAIT):
         try:
@@ -137,9 +137,9 @@ def weights_only() -> Iterator[None]:
         before = {name: os.environ.pop(name, None) for name in (WEIGHTS_ONLY, NOT_WEIGHTS_ONLY)}
         os.environ[WEIGHTS_ONLY] = '1'
         original, bystanders = torch.load, _bystanders
-        if original is not load_instead:
+        if original is not _load_instead:
             _bystanders = frozenset(threading.enumerate()) - {threading.current_thread()}
-        torch.load = load_instead
+        torch.load = _load_instead
         try:
             yield
         finally:

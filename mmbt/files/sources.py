@@ -1,4 +1,4 @@
-"""A digest of source files: equal as long as they do the same for the same reasons."""
+"""A checksum of source files: equal as long as they do the same for the same reasons."""
 import ast
 import hashlib
 from collections.abc import Iterable
@@ -22,11 +22,11 @@ def digest(paths: Iterable[Path], root: Path) -> str:
     """
     total = hashlib.sha256()
     for name, path in sorted((path.relative_to(root).as_posix(), path) for path in paths):
-        total.update(f'{name}\n{code_of(path)}\n'.encode())
+        total.update(f'{name}\n{_code_of(path)}\n'.encode())
     return total.hexdigest()[:LENGTH]
 
 
-def code_of(path: Path) -> str:
+def _code_of(path: Path) -> str:
     """What a file's code says, without what is said about it."""
     tree = ast.parse(path.read_bytes(), str(path))
     for node in ast.walk(tree):

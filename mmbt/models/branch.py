@@ -16,7 +16,7 @@ class Branch(nn.Module):
     Its parameters carry no name of the trunk's library. Arguments as in :class:`BTAdapter`.
 
     Attributes:
-        taps (range): The layers of CLIP that the branch reads, V(L-K) .. V(L).
+        taps: The layers of CLIP that the branch reads, V(L-K) .. V(L).
     """
 
     spatial_eps: Optional[float] = None  # the trunk's

@@ -26,13 +26,13 @@ class KeptFeatures:
             names: What is encoded, and how.
             compute: Makes the features.
         """
-        mark = names, tuple(map(state_of, made_by.parameters()))
+        mark = names, tuple(map(_state_of, made_by.parameters()))
         if self.kept is None or self.kept[0] != mark:
             self.kept = mark, compute()
         return self.kept[1]
 
 
-def state_of(weight: Tensor) -> tuple:
+def _state_of(weight: Tensor) -> tuple:
     """Another value once a weight was moved, cast or written to."""
     written = 0 if weight.is_inference() else weight._version
     return weight.data_ptr(), written, weight.dtype, weight.device

@@ -1,5 +1,4 @@
 """Ways to combine what the trunk and the branch say (Eqs. 4 and 5; Table 11)."""
-
 import torch
 from torch import Tensor, nn
 

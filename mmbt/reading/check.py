@@ -1,4 +1,4 @@
-"""Look at every video of a list before it is used: in parallel, and on where a kill stopped it."""
+"""Validate every video of a list before use: in parallel, and on where a kill stopped it."""
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -6,7 +6,7 @@ the table.
 
 Any error of the decoder ends it (``err_detect='explode'``): FFmpeg mends a damaged frame from
 others, and those may have been left out. In an open group of H.264 it counts as an error as well
-to let go of a frame before the key frame, which was never fed; a feeder that does not jump has no
+to let go of a frame before the keyframe, which was never fed; a feeder that does not jump has no
 such errors.
 """
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class Feeder:
     Args:
         source: As :func:`open_strictly` opened it; its packets may have been read.
         table: Of the file.
-        jumps: Begin at the key frame before each frame; else at the first packet.
+        jumps: Begin at the keyframe before each frame; else at the first packet.
     """
 
     def __init__(self, source: Source, table: PacketTable, jumps: bool = True) -> None:

@@ -51,7 +51,7 @@ class InOrder:
     def _count(self, source: Source, note: Callable[[str], None]) -> None:
         first, last, size = None, None, 0
         presented, decoded = array('q'), array('q')
-        for frame in decode_all(source, note):
+        for frame in _decode_all(source, note):
             first, last = first or frame, frame
             presented.append(_UNTIMED if frame.pts is None else frame.pts)
             decoded.append(_UNTIMED if frame.dts is None else frame.dts)
@@ -91,7 +91,7 @@ class InOrder:
         left = deque(wanted)
         source = open_source(self.path)
         try:
-            for number, frame in enumerate(decode_all(source, lambda text: None)):
+            for number, frame in enumerate(_decode_all(source, lambda text: None)):
                 if left and number == left[0]:
                     yield left.popleft(), frame
                 if not left:
@@ -101,7 +101,7 @@ class InOrder:
         raise VideoReadError(f'{self.path} changed while it was read')
 
 
-def decode_all(source: Source, note: Callable[[str], None]) -> Iterator[Any]:
+def _decode_all(source: Source, note: Callable[[str], None]) -> Iterator[Any]:
     """Every frame that decoding in order gives; packets that cannot be decoded are passed over.
 
     Args:

@@ -1,12 +1,12 @@
-"""Frames near the wanted ones that are cheaper to decode.
+"""Frames near the wanted ones that are cheaper to decode, keyframes among them.
 
-A frame of a compressed video needs those that it refers to, back to its group's key frame. Two
-things are cheaper: a key frame needs no other, and frames that no other refers to (about half of
+A frame of a compressed video needs those that it refers to, back to its group's keyframe. Two
+things are cheaper: a keyframe needs no other, and frames that no other refers to (about half of
 those of x264's defaults) need not be decoded where they are not wanted themselves. For each
 wanted frame this takes
 
-1. the nearest key frame, if it is within ``max_offset``;
-2. else the nearest frame that others refer to, decoded from its group's key frame; with x264's
+1. the nearest keyframe, if it is within ``max_offset``;
+2. else the nearest frame that others refer to, decoded from its group's keyframe; with x264's
    defaults it is one frame away at most.
 
 Where that leaves a frame further away than ``max_offset`` it is none of this module's. Frames are
@@ -59,7 +59,7 @@ def _key_frames(table: PacketTable) -> np.ndarray:
 
 
 def _target(number: int, keys: np.ndarray, max_offset: int) -> int:
-    """The key frame nearest to a frame, where it is near enough; else the frame itself."""
+    """The keyframe nearest to a frame, where it is near enough; else the frame itself."""
     if not len(keys):
         return number
     nearest = int(keys[np.abs(keys - number).argmin()])

@@ -18,7 +18,7 @@ MAX_PACKETS = 2**24
 
 # What says of each packet when it is shown, and is so in every file that was tried.
 FED_FORMATS = {'mov,mp4,m4a,3gp,3g2,mj2', 'matroska,webm', 'mpegts', 'flv'}
-# Codecs of which a packet is one frame, and a key frame needs nothing before it.
+# Codecs of which a packet is one frame, and a keyframe needs nothing before it.
 FED_CODECS = {'h264', 'hevc', 'vp8', 'vp9', 'av1', 'mpeg4', 'mpeg2video', 'mpeg1video', 'mjpeg',
               'prores', 'ffv1', 'dnxhd', 'h263', 'flv1', 'png', 'huffyuv', 'ffvhuff', 'rawvideo',
               'utvideo', 'qtrle', 'v210', 'cfhd'}

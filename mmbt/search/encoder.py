@@ -65,7 +65,7 @@ class Encoder:
 
     def batches(self, paths: Sequence[str], batch_size: int = 1,
                 workers: int = 0) -> Iterator[list[Clip]]:
-        """Read videos in their order, for arguments as :meth:`mmbt.apis.VideoSearch.add` has."""
+        """Read videos in their order, the workers prefetching; see :meth:`VideoSearch.add`."""
         if batch_size < 1 or workers < 0:
             raise ValueError('batch_size must be at least 1 and workers at least 0, got '
                              f'{batch_size} and {workers}')
@@ -84,7 +84,7 @@ class Encoder:
             return np.zeros((0, self.embed_dim), np.float32)
         imgs = self.model.data_preprocessor(dict(inputs=dict(imgs=clips)))['inputs']['imgs']
         like = next(self.model.parameters())
-        return to_unit(self.model.encode_video(imgs.to(like.dtype)))
+        return _to_unit(self.model.encode_video(imgs.to(like.dtype)))
 
     @torch.no_grad()
     def texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -97,7 +97,7 @@ class Encoder:
             raise ValueError(f'a text to compare videos with is empty or no text: {list(texts)}')
         tokens = self.model.text.tokenize(texts, self.context_length)
         device = next(self.model.parameters()).device
-        return np.concatenate([to_unit(self.model.encode_text(part.to(device)))
+        return np.concatenate([_to_unit(self.model.encode_text(part.to(device)))
                                for part in tokens.split(TEXTS)])
 
 
@@ -119,7 +119,7 @@ class Clips(Dataset):
             return path, str(error)
 
 
-def to_unit(features: Tensor) -> np.ndarray:
+def _to_unit(features: Tensor) -> np.ndarray:
     """(B, E) -> (B, E) float32 on the host, each of length 1.
 
     Raises:

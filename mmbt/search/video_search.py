@@ -124,7 +124,7 @@ class VideoSearch:
                 the index; it is tried again by the next call. ``'error'`` stops at it.
             progress: Called after each batch with how many of how many are done.
             batch_size: Videos encoded at a time.
-            workers: Processes that read ahead; 0 reads in this one.
+            workers: Processes that prefetch videos; 0 reads in this one.
 
         Returns:
             How many were encoded.
@@ -190,11 +190,11 @@ class VideoSearch:
 
     def _best(self, query: np.ndarray, top: int,
               without: str | None = None) -> list[tuple[str, float]]:
-        check_top(top)
+        _check_top(top)
         if not len(self):
             raise ValueError('the index holds no videos yet')
         scores, paths = self.embeddings @ query, self.paths
-        hits = [(paths[place], float(scores[place])) for place in best_first(scores)[:top + 1]]
+        hits = [(paths[place], float(scores[place])) for place in _best_first(scores)[:top + 1]]
         return [hit for hit in hits if hit[0] != without][:top]
 
     def label(self, video: PathLike, classes: Sequence[str], top: int = 5,
@@ -224,7 +224,7 @@ class VideoSearch:
             self._classes = names, self.encoder.texts(names)
         cosines = torch.from_numpy(self._classes[1] @ self.embedding(video))
         scores = torch.softmax(cosines / temperature, dim=0).numpy()
-        return [(names[place], float(scores[place])) for place in best_first(scores)[:top]]
+        return [(names[place], float(scores[place])) for place in _best_first(scores)[:top]]
 
     def labels(self, videos: Iterable[PathLike], classes: Sequence[str], top: int = 5,
                temperature: float | None = None) -> dict[str, list[tuple[str, float]]]:
@@ -308,12 +308,12 @@ class VideoSearch:
         self.index = VideoIndex.load(path, self.encoder.made_by, self.encoder.card)
 
 
-def best_first(scores: np.ndarray) -> np.ndarray:
+def _best_first(scores: np.ndarray) -> np.ndarray:
     """Places by score, the first of equal ones first."""
     return np.argsort(-scores, kind='stable')
 
 
-def check_top(top: int) -> None:
+def _check_top(top: int) -> None:
     """Raise ValueError where ``top`` is below 1."""
     if top < 1:
         raise ValueError(f'top must be at least 1, got {top}')
@@ -326,7 +326,7 @@ def check_labels(classes: Sequence[str], top: int, temperature: float) -> tuple[
     twice = [name for name, count in Counter(classes).items() if count > 1]
     if twice:
         raise ValueError(f'class {twice[0]!r} is named twice')
-    check_top(top)
+    _check_top(top)
     if not temperature > 0:
         raise ValueError(f'temperature must be above 0, got {temperature}')
     return tuple(classes)

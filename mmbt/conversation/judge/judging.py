@@ -109,14 +109,15 @@ def judge_answers(answers: Sequence[Answered], metric: str, judge: Judge, out: s
     results = [Judged() for _ in answers]
     made_by = dict(judge.settings, metric=metric, prompt=prompt.digest())
     with Journal(f'{out}.journal', made_by) as journal:
-        for place, verdict in known_verdicts(journal.records, asked):
+        for place, verdict in _known_verdicts(journal.records, asked):
             results[place] = Judged(verdict)
         todo = {place: asked[place] for place in asked if results[place].verdict is None}
         done = len(asked) - len(todo)
-        for place, judged, reply in judge_side_by_side(judge, todo, METRICS[metric].is_qa, threads):
+        is_qa = METRICS[metric].is_qa
+        for place, judged, reply in _judge_side_by_side(judge, todo, is_qa, threads):
             results[place] = judged
             if judged.verdict is not None:
-                journal.append(dict(place=place, words=digest_of(asked[place]), reply=reply,
+                journal.append(dict(place=place, words=_digest_of(asked[place]), reply=reply,
                                     score=judged.verdict.score, right=judged.verdict.right))
             done += 1
             if progress is not None:
@@ -124,15 +125,15 @@ def judge_answers(answers: Sequence[Answered], metric: str, judge: Judge, out: s
     return results
 
 
-def known_verdicts(records: Sequence[dict],
-                   asked: dict[int, list[dict]]) -> list[tuple[int, Verdict]]:
+def _known_verdicts(records: Sequence[dict],
+                    asked: dict[int, list[dict]]) -> list[tuple[int, Verdict]]:
     """Those of a journal that were given for the words that are asked about now."""
     return [(record['place'], Verdict(record['score'], record['right'])) for record in records
-            if record['place'] in asked and record['words'] == digest_of(asked[record['place']])]
+            if record['place'] in asked and record['words'] == _digest_of(asked[record['place']])]
 
 
-def judge_side_by_side(judge: Judge, todo: dict[int, list[dict]], is_qa: bool,
-                       threads: int) -> Iterator[tuple[int, Judged, str]]:
+def _judge_side_by_side(judge: Judge, todo: dict[int, list[dict]], is_qa: bool,
+                        threads: int) -> Iterator[tuple[int, Judged, str]]:
     """Each place, what became of it and the reply, as they come; see :func:`judge_answers`."""
     failures = 0
     waiting = iter(todo.items())
@@ -166,6 +167,6 @@ def judge_side_by_side(judge: Judge, todo: dict[int, list[dict]], is_qa: bool,
         raise
 
 
-def digest_of(messages: list[dict[str, str]]) -> str:
+def _digest_of(messages: list[dict[str, str]]) -> str:
     """A hash of what was asked."""
     return hashlib.sha256(json.dumps(messages).encode()).hexdigest()[:16]

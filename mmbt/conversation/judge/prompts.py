@@ -112,10 +112,10 @@ def load_prompts(path: str | Path) -> dict[str, Prompt]:
             raise ValueError(f'{path}: no prompt {shorten(name)}, they are {", ".join(PROMPTS)}')
         if found != PROMPTS[name].fields():
             raise ValueError(f'{path}: the prompt {name!r} must have the fields '
-                             f'{as_fields(PROMPTS[name].fields())}, it has {as_fields(found)}')
+                             f'{_as_fields(PROMPTS[name].fields())}, it has {_as_fields(found)}')
     return {**PROMPTS, **theirs}
 
 
-def as_fields(names: tuple[str, ...]) -> str:
+def _as_fields(names: tuple[str, ...]) -> str:
     """Names of fields as they stand in a prompt."""
     return ', '.join(f'{{{name}}}' for name in names) or 'none'

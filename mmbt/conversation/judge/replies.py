@@ -40,17 +40,17 @@ def parse_reply(text: str | None, is_qa: bool) -> Verdict:
     Raises:
         ValueError: If it says no grade, or one out of range.
     """
-    said = answer_of(text or '')
+    said = _answer_of(text or '')
     objects = loose_objects(said)
     if not objects:
         raise ValueError(f'no dictionary in the reply {shorten(text)}')
     wanted = {'score', 'pred'} if is_qa else {'score'}
     answers = [each for outer in objects for each in within(outer)
-               if wanted & {key_of(key) for key, _ in each}]
-    return read_verdict(answers[-1] if answers else objects[-1], is_qa)
+               if wanted & {_key_of(key) for key, _ in each}]
+    return _read_verdict(answers[-1] if answers else objects[-1], is_qa)
 
 
-def answer_of(text: str) -> str:
+def _answer_of(text: str) -> str:
     """A reply without the reasoning in front; nothing of one that was cut short in it."""
     text = _THOUGHT.sub('', text)
     return '' if _THINKS.match(text) else text
@@ -65,32 +65,32 @@ def within(outer: Pairs) -> Iterator[Pairs]:
     yield outer
 
 
-def key_of(key: str) -> str:
+def _key_of(key: str) -> str:
     """A key as it is compared."""
     return key.strip().lower()
 
 
-def read_verdict(said: Pairs, is_qa: bool) -> Verdict:
+def _read_verdict(said: Pairs, is_qa: bool) -> Verdict:
     """The verdict of an object; ValueError if it says none."""
-    score = to_score(value_of(said, 'score'), said)
+    score = _to_score(_value_of(said, 'score'), said)
     if not is_qa:
         return Verdict(score)
-    pred = value_of(said, 'pred')
+    pred = _value_of(said, 'pred')
     word = pred.strip().strip('.!').lower() if isinstance(pred, str) else pred
     if word not in ('yes', 'no'):
         raise ValueError(f"'pred' must be 'yes' or 'no' in the reply {shorten(as_dict(said))}")
     return Verdict(score, word == 'yes')
 
 
-def value_of(said: Pairs, name: str) -> Any:
+def _value_of(said: Pairs, name: str) -> Any:
     """The value of a key; ValueError if it has several."""
-    values = [value for key, value in said if key_of(key) == name]
+    values = [value for key, value in said if _key_of(key) == name]
     if any(value != values[0] for value in values):
         raise ValueError(f'different grades in one reply {shorten(as_dict(said))}')
     return values[0] if values else None
 
 
-def to_score(value: Any, said: Pairs) -> float:
+def _to_score(value: Any, said: Pairs) -> float:
     """A grade as a number, of 4, '4' or '4/5'; ValueError if it is none."""
     score = value if isinstance(value, float) else math.nan
     if isinstance(value, str):

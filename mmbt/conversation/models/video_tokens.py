@@ -1,5 +1,4 @@
 """What a dialogue model reads in the place of an image's tokens (Sec. 3.2)."""
-
 import torch
 from torch import Tensor, nn
 

@@ -64,8 +64,8 @@ class DialogueTuning(BaseModel):
         super().__init__(MODELS.build(preprocessor), init_cfg)
         settings = dict(dialogue)
         branch = settings.pop('branch', None)
-        check_branch(branch, from_scratch)
-        self.dialogue = build_dialogue(settings)
+        _check_branch(branch, from_scratch)
+        self.dialogue = _build_dialogue(settings)
         check_end(self.dialogue.tokenizer, self.dialogue.template)
         self.max_tokens = max_tokens
         self.train_clip = train_clip
@@ -78,8 +78,8 @@ class DialogueTuning(BaseModel):
                              'model.dialogue.branch to its file, such as branch_epoch_1.pth of '
                              'pretraining, or model.from_scratch=True')
         self.train()
-        self._register_state_dict_hook(keep_trained)
-        self._register_load_state_dict_pre_hook(take_trained, with_module=True)
+        self._register_state_dict_hook(_keep_trained)
+        self._register_load_state_dict_pre_hook(_take_trained, with_module=True)
         self.register_load_state_dict_post_hook(settle_keys)
 
     @property
@@ -191,7 +191,7 @@ def padded(rows: Sequence[Tensor], value: int) -> Tensor:
     return nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)
 
 
-def check_branch(branch: str | None, from_scratch: bool) -> None:
+def _check_branch(branch: str | None, from_scratch: bool) -> None:
     """Refuse a start that cannot be, before gigabytes are read.
 
     Raises:
@@ -208,7 +208,7 @@ def check_branch(branch: str | None, from_scratch: bool) -> None:
                                 'pretraining writes; set model.dialogue.branch')
 
 
-def build_dialogue(settings: dict) -> VideoDialogue:
+def _build_dialogue(settings: dict) -> VideoDialogue:
     """Build the dialogue model.
 
     Raises:
@@ -221,7 +221,7 @@ def build_dialogue(settings: dict) -> VideoDialogue:
     return dialogue
 
 
-def keep_trained(module: DialogueTuning, state: dict[str, Any], prefix: str, *_: Any) -> None:
+def _keep_trained(module: DialogueTuning, state: dict[str, Any], prefix: str, *_: Any) -> None:
     """Leave in a checkpoint what is trained and what tells which CLIP that is for."""
     for key in [key for key in state if key.startswith(prefix)]:
         del state[key]
@@ -231,9 +231,9 @@ def keep_trained(module: DialogueTuning, state: dict[str, Any], prefix: str, *_:
         state[prefix + name] = value.detach()
 
 
-def take_trained(module: DialogueTuning, state: dict[str, Any], prefix: str,
-                 known: dict[str, Any], *_: Any) -> None:
-    """Load what :func:`keep_trained` left, or a branch file; refuse what does not fit."""
+def _take_trained(module: DialogueTuning, state: dict[str, Any], prefix: str,
+                  known: dict[str, Any], *_: Any) -> None:
+    """Load what :func:`_keep_trained` left, or a branch file; refuse what does not fit."""
     given = {key[len(prefix):]: state.pop(key) for key in list(state) if key.startswith(prefix)}
     root = as_model(module)
     check_state_dict(root, given, '', known)

@@ -12,18 +12,18 @@ MOST_BYTES, OPERATIONS, VALUES = 2**29, 50_000_000, 20_000_000
 
 
 def _list(items: Any = ()) -> list:
-    return list(plain_items(items))
+    return list(_plain_items(items))
 
 
 def _tuple(items: Any = ()) -> tuple:
-    return tuple(plain_items(items))
+    return tuple(_plain_items(items))
 
 
 def _frozenset(items: Any = ()) -> frozenset:
     return frozenset(plain_set(items))
 
 
-def plain_items(items: Any) -> Any:
+def _plain_items(items: Any) -> Any:
     """A list or tuple, of which another is made."""
     if type(items) not in (list, tuple):
         raise Refused('a list of something else than a list')

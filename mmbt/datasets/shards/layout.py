@@ -63,7 +63,7 @@ def read_ranges(path: str, ranges: Iterable[tuple[int, int]]) -> list[bytes]:
         os.close(file)
 
 
-def read_clip(tar: str, offset: int) -> dict:
+def _read_clip(tar: str, offset: int) -> dict:
     """Return the json of the clip at ``offset``, with ``frame_ranges``: (offset, size) of each.
 
     Raises:
@@ -77,7 +77,7 @@ def read_clip(tar: str, offset: int) -> dict:
         text = head[BLOCK:BLOCK + member.size]
         if len(text) < member.size:
             text, = read_ranges(tar, [(offset + BLOCK, member.size)])
-        clip = checked_clip(json.loads(text))
+        clip = _checked_clip(json.loads(text))
     except (tarfile.TarError, ValueError, RecursionError) as error:
         raise VideoReadError(f'{tar} has no clip at byte {offset} ({first_line(error)}): damaged, '
                              'copy or make it again') from None
@@ -88,7 +88,7 @@ def read_clip(tar: str, offset: int) -> dict:
     return dict(clip, filename=f'{tar}/{name}', shard=tar)
 
 
-def checked_clip(clip: Any) -> dict:
+def _checked_clip(clip: Any) -> dict:
     """What a clip's json tells; names that no clip has are left out.
 
     Raises:
@@ -104,22 +104,23 @@ def checked_clip(clip: Any) -> dict:
     if type(rate) not in (int, float) or not 0 <= rate <= MOST_RATE:
         raise ValueError('a clip of no rate')
     total, inds, sizes = clip['total_frames'], clip['stored_inds'], clip['sizes']
-    if (type(total) is not int or not 0 < total <= MOST_FRAMES or not are_counts(inds, total - 1)
-            or not are_counts(sizes, MOST_JPEG) or len(inds) != len(sizes) or sorted(inds) != inds):
+    if (type(total) is not int or not 0 < total <= MOST_FRAMES or not _are_counts(inds, total - 1)
+            or not _are_counts(sizes, MOST_JPEG) or len(inds) != len(sizes)
+            or sorted(inds) != inds):
         raise ValueError('a clip whose frames cannot be told')
-    if CHECKSUMS in clip and (not are_counts(clip[CHECKSUMS], 2**32 - 1)
+    if CHECKSUMS in clip and (not _are_counts(clip[CHECKSUMS], 2**32 - 1)
                               or len(clip[CHECKSUMS]) != len(sizes)):
         raise ValueError('a clip without a checksum of each frame')
     return clip
 
 
-def are_counts(values: Any, most: int) -> bool:
+def _are_counts(values: Any, most: int) -> bool:
     """Whether something is a list of whole numbers from 0 to ``most``, and not empty."""
     return (type(values) is list and len(values) > 0
             and all(type(value) is int and 0 <= value <= most for value in values))
 
 
-def load_listing(path: str) -> dict:
+def _load_listing(path: str) -> dict:
     """The manifest, or the index of a shard.
 
     Raises:
@@ -134,20 +135,20 @@ def load_listing(path: str) -> dict:
         raise ValueError(f'{path} is nested too deep: is it of shards?') from None
 
 
-def check_shard(manifest: str, shard: Any) -> None:
+def _check_shard(manifest: str, shard: Any) -> None:
     """Refuse an entry of the manifest that is none, or names a file outside of its folder.
 
     Raises:
         ValueError: If it is.
     """
     if (not isinstance(shard, dict) or type(shard.get('name')) is not str
-            or not TAR.fullmatch(shard['name']) or not are_counts([shard.get('bytes')], 2**62)
-            or not are_counts([shard.get('clips')], 10**9)):
+            or not TAR.fullmatch(shard['name']) or not _are_counts([shard.get('bytes')], 2**62)
+            or not _are_counts([shard.get('clips')], 10**9)):
         raise ValueError(f'{manifest} lists {in_line(str(shard), 80)!r}, which is no shard beside '
                          'it: copy it, or run make_shards.py again')
 
 
-def checked_offsets(path: str, offsets: Any, shard: dict) -> array:
+def _checked_offsets(path: str, offsets: Any, shard: dict) -> array:
     """Where the clips of a shard begin, from its index.
 
     Raises:
@@ -178,13 +179,13 @@ class ClipTable(Lazy):
 
     def __init__(self, manifest: str) -> None:
         folder = osp.dirname(manifest)
-        shards = load_listing(manifest).get('shards')
+        shards = _load_listing(manifest).get('shards')
         if not isinstance(shards, list) or not shards:
             raise ValueError(f"{manifest} lists no 'shards': is it make_shards.py's manifest?")
         self._paths: list[str] = []
         self._starts, offsets = [0], array('q')
         for shard in shards:
-            check_shard(manifest, shard)
+            _check_shard(manifest, shard)
             path = osp.join(folder, shard['name'])
             if not osp.isfile(path):
                 raise FileNotFoundError(f'shard {path} is missing: copy it, or run make_shards.py '
@@ -192,8 +193,8 @@ class ClipTable(Lazy):
             if osp.getsize(path) != shard['bytes']:
                 raise ValueError(f"{path} has {osp.getsize(path)} bytes, expected "
                                  f"{shard['bytes']}: copy it, or run make_shards.py again")
-            index = load_listing(index_path(path))
-            offsets.extend(checked_offsets(index_path(path), index.get('offsets'), shard))
+            index = _load_listing(index_path(path))
+            offsets.extend(_checked_offsets(index_path(path), index.get('offsets'), shard))
             self._paths.append(path)
             self._starts.append(len(offsets))
         self._offsets = np.frombuffer(offsets, np.int64)
@@ -203,4 +204,4 @@ class ClipTable(Lazy):
 
     def _entry(self, index: int) -> dict:
         shard = int(np.searchsorted(self._starts, index, side='right')) - 1
-        return read_clip(self._paths[shard], int(self._offsets[index]))
+        return _read_clip(self._paths[shard], int(self._offsets[index]))

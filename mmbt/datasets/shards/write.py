@@ -64,7 +64,7 @@ def read_frames(sample: dict, reader: ReadFrames, settings: ShardSettings) -> tu
     """
     results = reader(dict(filename=sample['filename']))
     inds, places = np.unique(results['frame_inds'], return_index=True)
-    imgs = [shrink(results['imgs'][place], settings.short_side) for place in places[:len(inds)]]
+    imgs = [_shrink(results['imgs'][place], settings.short_side) for place in places[:len(inds)]]
     jpegs = [encode(img, settings.quality) for img in imgs]
     clip = dict(video_id=sample['video_id'], captions=list(sample['captions']),
                 total_frames=int(results['total_frames']), stored_inds=inds.tolist(),
@@ -73,7 +73,7 @@ def read_frames(sample: dict, reader: ReadFrames, settings: ShardSettings) -> tu
     return clip, jpegs
 
 
-def shrink(img: np.ndarray, short_side: int) -> np.ndarray:
+def _shrink(img: np.ndarray, short_side: int) -> np.ndarray:
     """Shrink a picture (H, W, 3) to a short side; a smaller one stays."""
     height, width = img.shape[:2]
     ratio = short_side / min(height, width)
@@ -210,14 +210,14 @@ def finished(path: Path, verify: bool) -> dict | None:
         made = json.loads(Path(index_path(str(path))).read_text(encoding='utf-8'))
         if path.stat().st_size != made['bytes']:
             return None
-        if verify and file_hash(path) != made['sha256']:
+        if verify and _file_hash(path) != made['sha256']:
             return None
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return made
 
 
-def file_hash(path: Path) -> str:
+def _file_hash(path: Path) -> str:
     """The sha256 of a file."""
     total = hashlib.sha256()
     with open(path, 'rb') as file:
@@ -254,7 +254,7 @@ def make_shards(source: Any, out: str, settings: ShardSettings, workers: int = 1
 def _make_shards(source: Any, folder: Path, settings: ShardSettings, workers: int, verify: bool,
                  progress: Callable[[int], None] | None) -> dict:
     described = dict(asdict(settings), format=FORMAT, rows=len(source),
-                     annotation=file_hash(Path(source.ann_file)), form=source.form,
+                     annotation=_file_hash(Path(source.ann_file)), form=source.form,
                      join_captions=source.join_captions)
     check_settings(folder / SETTINGS, described)
     shards = run(source, folder, settings, workers, verify, progress or (lambda done: None))

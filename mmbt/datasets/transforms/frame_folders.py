@@ -89,7 +89,7 @@ def read_image(path: str, max_pixels: int | None) -> np.ndarray:
     Raises:
         VideoReadError: If it is no image, damaged, or of more than ``max_pixels`` pixels.
     """
-    check_image_size(path, max_pixels)
+    _check_image_size(path, max_pixels)
     try:
         image = mmcv.imread(path) if os.stat(path).st_size else None
     except OSError as error:
@@ -99,7 +99,7 @@ def read_image(path: str, max_pixels: int | None) -> np.ndarray:
     return mmcv.bgr2rgb(image)
 
 
-def check_image_size(filename: str, max_pixels: int | None) -> None:
+def _check_image_size(filename: str, max_pixels: int | None) -> None:
     """Refuse an image of more than ``max_pixels`` pixels, told from its header.
 
     Raises:

@@ -1,5 +1,4 @@
 """Which frames of a video are taken, beside MMAction2's ``UniformSample``."""
-
 import numpy as np
 
 ROUNDING = 1e-6  # seconds by which a time that a container rounded may be late

@@ -1,4 +1,4 @@
-"""Read the frames of a clip from a shard."""
+"""Read the frames of a clip from a shard, and compare their checksums."""
 import zlib
 from io import BytesIO
 
@@ -58,7 +58,7 @@ class ReadShardFrames(BaseTransform):
         places = np.unique(chosen).tolist()
         jpegs = read_ranges(shard, [ranges[place] for place in places])
         check_frames(jpegs, places, results.pop('crc32', None), results['filename'])
-        frames = {place: decode_jpeg(jpeg, results['filename'])
+        frames = {place: _decode_jpeg(jpeg, results['filename'])
                   for place, jpeg in zip(places, jpegs)}
         results['frame_inds'] = stored[chosen].astype(np.int32)
         results['imgs'] = [frames[place] for place in chosen.tolist()]
@@ -94,7 +94,7 @@ def check_frames(jpegs: list, places: list, crc32: list | None, name: str) -> No
                                                 if place < len(recorded)]:
         raise VideoReadError(f'{name} holds a frame whose checksum is another: damaged, copy or '
                              'make the shard again')
-def check_picture(jpeg: bytes, name: str) -> None:
+def _check_picture(jpeg: bytes, name: str) -> None:
     """Refuse what is no JPEG, or one whose header says more pixels than a frame has.
 
     Raises:
@@ -110,13 +110,13 @@ def check_picture(jpeg: bytes, name: str) -> None:
                              f'{MAX_PICTURE:,} pixels')
 
 
-def decode_jpeg(jpeg: bytes, name: str) -> np.ndarray:
+def _decode_jpeg(jpeg: bytes, name: str) -> np.ndarray:
     """Return a JPEG's picture, RGB (H, W, 3) uint8.
 
     Raises:
         VideoReadError: If it is none; it says ``name``.
     """
-    check_picture(jpeg, name)
+    _check_picture(jpeg, name)
     # cv2 takes 4.2 ms for eight pictures of 454 x 256, torchvision 4.5, Pillow 5.9.
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:

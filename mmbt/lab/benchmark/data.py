@@ -61,7 +61,7 @@ class Timed:
     def __call__(self, get: Callable[[], dict]) -> dict[str, float]:
         """Read a clip; return the seconds of each stage, and as 'cpu' those of the processor."""
         seconds = dict.fromkeys(STAGES, 0.)
-        begun = cpu_seconds()
+        begun = _cpu_seconds()
         start = time.perf_counter()
         results = get()
         seconds['open'] += time.perf_counter() - start
@@ -69,10 +69,10 @@ class Timed:
             start = time.perf_counter()
             results = step(results)
             seconds[stage] += time.perf_counter() - start
-        return dict(seconds, cpu=cpu_seconds() - begun)
+        return dict(seconds, cpu=_cpu_seconds() - begun)
 
 
-def cpu_seconds() -> float:
+def _cpu_seconds() -> float:
     """Of the processor's time, what this process and its reading process have used."""
     return time.process_time() + processor_time()
 
@@ -118,15 +118,15 @@ def run_data_benchmark(clips: int = 8, repeats: int = 5, seconds: float = 15,
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for group in GROUPS:
-            rows += time_kind(Path(folder) / str(group), group, clips, repeats, seconds,
-                              max_offset)
+            rows += _time_kind(Path(folder) / str(group), group, clips, repeats, seconds,
+                               max_offset)
     return dict(command='data', machine=describe_machine('cpu'), versions=versions(),
                 settings=dict(clips=clips, repeats=repeats, seconds=seconds, frames=FRAMES,
                               size=[336, 596], fps=30, max_offset=max_offset), rows=rows)
 
 
-def time_kind(folder: Path, group: int, clips: int, repeats: int, seconds: float,
-              max_offset: int) -> list[dict]:
+def _time_kind(folder: Path, group: int, clips: int, repeats: int, seconds: float,
+               max_offset: int) -> list[dict]:
     """Time every way on clips of one kind."""
     folder.mkdir(parents=True)
     names = [f'{number}.mp4' for number in range(clips)]
@@ -166,12 +166,12 @@ def summary(way: str, group: int, taken: dict[str, list[dict]]) -> dict:
                 clips_per_second=1 / middle,
                 gain=median(b / a for a, b in zip(totals[way], totals['released'])),
                 cpu=median(stages['cpu'] for stages in taken[way]),
-                cpu_of_released=cpu_ratio(taken, way, 'released'),
-                cpu_of_in_process=cpu_ratio(taken, way, 'in process'),
+                cpu_of_released=_cpu_ratio(taken, way, 'released'),
+                cpu_of_in_process=_cpu_ratio(taken, way, 'in process'),
                 share={stage: value / sum(means.values()) for stage, value in means.items()})
 
 
-def cpu_ratio(taken: dict[str, list[dict]], way: str, other: str) -> float:
+def _cpu_ratio(taken: dict[str, list[dict]], way: str, other: str) -> float:
     """The median over the readings of the processor's time in one way by that in another."""
     return median(a['cpu'] / b['cpu'] for a, b in zip(taken[way], taken[other]))
 

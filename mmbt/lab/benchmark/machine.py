@@ -92,7 +92,7 @@ class Memory:
             allocated = torch.cuda.max_memory_allocated()
             return dict(allocated=allocated, reserved=torch.cuda.max_memory_reserved(),
                         added=allocated - self.built)
-        peak = process_status('VmHWM') or max_resident()
+        peak = process_status('VmHWM') or _max_resident()
         return dict(resident=peak, added=max(peak - self.built, 0),
                     since_start=not self.resets)
 
@@ -109,7 +109,7 @@ def process_status(key: str) -> int | None:
     return None
 
 
-def max_resident() -> int:
+def _max_resident() -> int:
     """The process's peak resident set since its start, in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == 'darwin' else 1024 * peak

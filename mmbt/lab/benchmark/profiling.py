@@ -17,7 +17,7 @@ STEPS = 2
 RANGES = ('loss', 'encode')  # what lies in these and in no part of the model
 
 
-def part_range(name: str) -> record_function:
+def _part_range(name: str) -> record_function:
     """The context that marks a part in a profile."""
     return record_function(PREFIX + name)
 
@@ -32,7 +32,7 @@ def marked_parts(model: torch.nn.Module) -> Iterator[None]:
     hidden_states = trunk.hidden_states
 
     def marked_states(*args: Any, **kwargs: Any) -> Any:
-        with part_range('trunk'):
+        with _part_range('trunk'):
             return hidden_states(*args, **kwargs)
 
     trunk.hidden_states = marked_states
@@ -49,7 +49,7 @@ def mark(name: str, module: torch.nn.Module) -> list:
     opened: list[record_function] = []
 
     def enter(*_: object) -> None:
-        opened.append(part_range(name).__enter__())
+        opened.append(_part_range(name).__enter__())
 
     def leave(*_: object) -> None:
         opened.pop().__exit__(None, None, None)
@@ -75,7 +75,7 @@ def profile_step(step: Step, folder: str, name: str, top: int = 15) -> dict:
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if cuda else [])
     with marked_parts(step.model), profile(activities=activities) as recorded:
         for _ in range(STEPS):
-            step(part_range)
+            step(_part_range)
         if cuda:
             torch.cuda.synchronize()
     Path(folder).mkdir(parents=True, exist_ok=True)
@@ -137,11 +137,11 @@ def host_syncs(step: Step) -> dict[str, str]:
         return dict(preprocess='not applicable', step='not applicable')
     inputs = step.preprocess()
     return dict(
-        preprocess=first_sync(step.preprocess),
-        step=first_sync(lambda: step.on_device(inputs, nullcontext)))
+        preprocess=_first_sync(step.preprocess),
+        step=_first_sync(lambda: step.on_device(inputs, nullcontext)))
 
 
-def first_sync(work: Callable[[], object]) -> str:
+def _first_sync(work: Callable[[], object]) -> str:
     """The line of ``work`` that makes the host wait first, or ``'no'``."""
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode('error')

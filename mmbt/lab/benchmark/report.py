@@ -62,7 +62,7 @@ def details(row: dict) -> list[str]:
     if 'compiled' in row:
         lines.append(compiled_line(row['compiled']))
     if 'profile' in row:
-        lines += profile_lines(row['profile'])
+        lines += _profile_lines(row['profile'])
     if lines:
         settings = row['settings']
         lines.insert(0, f"\n{settings['batch']} clips x {settings['frames']} frames, "
@@ -82,7 +82,7 @@ def compiled_line(compiled: dict) -> str:
             f"step {compiled['compile_seconds']:.0f} s, {breaks} graph breaks{reason}")
 
 
-def profile_lines(profile: dict) -> list[str]:
+def _profile_lines(profile: dict) -> list[str]:
     """The profile as two small tables."""
     total = sum(profile['parts'].values()) or 1.
     lines = ['seconds a step by part: ' + ', '.join(

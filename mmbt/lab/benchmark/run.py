@@ -68,13 +68,13 @@ def relate(report: dict, limits: dict[str, Limit]) -> None:
             row['limit'] = limits[row['settings']['precision']].rate
             row['fraction_of_limit'] = row['flops_per_second'] / row['limit']
             sustained = limits[row['settings']['precision']].sustained
-            row['fraction_of_sustained'] = fraction_beside(row) if row.get('beside') else \
+            row['fraction_of_sustained'] = _fraction_beside(row) if row.get('beside') else \
                 row['flops_per_second'] / sustained
             row['fraction_of_least'] = \
                 row['flops']['total'] / row['seconds']['min'] / row['limit']
 
 
-def fraction_beside(row: dict) -> float:
+def _fraction_beside(row: dict) -> float:
     """The median over the steps of each one's fraction of the rate right before and after it."""
     around = [(before + after) / 2 for before, after in zip(row['beside'], row['beside'][1:])]
     return statistics.median(row['flops']['total'] / seconds / rate
@@ -106,7 +106,7 @@ def run_row(settings: Settings, sizes: Sizes, limit: Limit, compile: bool,
         if compile:
             row['compiled'] = compiled_step(step, row['seconds']['median'])
         if profile_dir is not None:
-            row['profile'] = profile_step(step, profile_dir, trace_name(settings))
+            row['profile'] = profile_step(step, profile_dir, _trace_name(settings))
     except torch.OutOfMemoryError as error:
         row['error'] = 'out of memory: ' + str(error).split('. ')[0]
     finally:
@@ -131,7 +131,7 @@ def rates(seconds: list[float], batch: int, flops: int) -> dict:
         flops_per_second=flops / median)
 
 
-def trace_name(settings: Settings) -> str:
+def _trace_name(settings: Settings) -> str:
     """What tells one row's trace from another's."""
     parts = [settings.command, settings.arch_name, settings.variant, settings.precision,
              f'b{settings.batch}', f't{settings.frames}', f'k{settings.layers}']

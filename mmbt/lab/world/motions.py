@@ -43,11 +43,6 @@ class Frame:
     ball_in_front: bool = False
 
 
-def reversed_label(label: int) -> int:
-    """Return the label of the motion that ``label`` becomes when played backwards."""
-    return label ^ 1
-
-
 def sample_trajectory(label: int, rng: np.random.Generator) -> list[Frame]:
     """Draw a random clip of one motion.
 
@@ -56,8 +51,8 @@ def sample_trajectory(label: int, rng: np.random.Generator) -> list[Frame]:
         rng: Where position, speed, size and angle come from.
 
     Returns:
-        ``NUM_FRAMES`` frames. With an equal ``rng`` state, ``reversed_label(label)`` gives the very
-        same frames in the opposite order.
+        ``NUM_FRAMES`` frames. With an equal ``rng`` state, the reversed motion's label,
+        ``label ^ 1``, gives the very same frames in the opposite order.
     """
     sampler = _SAMPLERS[label // 2]
     frames = sampler(rng, np.linspace(0.0, 1.0, NUM_FRAMES))

@@ -79,7 +79,7 @@ class Canvas:
     def __init__(self, size: int, background: str, rng: np.random.Generator) -> None:
         self.size = size
         self.side = size * SUPERSAMPLING
-        self.pixels = draw_background(background, self.side, rng)
+        self.pixels = _draw_background(background, self.side, rng)
 
     def copy(self) -> Canvas:
         """Return an independent canvas with the same content."""
@@ -118,7 +118,7 @@ class Canvas:
         return max(1, round(fraction * self.side))
 
 
-def draw_background(name: str, side: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_background(name: str, side: int, rng: np.random.Generator) -> np.ndarray:
     """Paint a grey background.
 
     Args:

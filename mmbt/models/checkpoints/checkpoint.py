@@ -1,4 +1,4 @@
-"""Which checkpoints a model takes."""
+"""Validate checkpoints: which of them a model takes."""
 import inspect
 from collections.abc import Mapping
 from pathlib import Path

@@ -55,15 +55,15 @@ class Trunk(nn.Module):
             deviation, and nothing known of the resizing.
 
     Attributes:
-        card (ModelCard): What has to be the same wherever it is used: ``mean``, ``std``,
-            ``image_size``, ``resize_mode``, ``tokenizer``, ``context_length``, ``activation``, ...
-        width (int): Channels D of a token.
-        embed_dim (int | None): Channels E of the joint space; None where there is none.
-        num_layers (int): Number of layers L that are run.
-        num_patches (int): Patch positions N of a frame.
-        num_heads (int): Attention heads of a layer.
-        image_size (tuple): Height and width of a frame in pixels.
-        eps (float): Epsilon of the layer norms.
+        card: What has to be the same wherever it is used: ``mean``, ``std``, ``image_size``,
+            ``resize_mode``, ``tokenizer``, ``context_length``, ``activation``, ...
+        width: Channels D of a token.
+        embed_dim: Channels E of the joint space; None where there is none.
+        num_layers: Number of layers L that are run.
+        num_patches: Patch positions N of a frame.
+        num_heads: Attention heads of a layer.
+        image_size: Height and width of a frame in pixels.
+        eps: Epsilon of the layer norms.
 
     Raises:
         ValueError: If layers are to be run that the tower lacks, or none at all, or the tower has

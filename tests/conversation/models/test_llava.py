@@ -1,5 +1,4 @@
 """LLaVA with a video backbone: transformers' own on one frame, and what a video adds to it."""
-
 import pytest
 import torch
 

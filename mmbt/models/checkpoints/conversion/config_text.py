@@ -28,7 +28,7 @@ def config_text(values: Mapping[str, Any]) -> str:
     for name, value in values.items():
         if not is_name(name) or name.startswith('_') or name in RESERVED:
             raise ValueError(f'a config cannot hold a value named {str(name)[:40]!r}')
-        lines.append(f'{name} = {literal(value, len(name) + 3, 0)}\n')
+        lines.append(f'{name} = {_literal(value, len(name) + 3, 0)}\n')
     return ''.join(lines)
 
 
@@ -37,7 +37,7 @@ def is_name(key: Any) -> bool:
     return isinstance(key, str) and key.isascii() and key.isidentifier() and not iskeyword(key)
 
 
-def literal(value: Any, before: int, indent: int) -> str:
+def _literal(value: Any, before: int, indent: int) -> str:
     """A value in Python.
 
     Args:
@@ -56,28 +56,28 @@ def literal(value: Any, before: int, indent: int) -> str:
         return repr(value).replace('{{', '{\\x7b')  # the same text, and no template of MMEngine's
     if type(value) in (list, tuple):
         pairs = [('', each) for each in value]
-        return braced('[' if type(value) is list else '(', pairs, ']' if type(value) is list else
-                      ',)' if len(value) == 1 else ')', before, indent)
+        return _braced('[' if type(value) is list else '(', pairs, ']' if type(value) is list else
+                       ',)' if len(value) == 1 else ')', before, indent)
     if isinstance(value, dict):
-        return dict_literal(value, before, indent)
+        return _dict_literal(value, before, indent)
     raise ValueError(f'a config cannot hold a {type(value).__name__} ({str(value)[:40]!r})')
 
 
-def dict_literal(value: Mapping, before: int, indent: int) -> str:
+def _dict_literal(value: Mapping, before: int, indent: int) -> str:
     """A dict in Python."""
     for key in value:
         if type(key) is not str or key in INSTRUCTIONS:
             raise ValueError(f'a config cannot hold the key {str(key)[:40]!r}')
     if all(map(is_name, value)):
-        return braced('dict(', [(f'{key}=', each) for key, each in value.items()], ')', before,
-                      indent)
-    return braced('{', [(f'{literal(key, 0, 0)}: ', each) for key, each in value.items()], '}',
-                  before, indent)
+        return _braced('dict(', [(f'{key}=', each) for key, each in value.items()], ')', before,
+                       indent)
+    return _braced('{', [(f'{_literal(key, 0, 0)}: ', each) for key, each in value.items()], '}',
+                   before, indent)
 
 
-def braced(start: str, pairs: list[tuple], end: str, before: int, indent: int) -> str:
+def _braced(start: str, pairs: list[tuple], end: str, before: int, indent: int) -> str:
     """Values between braces, in one line if they fit."""
-    line = start + ', '.join(key + literal(value, 0, 0) for key, value in pairs) + end
+    line = start + ', '.join(key + _literal(value, 0, 0) for key, value in pairs) + end
     if before + len(line) <= WIDTH and '\n' not in line:
         return line
     inner = ' ' * (indent + INDENT)
@@ -86,4 +86,4 @@ def braced(start: str, pairs: list[tuple], end: str, before: int, indent: int) -
 
 def _lines(pairs: Iterable[tuple], inner: str) -> Iterable[str]:
     for key, value in pairs:
-        yield f'{inner}{key}{literal(value, len(inner) + len(key) + 1, len(inner))},\n'
+        yield f'{inner}{key}{_literal(value, len(inner) + len(key) + 1, len(inner))},\n'

@@ -65,11 +65,11 @@ def convert(source: str | Path, out: str | Path, configs: str | Path | None = No
         ValueError: If an argument is no good, or the file is not a whole one of a known form.
     """
     source, out = Path(source), Path(out)
-    check_paths(source, out)
+    _check_paths(source, out)
     check_place(out)
     try:
         done = prepare(read_released(source), Path(configs or shipped('configs')), arch, frames)
-        check_finite(done)
+        _check_finite(done)
     except ValueError as error:
         if str(source) in str(error) or str(error).startswith('--'):
             raise
@@ -90,14 +90,14 @@ def prepare(released: Released, configs: Path, arch: str | Path | None = None,
                              '--arch and --frames out')
         done.notes.append('no video model is in the file, so no config is written')
         return done
-    add_gates(done)
-    keep_rows(done, frames)
-    choose_architecture(done, arch)
-    add_config(done, configs, arch)
+    _add_gates(done)
+    _keep_rows(done, frames)
+    _choose_architecture(done, arch)
+    _add_config(done, configs, arch)
     return done
 
 
-def check_paths(source: Path, out: Path) -> None:
+def _check_paths(source: Path, out: Path) -> None:
     """Refuse an output that is no checkpoint, or is the input.
 
     Raises:
@@ -112,7 +112,7 @@ def check_paths(source: Path, out: Path) -> None:
             raise ValueError(f'{path} is a folder; choose another name for the output')
 
 
-def add_gates(done: Conversion) -> None:
+def _add_gates(done: Conversion) -> None:
     """Open the gates of a conversation model halfway, as the released inference does."""
     if done.released.form.key != 'branch':
         return
@@ -130,7 +130,7 @@ def num_layers(done: Conversion) -> int:
                for name in done.state)
 
 
-def keep_rows(done: Conversion, frames: int | None) -> None:
+def _keep_rows(done: Conversion, frames: int | None) -> None:
     """Keep the rows of the time embedding that were trained.
 
     Raises:
@@ -147,7 +147,7 @@ def keep_rows(done: Conversion, frames: int | None) -> None:
     done.state[TIME] = rows[:done.frames].clone()
 
 
-def check_finite(done: Conversion) -> None:
+def _check_finite(done: Conversion) -> None:
     """Refuse weights that are not finite; rows of the time embedding that are dropped may be.
 
     Raises:
@@ -161,7 +161,7 @@ def check_finite(done: Conversion) -> None:
                              'of a training that failed?')
 
 
-def choose_architecture(done: Conversion, path: str | Path | None) -> None:
+def _choose_architecture(done: Conversion, path: str | Path | None) -> None:
     """Take the architecture from a file, else from the shapes, and say what they do not tell."""
     key = done.released.form.key
     if path is None:
@@ -182,7 +182,7 @@ def choose_architecture(done: Conversion, path: str | Path | None) -> None:
                           'model.trunk.pretrained names them')
 
 
-def add_config(done: Conversion, configs: Path, arch: str | Path | None) -> None:
+def _add_config(done: Conversion, configs: Path, arch: str | Path | None) -> None:
     """Make the config, and check the weights against its model.
 
     Raises:

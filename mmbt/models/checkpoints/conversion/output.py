@@ -32,7 +32,7 @@ def retrieval_config(configs: Path, arch: Arch, branch: dict[str, Any], mbta: bo
     """
     cfg = Config.fromfile(configs / RETRIEVAL)
     cfg.model.trunk = dict(type='OpenCLIPTrunk', arch=arch, pretrained=None)
-    cfg.model.backbone = branch_config(branch)
+    cfg.model.backbone = _branch_config(branch)
     if 'heads' in cfg.model:
         cfg.model.heads = [VTC, MBTA, MBCA] if mbta else [VTC, MBCA]
     return cfg
@@ -52,11 +52,11 @@ def tokens_config(configs: Path, arch: Arch | None, branch: dict[str, Any]) -> C
         data_preprocessor=dict(type='VideoTextDataPreprocessor'),
         trunk=dict(type='OpenCLIPTrunk', arch=arch or OPENAI,
                    pretrained=None if arch else 'openai', drop_last=1),
-        backbone=branch_config(branch))
+        backbone=_branch_config(branch))
     return cfg
 
 
-def branch_config(branch: dict[str, Any]) -> dict[str, Any]:
+def _branch_config(branch: dict[str, Any]) -> dict[str, Any]:
     """The config of a released branch."""
     return dict(type='BTAdapter', variant='released', **branch)
 

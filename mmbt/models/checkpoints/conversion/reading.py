@@ -20,10 +20,10 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
         FileNotFoundError: If there is no such file.
         ValueError: If it is no checkpoint, is cut short, or holds code.
     """
-    return tensors_of(read_checkpoint(path, mapped=True), path)
+    return _tensors_of(read_checkpoint(path, mapped=True), path)
 
 
-def tensors_of(content: Any, path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
+def _tensors_of(content: Any, path: str | Path) -> tuple[dict[str, Tensor], list[str]]:
     """The state dict in what a file held, and the names of what lies beside it."""
     beside: list[str] = []
     if isinstance(content, dict) and isinstance(content.get('state_dict'), dict):

@@ -25,7 +25,7 @@ def describe(done: Conversion, source: str | Path, out: str | Path) -> str:
     lines += gates(done)
     lines += dropped(done)
     lines += [f'note: {note}' for note in done.notes]
-    return '\n'.join([*lines, *next_steps(done, out)])
+    return '\n'.join([*lines, *_next_steps(done, out)])
 
 
 def parts(state: dict[str, Tensor]) -> Iterator[str]:
@@ -57,7 +57,7 @@ def dropped(done: Conversion) -> Iterator[str]:
         yield f"not used: {', '.join(done.released.beside)}, which lie beside the weights"
 
 
-def next_steps(done: Conversion, out: str | Path) -> list[str]:
+def _next_steps(done: Conversion, out: str | Path) -> list[str]:
     """What was written, and what to do with it."""
     if done.config is None:
         return [f'wrote {out}']
