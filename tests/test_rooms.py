@@ -74,6 +74,30 @@ def test_the_reader_needs_nothing_of_the_package_but_whole_files():
     assert used == {'mmbt.files.append_log', 'mmbt.files.atomic'}
 
 
+def reached(name):
+    """All modules that a module needs, through others too."""
+    found, waiting = set(), [name]
+    while waiting:
+        for other in IMPORTS[waiting.pop()] - found:
+            found.add(other)
+            waiting.append(other)
+    return found
+
+
+def test_no_module_needs_itself():
+    assert [name for name in FILES if name in reached(name)] == []
+
+
+def test_what_trunks_are_made_of_knows_nothing_of_files_of_weights():
+    """The vision transformer, its families and the model card stand below ``checkpoints``."""
+    below = ['vit', 'layer', 'trunk', 'card', 'fingerprint', 'families.names',
+             'families.open_clip', 'families.hugging_face']
+    needed = {other for name in below for other in reached(f'mmbt.models.{name}')}
+    assert not [other for other in needed if other.startswith('mmbt.models.checkpoints')]
+    assert IMPORTS['mmbt.models.layer'] == {'mmbt.models.rotary'}
+    assert IMPORTS['mmbt.models.families.names'] == set()
+
+
 TYPED = re.compile(r' +\*{0,2}\w+(, \w+)* \(\w[^()]*(\([^()]*\)[^()]*)*\): ')
 """Of an argument in a docstring: a type, which its signature tells."""
 

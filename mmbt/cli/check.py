@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--split', choices=SPLITS, default='train',
                         help="which of the config's (default: train)")
     parser.add_argument('--out', default='videos.csv', help='the table (default: videos.csv)')
-    parser.add_argument('--workers', type=int, default=cores(), help='processes')
+    parser.add_argument('--workers', type=int, default=cores(),
+                        help='processes; default: as many as cores')
     parser.add_argument('--frames', type=int, default=8, help='frames read of each (default: 8)')
     parser.add_argument('--deadline', type=float, default=60,
                         help='seconds for each, and one more for each 8 MB of it (default: 60)')

@@ -56,7 +56,8 @@ def add_shard_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--short-side', type=int, default=256,
                         help='frames are shrunk to it; 0 keeps them as they are')
     parser.add_argument('--quality', type=int, default=90, help="the JPEGs', 1 to 100")
-    parser.add_argument('--workers', type=int, default=cores(), help='processes')
+    parser.add_argument('--workers', type=int, default=cores(),
+                        help='processes; default: as many as cores')
     parser.add_argument('--verify', action='store_true',
                         help='compare the hashes of finished shards too, not only their sizes')
 

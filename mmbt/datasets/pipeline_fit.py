@@ -8,7 +8,7 @@ from mmbt.models.tokenizer import TokenizerSpec
 from .transforms import TokenizeText
 
 if TYPE_CHECKING:
-    from mmbt.models.checkpoints.card import ModelCard
+    from mmbt.models.card import ModelCard
 
 SHORTEST, SQUASH = 'shortest', 'squash'
 # Of MMAction2's transforms, by name; subclasses of other projects are not judged.

@@ -4,7 +4,7 @@ import numpy as np
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from mmbt.models.blocks import TemporalBlock
+from mmbt.models.branch import TemporalBlock
 from mmbt.models.combine import WeightedSelection
 
 BEGAN = 'gates_and_projections_at_the_start'  # in MMEngine's message hub, which checkpoints hold

@@ -10,12 +10,14 @@ from .compared import (
     STPooling,
     pool_space_and_time,
 )
+from .families.hugging_face import HuggingFaceTrunk
+from .families.open_clip import OpenCLIPTrunk
 from .masks import RandomMask, TubeMask, gather_visible
 from .objectives import MBCAHead, MBTAHead, VTCHead
 from .preprocessor import VideoTextDataPreprocessor
 from .structures import VideoEncoding
 from .text import TextTower
-from .trunks import HuggingFaceTrunk, OpenCLIPTrunk, Trunk
+from .trunk import Trunk
 from .video_text import VideoTextModel
 from .zero_shot import ZeroShotHead
 

@@ -1,13 +1,74 @@
 """All that is trained of BT-Adapter, in the paper's form and in the authors' released one."""
-from typing import Dict, List, Optional, Tuple, Type
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .blocks import TemporalBlock
 from .combine import COMBINATIONS
-from .trunks import FrameTokens, Trunk
+from .layer import Block, DropPath, SelfAttention
+from .trunk import FrameTokens, Trunk
+
+
+class TemporalBlock(nn.Module):
+    """Attention among the frames at one patch position, Eq. 2 of the paper.
+
+    ``tokens + W_t T_attn(LN(tokens))``; with W_t zero, as at the start, it is the identity.
+
+    Args:
+        width: Channels D.
+        num_heads: Attention heads.
+        temporal_proj: How W_t starts: ``'zero'`` (the paper), ``'random'`` (PyTorch's default
+            initialisation), or ``'none'`` for no W_t at all (Table 11).
+        eps: Epsilon of the layer norm.
+        drop_path: Stochastic depth of the update.
+    """
+
+    def __init__(self,
+                 width: int,
+                 num_heads: int,
+                 temporal_proj: str = 'zero',
+                 eps: float = 1e-5,
+                 drop_path: float = 0.) -> None:
+        super().__init__()
+        if temporal_proj not in ('zero', 'random', 'none'):
+            raise ValueError(
+                f"temporal_proj is 'zero', 'random' or 'none', got {temporal_proj!r}")
+        self.norm = nn.LayerNorm(width, eps=eps)
+        self.attn = SelfAttention(width, num_heads)
+        self.temporal_fc = nn.Identity() if temporal_proj == 'none' else nn.Linear(width, width)
+        if temporal_proj == 'zero':
+            nn.init.zeros_(self.temporal_fc.weight)
+            nn.init.zeros_(self.temporal_fc.bias)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, T, N, D) -> (B, T, N, D); each of the B x N tubes attends over its T frames."""
+        tubes = self.norm(tokens).transpose(1, 2)
+        update = self.temporal_fc(self.attn(tubes)).transpose(1, 2)
+        return tokens + self.drop_path(update)
+
+
+class SpatialBlock(Block):
+    """A CLIP layer (Eq. 1) on each frame's patches joined by the one CLS of the video.
+
+    The CLS takes part in every frame's attention, and the T updates that it gets are averaged::
+
+        frame 1: [cls, p11 .. p1N] -> attention -> u1, updates of p11 .. p1N
+        ...                                                               cls += mean(u1 .. uT)
+        frame T: [cls, pT1 .. pTN] -> attention -> uT, updates of pT1 .. pTN
+
+    Arguments as in :class:`~mmbt.models.layer.Block`.
+    """
+
+    def forward(  # type: ignore[override]  # two streams
+            self, cls: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Update the video's CLS (B, D) and its patch tokens (B, T, N, D)."""
+        frames = tokens.shape[1]
+        sequences = torch.cat([cls[:, None, None].expand(-1, frames, -1, -1), tokens], dim=2)
+        update = self.attention_update(sequences)
+        cls = cls + update[:, :, 0].mean(dim=1)
+        tokens = tokens + update[:, :, 1:]
+        return self.feed_forward(cls), self.feed_forward(tokens)
 
 
 class Branch(nn.Module):
@@ -19,7 +80,7 @@ class Branch(nn.Module):
         taps: The layers of CLIP that the branch reads, V(L-K) .. V(L).
     """
 
-    spatial_eps: Optional[float] = None  # the trunk's
+    spatial_eps: float | None = None  # the trunk's
 
     def __init__(self, trunk: Trunk, num_layers: int, num_frames: int, temporal_proj: str,
                  combination: str, interaction: bool, drop_path: float, time_scale: float) -> None:
@@ -32,7 +93,8 @@ class Branch(nn.Module):
         self.temporal = nn.ModuleList(
             TemporalBlock(width, trunk.num_heads, temporal_proj, trunk.eps, rate) for rate in rates)
         self.spatial = nn.ModuleList(
-            trunk.spatial_block(first + i, rate, self.spatial_eps) for i, rate in enumerate(rates))
+            trunk.copied_block(first + i, SpatialBlock, rate, self.spatial_eps)
+            for i, rate in enumerate(rates))
         self.spatial.requires_grad_(True)
         combine = COMBINATIONS[combination]
         self.gates = nn.ModuleList(
@@ -63,7 +125,7 @@ class Branch(nn.Module):
         """The video CLS before the first layer, (B, D): a new token (Sec. 3.1)."""
         return self.cls_token.expand(len(states.cls), -1)
 
-    def forward(self, states: List[FrameTokens], space: FrameTokens) -> Tuple[Tensor, Tensor]:
+    def forward(self, states: list[FrameTokens], space: FrameTokens) -> tuple[Tensor, Tensor]:
         """Run the branch beside the trunk.
 
         Args:
@@ -104,7 +166,7 @@ class ReleasedBranch(Branch):
     beside EVA-CLIP too.
     """
 
-    spatial_eps: Optional[float] = 1e-5
+    spatial_eps: float | None = 1e-5
 
     @staticmethod
     def tapped_layers(depth: int, num_layers: int) -> range:
@@ -112,6 +174,7 @@ class ReleasedBranch(Branch):
         return range(depth - num_layers + 1, depth + 1)
 
     def start_embeddings(self, width: int, num_frames: int, time_scale: float) -> None:
+        """Make the shift of CLIP's CLS and the time embedding."""
         self.cls_shift = nn.Parameter(torch.zeros(width))
         self.time_embedding = nn.Parameter(time_scale * torch.randn(num_frames, width))
 
@@ -130,7 +193,7 @@ class ReleasedBranch(Branch):
         return trunk.proj(trunk.norm(fused)).mean(dim=1)
 
 
-VARIANTS: Dict[str, Type[Branch]] = {'paper': Branch, 'released': ReleasedBranch}
+VARIANTS: dict[str, type[Branch]] = {'paper': Branch, 'released': ReleasedBranch}
 
 
 def interpolated(rows: Tensor, frames: int) -> Tensor:

@@ -8,7 +8,6 @@
                            |            |                      |          | CLS
     branch               layer 1 ---- layer 2 ---- ... ---- layer K ------+
 """
-from typing import Optional, Tuple
 
 from mmaction.registry import MODELS
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from .branch import VARIANTS
 from .combine import COMBINATIONS
 from .masks import gather_visible
 from .structures import VideoEncoding
-from .trunks import FrameTokens, Trunk
+from .trunk import FrameTokens, Trunk
 
 
 @MODELS.register_module()
@@ -74,7 +73,7 @@ class BTAdapter(nn.Module):
                                              time_scale)
 
     @property
-    def idle_weights(self) -> Tuple[str, ...]:
+    def idle_weights(self) -> tuple[str, ...]:
         """Beginnings of the names of weights that a branch beside the whole CLIP has, and this not.
 
         They belong to the layers that stand beside those that the trunk drops.
@@ -89,7 +88,7 @@ class BTAdapter(nn.Module):
         position = self.trunk.position_embedding[None, None]
         return FrameTokens(position[:, :, 0], position[:, :, 1:])
 
-    def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
+    def forward(self, imgs: Tensor, visible: Tensor | None = None) -> VideoEncoding:
         """Encode clips.
 
         Args:

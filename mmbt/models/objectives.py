@@ -12,7 +12,7 @@ from .losses import (
     without_autocast,
 )
 from .structures import VideoEncoding
-from .trunks import Trunk
+from .trunk import Trunk
 
 
 class ObjectiveHead(nn.Module, metaclass=ABCMeta):

@@ -6,7 +6,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
 from torch import nn
 
-from .checkpoints.card import ModelCard, show
+from .card import ModelCard, show
 
 # Per-channel RGB statistics, in 0..255, that OpenAI's and EVA's CLIP were trained with.
 CLIP_MEAN = (122.7709383, 116.7460125, 104.09373615)

@@ -15,7 +15,7 @@ from .preprocessor import follow_card
 from .structures import VideoEncoding
 from .text import TextTower
 from .tokenizer import tokenizer_spec
-from .trunks import Trunk
+from .trunk import Trunk
 
 
 @MODELS.register_module()

@@ -16,7 +16,7 @@ from mmbt.files.lock import Lock
 from mmbt.files.npz import read_npz
 from mmbt.files.safe_load import in_line
 from mmbt.files.source import CARD
-from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.card import ModelCard
 
 PathLike = str | Path
 Stamp = tuple[int, int]  # bytes, and time of the last change in ns

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from mmbt.datasets import TokenizeText, fit_pipeline
 from mmbt.datasets.pipeline_fit import frames_of, transforms_of
 from mmbt.models import OpenCLIPTrunk
-from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.card import ModelCard
 from mmbt.models.tokenizer import TokenizerSpec
 
 from ..support.tiny import TINY

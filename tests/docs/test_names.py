@@ -66,7 +66,7 @@ def test_the_changelog_begins_with_the_version():
 
 
 INLINE = sorted({span for spans in SPANS.values() for span in spans
-                 if re.match(r'(python tools/\S+ |mim (train|test) |make )', span)
+                 if re.match(r'(mmbt \S.*(--\w|/|\.\w)|mim (train|test) |make )', span)
                  and 'CONFIG' not in span})
 
 

@@ -5,6 +5,7 @@
 import importlib
 import inspect
 import re
+import runpy
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 import mmbt
+from mmbt import cli
 
 from .blocks import DOCUMENTS, FENCE, ROOT
 
@@ -23,7 +25,7 @@ API = {page: re.findall(r'^::: (\S+)$', (DOCS / page).read_text(), re.M)
 
 # Names of the faces that no page describes: exceptions and constants that a page names in passing.
 UNDESCRIBED = {
-    'mmbt.reading': {'CountChanged', 'MAX_PIXELS', 'check_size'},
+    'mmbt.reading': {'CountChanged', 'MAX_PIXELS'},
 }
 
 
@@ -93,6 +95,15 @@ def test_the_picture_is_what_its_script_draws(tmp_path):
     copy.write_text(script.read_text())
     subprocess.run([sys.executable, '-S', str(copy)], check=True)
     assert copy.with_suffix('.svg').read_text() == script.with_suffix('.svg').read_text()
+
+
+def test_the_options_are_those_of_the_commands():
+    """``python docs/commands.py`` writes them anew."""
+    written = runpy.run_path(str(DOCS / 'commands.py'))['page'](cli)
+    assert (DOCS / 'cli.md').read_text() == written
+    assert '| `--save-every N` | save after so many videos; default: 100 |' in written
+    assert '### mmbt bench memory\n' in written
+    assert '| `--seed SEED` | seed of everything; default: 0 |' in written
 
 
 def test_every_picture_is_shown():

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmbt.files.source import CARD
-from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.card import ModelCard
 
 from ..configs.layouts import ROOT, RUNNABLE, TUNINGS
 from ..search.search_world import write_clip

@@ -4,9 +4,9 @@ from functools import lru_cache
 
 import pytest
 
-from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.card import ModelCard
 from mmbt.models.checkpoints.card_files import model_card
-from mmbt.models.trunks.preprocessing import beside, json_dict, of_folder, settled
+from mmbt.models.families.preprocessing import beside, json_dict, of_folder, settled
 
 from ..support.fuzz import Door, fuzz
 from ..support.tiny import build_model

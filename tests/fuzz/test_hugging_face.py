@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from mmbt.conversation.models.llava_v1 import PROJECTOR
 from mmbt.conversation.models.loading import from_pretrained, tokenizer_of
 from mmbt.conversation.models.minigpt4_parts import q_former_of
-from mmbt.models.trunks.hugging_face_check import check_config
-from mmbt.models.trunks.hugging_face_files import load_vision, part_of
+from mmbt.models.families.hugging_face_check import check_config
+from mmbt.models.families.hugging_face_files import load_vision, part_of
 from support.fuzz import Door, fuzz
 
 from ..conversation.models.folders import clip_folder

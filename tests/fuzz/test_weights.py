@@ -16,7 +16,8 @@ from mmbt.apis import load_branch, save_branch
 from mmbt.conversation.models.linear import linear_of, load_tensors
 from mmbt.datasets.preparation.msvd import _msvd_pickle
 from mmbt.files.safe_load import read_checkpoint
-from mmbt.models.trunks.weights import load_weights
+from mmbt.models import OpenCLIPTrunk
+from mmbt.models.families.open_clip_weights import load_weights
 from support.fuzz import Door, fuzz
 
 from ..support.tiny import TINY, build_model
@@ -186,7 +187,7 @@ DOORS = [
     Door('values of open_clip', open_clip_specs,
          lambda path: load_weights(open_clip_model(), TINY, str(save_spec(path)))),
     Door('trunk of a checkpoint', trunk_examples,
-         lambda path: load_weights(open_clip_model(), TINY, str(path))),
+         lambda path: OpenCLIPTrunk(TINY, pretrained=str(path))),
     Door('pickled captions', caption_examples, lambda path: _msvd_pickle(str(path))),
 ]
 

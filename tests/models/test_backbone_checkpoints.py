@@ -28,7 +28,7 @@ def clip(tmp_path):
 def test_a_checkpoint_of_frame_mean_is_the_clip_to_start_from(backbone, frozen, clip, batch):
     source, path = clip
     model = build(backbone, trunk=dict(pretrained=path, frozen=frozen))
-    assert model.trunk.visual.proj.requires_grad != frozen
+    assert model.trunk.visual.proj.weight.requires_grad != frozen
     single, tokens = batch['imgs'][:, :1], batch['tokens']
     assert_same(model.encode(single), source.encode(single), atol=1e-12)
     mean = FrameMean(model.trunk)(batch['imgs'])

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from mmbt.models import BTAdapter, OpenCLIPTrunk, RandomMask
-from mmbt.models.blocks import SpatialBlock, TemporalBlock
-from mmbt.models.trunks import FrameTokens
+from mmbt.models.branch import SpatialBlock, TemporalBlock
+from mmbt.models.trunk import FrameTokens
 
 from ..support.tiny import CLIPS, FRAMES, PATCHES, TINY, build_model, stir
 
@@ -44,7 +44,7 @@ class Spy(torch.nn.Module):
         super().__init__()
         self.seen = []
 
-    def forward(self, tokens):
+    def forward(self, tokens, rotary=None):
         self.seen.append(tokens)
         return torch.zeros_like(tokens)
 
@@ -89,7 +89,7 @@ def test_every_aligned_pair_is_the_same_token():
     for block in branch.spatial:  # a branch that does nothing but pass tokens on
         block.forward = lambda c, t: (c, t)
     branch.time_embedding.data.zero_()
-    model.trunk.visual.positional_embedding.data.zero_()
+    model.trunk.visual.position_embedding.data.zero_()
     visible = model.mask(CLIPS, FRAMES, PATCHES, torch.device('cpu'))
     encoding = model.backbone(torch.zeros(CLIPS, FRAMES, 3, 12, 12).double(), visible)
     assert encoding.clip_tokens.shape == (CLIPS, FRAMES, 5, 16)

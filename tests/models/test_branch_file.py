@@ -9,7 +9,7 @@ from mmengine.runner.checkpoint import load_checkpoint
 
 from mmbt.apis import init_model, load_branch, save_branch
 from mmbt.models import OpenCLIPTrunk
-from mmbt.models.checkpoints.fingerprint import (
+from mmbt.models.fingerprint import (
     COLUMNS,
     distance,
     fingerprint,
@@ -95,7 +95,7 @@ def test_it_is_refused_beside_another_clip(way, source, tmp_path):
     path = str(tmp_path / 'branch.pth')
     save_branch(source, path)
     other = build_model(BACKBONE)
-    torch.nn.init.normal_(other.trunk.visual.transformer.resblocks[2].mlp.c_fc.weight, std=0.02)
+    torch.nn.init.normal_(other.trunk.visual.blocks[2].fc1.weight, std=0.02)
     before = copy.deepcopy(other.state_dict())
     with pytest.raises(ValueError, match=r'another CLIP .* differ in blocks\.2\.fc1\.weight, by '):
         way(other, path)
@@ -107,20 +107,21 @@ def test_every_weight_of_clip_counts(name):
     """One value of any weight, moved by as much as the weight is large, is noticed."""
     trunk = build_model(BACKBONE).trunk
     stir(trunk)
-    recorded = fingerprint(trunk)
-    assert first_difference(trunk, recorded) is None
+    recorded = fingerprint(trunk.canonical_state())
+    assert first_difference(trunk.canonical_state(), recorded) is None
     weight = trunk.canonical_state()[name]
     weight.data[(-1, ) * weight.ndim] += weight.norm()
-    assert first_difference(trunk, recorded).startswith(f'{name}, by ')
+    assert first_difference(trunk.canonical_state(), recorded).startswith(f'{name}, by ')
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
 def test_a_cast_clip_is_the_same_clip(dtype, source):
     stir(source.trunk, std=0.05)
-    recorded = fingerprint(source.trunk)
+    recorded = fingerprint(source.trunk.canonical_state())
     source.trunk.to(dtype)
-    assert first_difference(source.trunk, recorded) is None
-    apart = max(distance(v, recorded[k]) for k, v in fingerprint(source.trunk).items())
+    state = source.trunk.canonical_state()
+    assert first_difference(state, recorded) is None
+    apart = max(distance(v, recorded[k]) for k, v in fingerprint(state).items())
     assert apart < 0.005
 
 

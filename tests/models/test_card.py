@@ -14,9 +14,9 @@ from mmbt.engine import ModelCardHook
 from mmbt.engine.launch import skip_idle_weights
 from mmbt.files.source import CARD
 from mmbt.models import HuggingFaceTrunk, OpenCLIPTrunk, VideoTextDataPreprocessor
+from mmbt.models.card import ModelCard, read_card
 from mmbt.models.checkpoints import card_files
-from mmbt.models.checkpoints.card import ModelCard
-from mmbt.models.checkpoints.card_files import model_card, read_card
+from mmbt.models.checkpoints.card_files import model_card
 
 from ..support.tiny import FRAMES, TINY, build_model, stir
 from ..support.tiny_tags import HALF, NAME, publish
@@ -86,7 +86,7 @@ def test_the_fingerprint_tells_clips_apart_and_not_their_precision():
     stir(model.trunk, 0.05)
     card, halved = model_card(model), model_card(copy.deepcopy(model).half())
     assert card != halved and list(card.differences(halved)) == []
-    torch.nn.init.normal_(model.trunk.visual.positional_embedding, std=1.)
+    torch.nn.init.normal_(model.trunk.visual.position_embedding, std=1.)
     assert 'another CLIP' in ' '.join(model_card(model).differences(card))
     assert list(model_card(model).differences(card, same_clip=False)) == []
 

@@ -3,13 +3,12 @@ import copy
 
 import pytest
 import torch
-from open_clip.model import CustomTextCLIP
 
 from mmbt.models import BTAdapter, FrameMean, OpenCLIPTrunk
-from mmbt.models.trunks.weights import architecture
+from mmbt.models.branch import SpatialBlock
 
 from ..support.tiny import stir
-from ..support.tiny_towers import EVA, frames, reference
+from ..support.tiny_towers import EVA, frames, library, reference
 
 
 def changed(**vision):
@@ -20,10 +19,7 @@ def changed(**vision):
 
 
 def test_the_trunk_is_open_clips_own_encode_image():
-    trunk = reference('eva')
-    whole = CustomTextCLIP(**architecture(EVA)).double().eval()
-    whole.visual.load_state_dict(trunk.visual.state_dict())
-    imgs = frames('eva')
+    trunk, whole, imgs = reference('eva'), library('eva'), frames('eva')
     with torch.no_grad():
         expected = whole.encode_image(imgs.flatten(0, 1)).unflatten(0, imgs.shape[:2])
     cls = trunk.hidden_states(imgs, [trunk.num_layers])[0].cls
@@ -45,7 +41,7 @@ def test_its_keys_have_no_bias_and_everything_else_does():
 def test_a_spatial_block_is_a_copy_of_its_layer(index):
     trunk = reference('eva')
     tokens = torch.randn(2, 1 + trunk.num_patches, trunk.width, dtype=torch.float64)
-    block = trunk.spatial_block(index).double()
+    block = trunk.copied_block(index, SpatialBlock).double()
     cls, patches = block(tokens[:, 0], tokens[:, None, 1:])
     expected = trunk.block(index, tokens)
     torch.testing.assert_close(cls, expected[:, 0])
@@ -56,7 +52,8 @@ def test_drop_path_of_the_frozen_tower_is_off_while_the_branch_trains():
     """The authors' released code leaves it on, so that its frozen EVA is noisy in training."""
     plain = reference('eva')
     trunk = OpenCLIPTrunk(changed(timm_drop_path=0.9)).double()
-    assert trunk.visual.trunk.blocks[3].drop_path1.drop_prob == pytest.approx(0.9)
+    for block, rate in zip(trunk.visual.blocks, (0, 0.3, 0.6, 0.9)):
+        assert block.drop_path.rate == block.mlp_drop_path.rate == pytest.approx(rate)
     trunk.visual.load_state_dict(plain.visual.state_dict())
     adapter = BTAdapter(trunk, num_layers=3, num_frames=4).double().train()
     stir(adapter.branch)
@@ -77,8 +74,8 @@ def test_the_real_one_has_the_sizes_of_eva_clip_g():
         dropped = OpenCLIPTrunk('EVA01-g-14', drop_last=1)
     assert (trunk.width, trunk.num_layers, trunk.num_heads) == (1408, 40, 16)
     assert (trunk.num_patches, trunk.embed_dim, trunk.image_size) == (256, 1024, (224, 224))
-    assert trunk.tower.activation == 'gelu' and trunk.eps == 1e-6
-    assert trunk.tower.block_state(39)['fc1.weight'].shape == (6144, 1408)
+    assert trunk.card.activation == 'gelu' and trunk.eps == 1e-6
+    assert trunk.visual.blocks[39].fc1.weight.shape == (6144, 1408)
     assert (dropped.num_layers, dropped.embed_dim) == (39, None)
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from mmbt.models import OpenCLIPTrunk
-from mmbt.models.trunks.float8 import float8_linear, to_float8
+from mmbt.models.float8 import float8_linear, to_float8
 
 from ..support.tiny import TINY, build_model, stir
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from mmbt.apis import load_branch, save_branch
 from mmbt.models import BTAdapter, FrameMean, HuggingFaceTrunk
+from mmbt.models.branch import SpatialBlock
 
 from ..support.tiny import stir
 from ..support.tiny_towers import (
@@ -49,7 +50,6 @@ def test_the_tower_is_found_and_every_layer_equals_open_clips(build):
     trunk = reference(FAMILY[build])
     model = same_weights(build, trunk)
     ours = HuggingFaceTrunk(model)
-    assert ours.visual.transformer is inner_transformer(model)
     assert_same_weights(ours.canonical_state(), trunk.canonical_state())
     for name in ('width', 'num_layers', 'num_patches', 'num_heads', 'image_size', 'eps'):
         assert getattr(ours, name) == getattr(trunk, name), name
@@ -59,6 +59,19 @@ def test_the_tower_is_found_and_every_layer_equals_open_clips(build):
         torch.testing.assert_close(states[layer].cls, expected[layer].cls)
         torch.testing.assert_close(states[layer].patches, expected[layer].patches)
     torch.testing.assert_close(ours.norm(states[4].cls), trunk.norm(expected[4].cls))
+
+
+@every_model
+def test_every_hidden_state_is_transformers_own(build):
+    model = same_weights(build, reference(FAMILY[build]))
+    imgs = frames(FAMILY[build])
+    with torch.no_grad():
+        theirs = inner_transformer(model)(imgs.flatten(0, 1), output_hidden_states=True)
+    states = HuggingFaceTrunk(model).hidden_states(imgs, range(5))
+    assert len(theirs.hidden_states) == 5
+    for ours, expected in zip(states, theirs.hidden_states):
+        tokens = torch.cat([ours.cls[:, :, None], ours.patches], dim=2).flatten(0, 1)
+        torch.testing.assert_close(tokens, expected, rtol=0, atol=1e-9)
 
 
 @every_model
@@ -120,7 +133,7 @@ def test_a_spatial_block_is_a_copy_of_its_layer(build):
     ours = HuggingFaceTrunk(same_weights(build, reference(FAMILY[build])))
     tokens = torch.randn(2, 1 + ours.num_patches, ours.width, dtype=torch.float64)
     for index in range(4):
-        block = ours.spatial_block(index).double()
+        block = ours.copied_block(index, SpatialBlock).double()
         cls, patches = block(tokens[:, 0], tokens[:, None, 1:])
         expected = ours.block(index, tokens)
         torch.testing.assert_close(cls, expected[:, 0])
@@ -130,14 +143,14 @@ def test_a_spatial_block_is_a_copy_of_its_layer(build):
 
 
 @pytest.mark.parametrize('build', [llava, instructblip], ids=lambda build: build.__name__)
-def test_the_tower_is_frozen_in_place_and_stays_in_eval_mode(build):
+def test_the_tower_is_frozen_and_stays_in_eval_mode(build):
     model = same_weights(build, reference(FAMILY[build]))
-    adapter = BTAdapter(HuggingFaceTrunk(model), num_layers=2, num_frames=4).double().train()
-    assert not any(module.training for module in inner_transformer(model).modules())
+    trunk = HuggingFaceTrunk(model)
+    adapter = BTAdapter(trunk, num_layers=2, num_frames=4).double().train()
+    assert not any(module.training for module in trunk.modules())
     encoding = adapter(frames(FAMILY[build]))
     (encoding.branch_tokens.sum() + encoding.branch_cls.sum()).backward()
-    assert all(p.grad is None and not p.requires_grad
-               for p in inner_transformer(model).parameters())
+    assert all(p.grad is None and not p.requires_grad for p in trunk.parameters())
     assert all(p.grad is not None for name, p in adapter.branch.named_parameters()
                if not name.startswith('output_gate'))
 
@@ -146,7 +159,21 @@ def test_an_open_tower_trains():
     model = same_weights(clip_vision_with_projection, reference('clip'))
     trunk = HuggingFaceTrunk(model, frozen=False).train()
     FrameMean(trunk)(frames('clip')).video.sum().backward()
-    assert all(p.grad is not None for p in model.parameters())
+    assert all(p.grad is not None for p in trunk.parameters())
+
+
+@every_model
+def test_a_module_s_tower_is_copied(build):
+    """Training the trunk, or casting it, leaves the module as it was, and the other way round."""
+    model = same_weights(build, reference(FAMILY[build]))
+    trunk = HuggingFaceTrunk(model, frozen=False)
+    imgs = frames(FAMILY[build])
+    before = trunk.hidden_states(imgs, [4])[0].patches.detach()
+    model.load_state_dict({name: value + 1 for name, value in model.state_dict().items()})
+    assert torch.equal(trunk.hidden_states(imgs, [4])[0].patches, before)
+    theirs = {name: value.clone() for name, value in model.state_dict().items()}
+    stir(trunk.half())
+    assert all(torch.equal(value, theirs[name]) for name, value in model.state_dict().items())
 
 
 def test_without_a_joint_space_there_is_no_projection():
@@ -157,9 +184,6 @@ def test_without_a_joint_space_there_is_no_projection():
         with pytest.raises(ValueError, match='no joint space'):
             trunk.proj(torch.zeros(1, trunk.width))
         assert not [name for name in trunk.canonical_state() if name.startswith(('norm', 'proj'))]
-    for visual in (clip_vision(), blip2_vision()):
-        with pytest.raises(ValueError, match='no projection'):
-            HuggingFaceTrunk(visual).tower.proj(torch.zeros(1, 16))
 
 
 # --- folders
@@ -265,7 +289,7 @@ def test_a_tower_with_another_activation_or_without_bias_is_refused():
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr('mmbt.models.trunks.hugging_face_files.hub_is_out_of_reach', lambda: True)
+    monkeypatch.setattr('mmbt.models.families.hugging_face_files.hub_is_out_of_reach', lambda: True)
     for name in (str(tmp_path / 'none'), 'nobody/has-such-a-model'):
         refused(f'{name}.* is no folder here', name, FileNotFoundError)
     refused('has no config.json', str(tmp_path), FileNotFoundError)

@@ -4,7 +4,8 @@ import torch
 
 from mmbt.models import FrameMean
 
-from ..support.slow_clip import slow_end, slow_layer, slow_start, two_rows_at_four_frames
+from ..support.slow_clip import slow_end, slow_start, two_rows_at_four_frames
+from ..support.slow_paper import clip_layer
 from ..support.tiny import FRAMES, PATCHES
 from ..support.tiny_backbones import build, stirred
 from .comparison import assert_agree, assert_same, moved_by_reversal
@@ -17,8 +18,8 @@ def slow_encode(model, images, rows=None):
     tokens = []
     for (cls, *patches), row in zip(slow_start(visual, images), rows):
         tokens += [cls] + [x + row for x in patches]
-    for layer in visual.transformer.resblocks:
-        tokens = slow_layer(layer, tokens)
+    for block in visual.blocks:
+        tokens = clip_layer(tokens, block)
     return slow_end(visual, [tokens[i * size:(i + 1) * size] for i in range(len(images))])
 
 

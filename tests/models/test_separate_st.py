@@ -3,8 +3,8 @@ import pytest
 
 from mmbt.models import FrameMean, HuggingFaceTrunk, OpenCLIPTrunk, SeparateST
 
-from ..support.slow_clip import past_cls, slow_end, slow_layer, slow_start, two_rows_at_four_frames
-from ..support.slow_paper import temporal_layer
+from ..support.slow_clip import past_cls, slow_end, slow_start, two_rows_at_four_frames
+from ..support.slow_paper import clip_layer, temporal_layer
 from ..support.tiny import FRAMES, TINY, stir
 from ..support.tiny_backbones import build, stirred, where_gradients_are_kept
 from ..support.tiny_towers import CLIPS_OF_HF, EVAS_OF_HF, FAMILY, reference, same_weights
@@ -17,7 +17,7 @@ def slow_encode(model, images, rows=None):
     """One clip: CLIP's layers frame by frame, the last of them behind attention over time."""
     visual, backbone = model.trunk.visual, model.backbone
     rows = backbone.time_embedding if rows is None else rows
-    layers, blocks = list(visual.transformer.resblocks), list(backbone.temporal)
+    layers, blocks = list(visual.blocks), list(backbone.temporal)
 
     def timed(patches):
         return [[x + row for x in frame] for frame, row in zip(patches, rows)]
@@ -27,7 +27,7 @@ def slow_encode(model, images, rows=None):
         if block is not None:
             clip = past_cls(timed, clip) if block is blocks[0] else clip
             clip = past_cls(lambda patches, block=block: temporal_layer(patches, block), clip)
-        clip = [slow_layer(layer, frame) for frame in clip]
+        clip = [clip_layer(frame, layer) for frame in clip]
     return slow_end(visual, clip)
 
 

@@ -7,7 +7,8 @@ import torch
 from mmbt.models import FrameMean, OpenCLIPTrunk, STAdapter
 from mmbt.models.compared.st_adapter import TimeConvolution
 
-from ..support.slow_clip import past_cls, slow_attention, slow_end, slow_mlp, slow_start
+from ..support.slow_clip import past_cls, slow_end, slow_start
+from ..support.slow_paper import clip_attention, feed_forward
 from ..support.tiny import FRAMES, PATCHES, TINY, stir
 from ..support.tiny_backbones import build, stirred
 from .comparison import assert_agree, assert_same, moved_by_reversal
@@ -35,11 +36,11 @@ def slow_encode(model, images):
     """One clip: each half of CLIP's layers frame by frame, behind an adapter over time."""
     visual, backbone = model.trunk.visual, model.backbone
     clip = slow_start(visual, images)
-    for index, layer in enumerate(visual.transformer.resblocks):
-        for half, adapters in ((slow_attention, backbone.before_attention),
-                               (slow_mlp, backbone.before_mlp)):
-            clip = past_cls(partial(slow_adapter, adapters[index]), clip)
-            clip = [half(layer, frame) for frame in clip]
+    for block, first, second in zip(visual.blocks, backbone.before_attention, backbone.before_mlp):
+        clip = past_cls(partial(slow_adapter, first), clip)
+        clip = [clip_attention(frame, block) for frame in clip]
+        clip = past_cls(partial(slow_adapter, second), clip)
+        clip = [[feed_forward(x, block) for x in frame] for frame in clip]
     return slow_end(visual, clip)
 
 

@@ -20,13 +20,13 @@ def slow_encode(model, images):
     layers, count = model.backbone.num_layers, len(images)
     states = [clip_hidden_states(trunk, image) for image in images]
     visual, last = trunk.visual, torch.stack([state[depth] for state in states])
-    space = visual.positional_embedding
+    space, project = visual.position_embedding, visual.proj.weight.T
     for layer in range(layers):
         level = depth - layers + 1 + layer
         patches = [list(state[level][1:]) for state in states]
         mean_cls = sum(state[level][0] for state in states) / count
         if layer == 0:
-            cls = (mean_cls + visual.class_embedding + space[0]) / 2
+            cls = (mean_cls + visual.cls_token + space[0]) / 2
             tokens = [[x + branch.time_embedding[i] + space[1 + j] for j, x in enumerate(row)]
                       for i, row in enumerate(patches)]
         else:
@@ -35,7 +35,7 @@ def slow_encode(model, images):
                       for ours, theirs in zip(tokens, patches)]
         tokens = temporal_layer(tokens, branch.temporal[layer])
         cls, tokens = spatial_layer(cls, tokens, branch.spatial[layer])
-    video = sum(layer_norm(cls + frame[0], visual.ln_post) @ visual.proj for frame in last) / count
+    video = sum(layer_norm(cls + frame[0], visual.norm) @ project for frame in last) / count
     return VideoEncoding(video=video, clip_tokens=last[:, 1:], clip_cls=last[:, 0], branch_cls=cls,
                          branch_tokens=torch.stack([torch.stack(frame) for frame in tokens]))
 
@@ -87,7 +87,7 @@ def test_it_is_bt_adapter_in_the_authors_form_but_for_three_things(batch):
     assert set(theirs.state_dict()) - set(ours.state_dict()) == {'cls_shift'}
     theirs.load_state_dict(ours.state_dict(), strict=False)
     assert not torch.allclose(other(batch['imgs']).video, model.encode_video(batch['imgs']))
-    theirs.cls_shift.data.copy_(model.trunk.visual.class_embedding)
+    theirs.cls_shift.data.copy_(model.trunk.visual.cls_token)
     torch.testing.assert_close(other(batch['imgs']).video, model.encode_video(batch['imgs']))
 
 

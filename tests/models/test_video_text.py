@@ -11,8 +11,8 @@ from mmengine.runner.checkpoint import load_state_dict
 from mmbt.apis import init_model
 from mmbt.engine.launch import skip_idle_weights
 from mmbt.models import OpenCLIPTrunk, VideoTextDataPreprocessor
+from mmbt.models.families import open_clip_weights as trunk_weights
 from mmbt.models.preprocessor import CLIP_MEAN, CLIP_STD
-from mmbt.models.trunks import weights as trunk_weights
 
 from ..support.tiny import FRAMES, TINY, build_model
 

@@ -2,38 +2,16 @@
 
 A clip is a list of frames, a frame a list of tokens (D,), its CLS the first.
 """
-from types import SimpleNamespace
-
 import torch
 
 from mmbt.models.structures import VideoEncoding
 
-from .slow_paper import attention, feed_forward, layer_norm
+from .slow_paper import clip_start, layer_norm
 
 
 def slow_start(visual, images):
-    """V(0) of each frame by open_clip's own embedding."""
-    return [list(visual._embeds(image[None])[0]) for image in images]
-
-
-def slow_attention(layer, sequence):
-    """The attention of one layer of open_clip; all tokens of the list attend to each other."""
-    attn = SimpleNamespace(
-        qkv=SimpleNamespace(weight=layer.attn.in_proj_weight, bias=layer.attn.in_proj_bias),
-        proj=layer.attn.out_proj, num_heads=layer.attn.num_heads)
-    updates = attention([layer_norm(x, layer.ln_1) for x in sequence], attn)
-    return [x + u for x, u in zip(sequence, updates)]
-
-
-def slow_mlp(layer, sequence):
-    """The MLP of one layer of open_clip, token by token."""
-    mlp = SimpleNamespace(norm2=layer.ln_2, fc1=layer.mlp.c_fc, fc2=layer.mlp.c_proj)
-    return [feed_forward(x, mlp) for x in sequence]
-
-
-def slow_layer(layer, sequence):
-    """One whole layer of open_clip."""
-    return slow_mlp(layer, slow_attention(layer, sequence))
+    """V(0) of each frame."""
+    return [clip_start(visual, image) for image in images]
 
 
 def past_cls(act, clip):
@@ -43,7 +21,7 @@ def past_cls(act, clip):
 
 def slow_end(visual, clip):
     """The encoding of a clip whose last layer this is."""
-    video = sum(layer_norm(frame[0], visual.ln_post) @ visual.proj for frame in clip)
+    video = sum(layer_norm(frame[0], visual.norm) @ visual.proj.weight.T for frame in clip)
     return VideoEncoding(
         video=video / len(clip),
         clip_tokens=torch.stack([torch.stack(frame[1:]) for frame in clip]),

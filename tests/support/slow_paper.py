@@ -61,15 +61,35 @@ def spatial_layer(cls, tokens, block):
     return feed_forward(cls + sum(cls_updates) / len(cls_updates), block), out
 
 
+def clip_start(visual, frame):
+    """V(0) of one frame (3, H, W): the CLS, then patch by patch, each at its place."""
+    height, width = visual.options.patch_size
+    kernel, places = visual.patch_embedding.weight, visual.position_embedding
+    tokens = [visual.cls_token]
+    for top in range(0, frame.shape[1], height):
+        for left in range(0, frame.shape[2], width):
+            patch = frame[:, top:top + height, left:left + width]
+            tokens.append((kernel * patch).sum(dim=(1, 2, 3)))
+    return [layer_norm(x + place, visual.pre_norm) for x, place in zip(tokens, places)]
+
+
+def clip_attention(sequence, block):
+    """First line of Eq. 1; all tokens of the list attend to each other."""
+    updates = attention([layer_norm(x, block.norm1) for x in sequence], block.attn)
+    return [x + u for x, u in zip(sequence, updates)]
+
+
+def clip_layer(sequence, block):
+    """Eq. 1."""
+    return [feed_forward(x, block) for x in clip_attention(sequence, block)]
+
+
 def clip_hidden_states(trunk, frame):
-    """V(0)..V(L) of one image (3, H, W) by open_clip's own modules, each (1 + N, D)."""
-    visual = trunk.visual
-    tokens = visual._embeds(frame[None])
-    states = [tokens]
-    for block in visual.transformer.resblocks:
-        tokens = block(tokens)
-        states.append(tokens)
-    return [state[0] for state in states]
+    """V(0)..V(L) of one frame (3, H, W), each (1 + N, D)."""
+    states = [clip_start(trunk.visual, frame)]
+    for block in trunk.visual.blocks:
+        states.append(clip_layer(states[-1], block))
+    return [torch.stack(state) for state in states]
 
 
 def time_row(rows, frame, frames):
@@ -99,7 +119,7 @@ def encode_clip(model, frames, visible):
     def gate(module, ours, theirs):
         return torch.sigmoid(module.weight) * ours + (1 - torch.sigmoid(module.weight)) * theirs
 
-    space = trunk.visual.positional_embedding
+    space = trunk.visual.position_embedding
     cls = branch.cls_token
     times = [time_row(branch.time_embedding, i, len(frames)) for i in range(len(frames))]
     tokens = [[x + time + space[1 + j] for x, j in zip(row, visible)]
@@ -114,7 +134,7 @@ def encode_clip(model, frames, visible):
         tokens = temporal_layer(tokens, branch.temporal[layer - 1])
         cls, tokens = spatial_layer(cls, tokens, branch.spatial[layer - 1])
     fused = gate(branch.output_gate, cls, clip_cls(depth))
-    video = layer_norm(fused, trunk.visual.ln_post) @ trunk.visual.proj  # Eq. 5
+    video = layer_norm(fused, trunk.visual.norm) @ trunk.visual.proj.weight.T  # Eq. 5
     return video, tokens, clip_patches(depth)
 
 
@@ -134,7 +154,7 @@ def losses(model, imgs, tokens, visible):
     with torch.no_grad():
         text = [unit(model.text(row[None])[0]) for row in tokens]
     heads = {head.name: head for head in model.heads}
-    project, fresh = model.trunk.visual.proj, heads['loss_mbta'].proj.weight
+    project, fresh = model.trunk.visual.proj.weight.T, heads['loss_mbta'].proj.weight
 
     videos = [unit(video) for video, _, _ in clips]
     alignment, count, pooled = 0, 0, []

@@ -24,7 +24,8 @@ def encode_clip(model, frames, visible):
         share = torch.sigmoid(scale * balance)  # of CLIP, not of the branch
         return (1 - share) * ours + share * theirs
 
-    space = trunk.visual.positional_embedding
+    visual = trunk.visual
+    space, project = visual.position_embedding, visual.proj.weight.T
     for layer in range(layers):
         level = depth - layers + 1 + layer
         if layer == 0:
@@ -40,7 +41,7 @@ def encode_clip(model, frames, visible):
         cls, tokens = spatial_layer(cls, tokens, branch.spatial[layer])
     balance = branch.output_gate.weight / -1e4
     fused = [mix(balance, 1e4, cls, states[i][depth][0]) for i in range(count)]
-    video = sum(layer_norm(x, trunk.visual.ln_post) @ trunk.visual.proj for x in fused) / count
+    video = sum(layer_norm(x, visual.norm) @ project for x in fused) / count
     return video, tokens, patches(depth)
 
 
@@ -51,17 +52,17 @@ def losses(model, imgs, tokens, visible):
     with torch.no_grad():
         text = [unit(model.text(row[None])[0]) for row in tokens]
     fresh = {head.name: head for head in model.heads}['loss_mbta'].proj
-    visual = model.trunk.visual
+    norm, project = model.trunk.visual.norm, model.trunk.visual.proj.weight.T
     videos = [unit(video) for video, _, _ in clips]
     errors, pooled = [], []
     for _, branch, clip in clips:
         for ours, theirs in zip(branch, clip):
             for s, t in zip(ours, theirs):
                 student = layer_norm(fresh[0].weight @ s + fresh[0].bias, fresh[1])
-                teacher = layer_norm(t, visual.ln_post) @ visual.proj
+                teacher = layer_norm(t, norm) @ project
                 errors.append((unit(student) - unit(teacher)).square().sum())
         flat = [s for row in branch for s in row]
-        pooled.append(unit(sum(s @ visual.proj for s in flat) / len(flat)))
+        pooled.append(unit(sum(s @ project for s in flat) / len(flat)))
     return dict(
         loss_vtc=nce(videos, text, 0.01) + nce(text, videos, 0.01),
         loss_mbta=sum(errors) / len(errors),

@@ -6,7 +6,7 @@ import torch
 from open_clip.model import CustomTextCLIP
 from open_clip.pretrained import _PRETRAINED
 
-from mmbt.models.trunks.weights import architecture
+from mmbt.models.families.open_clip_weights import architecture
 
 from .tiny import TINY, stir
 

@@ -3,10 +3,13 @@ import re
 
 import torch
 import transformers
+from open_clip.model import CustomTextCLIP
 from timm.models import register_model
 from timm.models.eva import _create_eva
 
 from mmbt.models import OpenCLIPTrunk
+from mmbt.models.families.open_clip import vision_transformer
+from mmbt.models.families.open_clip_weights import architecture
 
 from .tiny import TINY, stir
 
@@ -35,12 +38,20 @@ QFORMER = dict(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention
                intermediate_size=32, encoder_hidden_size=32)
 
 
-def reference(family, drop_last=0):
-    """A frozen trunk of open_clip whose every weight is random, in double precision."""
+def library(family):
+    """open_clip's own model, every weight of whose vision tower is random, in double precision."""
     torch.manual_seed(0)
-    trunk = OpenCLIPTrunk(ARCHS[family], drop_last=drop_last)
-    stir(trunk.visual)
-    return trunk.double()
+    model = CustomTextCLIP(**architecture(ARCHS[family])).eval()
+    stir(model.visual)
+    return model.double()
+
+
+def reference(family, drop_last=0):
+    """A frozen trunk with the weights of :func:`library`."""
+    trunk = OpenCLIPTrunk(ARCHS[family], drop_last=drop_last).double()
+    theirs = vision_transformer(library(family).visual, family)
+    trunk.visual.load_state_dict(theirs.state_dict())
+    return trunk
 
 
 def frames(family, clips=2):

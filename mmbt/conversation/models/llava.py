@@ -6,8 +6,8 @@ import transformers
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from mmbt.models import HuggingFaceTrunk
 from mmbt.models.checkpoints.branch_file import load_branch
-from mmbt.models.trunks import HuggingFaceTrunk
 
 from .base import VideoDialogue
 from .loading import build_backbone, cast, dtype_of, from_pretrained, tokenizer_of

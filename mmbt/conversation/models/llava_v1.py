@@ -7,10 +7,10 @@ import transformers
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from mmbt.models import HuggingFaceTrunk
 from mmbt.models.checkpoints.branch_file import load_branch
-from mmbt.models.trunks import HuggingFaceTrunk
-from mmbt.models.trunks.hugging_face_check import one_line
-from mmbt.models.trunks.hugging_face_files import part_of, read_json
+from mmbt.models.families.hugging_face_check import one_line
+from mmbt.models.families.hugging_face_files import part_of, read_json
 
 from .base import VideoDialogue
 from .linear import linear_of, load_tensors

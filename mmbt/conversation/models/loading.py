@@ -9,8 +9,8 @@ from packaging.version import Version
 from torch import nn
 
 from mmbt.files.safe_load import first_line, weights_only
-from mmbt.models.trunks import Trunk
-from mmbt.models.trunks.hugging_face_check import check_folder, one_line
+from mmbt.models import Trunk
+from mmbt.models.families.hugging_face_check import check_folder, one_line
 
 DTYPES = {'float32': torch.float32, 'float16': torch.float16, 'bfloat16': torch.bfloat16}
 RENAMED = Version('4.56')  # of transformers, where torch_dtype became dtype

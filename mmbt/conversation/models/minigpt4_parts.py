@@ -4,8 +4,8 @@ from typing import Any, TypeAlias
 import transformers
 from torch import Tensor, nn
 
-from mmbt.models.trunks.hugging_face_check import check_weights_fit, one_line
-from mmbt.models.trunks.hugging_face_files import part_of, read_json
+from mmbt.models.families.hugging_face_check import check_weights_fit, one_line
+from mmbt.models.families.hugging_face_files import part_of, read_json
 
 from .linear import linear_of
 from .loading import dtype_of, from_pretrained, tokenizer_of

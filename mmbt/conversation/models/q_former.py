@@ -7,9 +7,9 @@ import transformers
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from mmbt.models import HuggingFaceTrunk
 from mmbt.models.checkpoints.branch_file import load_branch
-from mmbt.models.trunks import HuggingFaceTrunk
-from mmbt.models.trunks.hugging_face_check import check_folder, one_line
+from mmbt.models.families.hugging_face_check import check_folder, one_line
 
 from .base import VideoDialogue
 from .linear import load_tensors
@@ -201,7 +201,7 @@ class MiniGPT4Dialogue(QFormerDialogue):
         layer = projector_of(model, weights, projector, query_tokens.shape[2],
                              words.get_input_embeddings().weight.shape[1])
         trunk = without_last(model)
-        trunk.visual.transformer.post_layernorm.eps = MINIGPT4_EPS
+        trunk.visual.norm.eps = MINIGPT4_EPS
         super().__init__(trunk, backbone, branch, q_former, query_tokens, layer, words, tokenizer,
                          template, combination, pooling, dtype, generation)
 

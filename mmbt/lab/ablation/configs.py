@@ -102,7 +102,7 @@ def load_prepared(name: str, world: World, folder: Path | None = None) -> Config
 
 def in_seed(config: Config, world: World, folder: Path | None) -> Config:
     """The same with a seed's folder in the place of the first seed's."""
-    if world.prepare is None or folder is None:
+    if not world.prepared or folder is None:
         return config
     content = moved(config.to_dict(), f'{world.folder}/seed0', str(folder))
     return named(content, Path(config.filename).name)

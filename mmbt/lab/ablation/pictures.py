@@ -1,6 +1,7 @@
 """A picture of an ablation: every seed's number, and the means."""
 import io
-from typing import TYPE_CHECKING, List, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ SECONDS = 'seconds of training'
 ACROSS = 3  # panels side by side
 
 
-def ablation_picture(table: 'Table', results: Sequence['Result'], columns: List[str]) -> bytes:
+def ablation_picture(table: 'Table', results: Sequence['Result'], columns: list[str]) -> bytes:
     """Draw a panel for each of our columns as a PNG: bars of a table, curves of a figure.
 
     Args:

@@ -1,8 +1,8 @@
 """Tables as Markdown, csv and pictures."""
 import io
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -22,8 +22,8 @@ OLD = (' What makes these numbers has changed since; the same command without --
        'them.')
 
 
-def write_reports(tables: Sequence[Table], world: World, runs: Mapping[Tuple[str, int], Run],
-                  folder: Path) -> List[Path]:
+def write_reports(tables: Sequence[Table], world: World, runs: Mapping[tuple[str, int], Run],
+                  folder: Path) -> list[Path]:
     """Write each table as ``NAME.md``, ``.csv`` and ``.png``; return the paths."""
     paths = []
     for table in tables:
@@ -60,9 +60,9 @@ def markdown(table: Table, world: World, results: Sequence[Result],
     return '\n'.join(lines) + '\n'
 
 
-def origin_lines(results: Sequence[Result]) -> List[str]:
+def origin_lines(results: Sequence[Result]) -> list[str]:
     """Who measured the rows, and when: a line for each origin."""
-    dates: Dict[Origin, List[str]] = {}
+    dates: dict[Origin, list[str]] = {}
     for each in results:
         if each.origin is not None:
             dates.setdefault(each.origin, []).extend(date[:10] for date in each.finished)
@@ -85,7 +85,7 @@ def between(dates: Sequence[str]) -> str:
     return first if first == last else f'{first} to {last}'
 
 
-def order_lines(orders: Sequence[Order]) -> List[str]:
+def order_lines(orders: Sequence[Order]) -> list[str]:
     """What became of the paper's order, column by column."""
     lines = [row_of(["the paper's order of", 'in our', 'pairs that have it',
                      'in every seed', 'pairs that have not (seeds that have)']),
@@ -107,7 +107,7 @@ def order_lines(orders: Sequence[Order]) -> List[str]:
     return lines
 
 
-def how_often(order: Order, pair: Tuple[str, str]) -> str:
+def how_often(order: Order, pair: tuple[str, str]) -> str:
     """In how many seeds a pair has the paper's order."""
     if pair in order.equal:
         return 'equal'
@@ -122,11 +122,11 @@ def as_csv(table: Table, world: World, results: Sequence[Result]) -> str:
     theirs = [f'paper: {name}' for name in table.columns]
     columns = ['row', 'config', 'seed', *ours, 'train_seconds', 'trained_weights', *ORIGIN,
                *theirs]
-    rows: List[List] = [columns]
+    rows: list[list] = [columns]
     for each in results:
         for i, seed in enumerate(each.seeds):
             assert each.origin is not None, 'who measured is told of each seed'
-            line: Dict = {'row': each.row.label, 'config': each.row.config, 'seed': seed,
+            line: dict = {'row': each.row.label, 'config': each.row.config, 'seed': seed,
                           'trained_weights': each.weights, 'finished': each.finished[i],
                           'version': each.origin.version, 'sources': each.origin.sources,
                           'old': 'yes' if each.old else 'no'}

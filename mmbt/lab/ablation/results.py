@@ -1,8 +1,9 @@
 """Results on disk: what a finished run left, and who made it."""
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Collection, Dict, List, Tuple
+from typing import Any
 
 from mmbt.files.json_text import read_json
 
@@ -23,20 +24,20 @@ class Origin:
 
     version: str = field(compare=False)
     sources: str
-    libraries: Tuple[Tuple[str, str], ...]
+    libraries: tuple[tuple[str, str], ...]
     old: bool
 
 
-def read(path: Path) -> Dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
     """A run's ``result.json``, with ``finished`` where it was written before there was one."""
     result = read_json(path, dict, 'result')
     if 'finished' not in result:
-        written = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
         result['finished'] = written.isoformat(timespec='seconds')
     return result
 
 
-def origin_of(result: Dict[str, Any], old: bool) -> Origin:
+def origin_of(result: dict[str, Any], old: bool) -> Origin:
     """Who made a result."""
     libraries = result.get('libraries') or result.get('versions', {})
     version = result.get('version') or libraries.get('mmbt', BEFORE)
@@ -44,7 +45,7 @@ def origin_of(result: Dict[str, Any], old: bool) -> Origin:
 
 
 def former_results(folder: Path, world: str,
-                   current: Collection[str]) -> Dict[str, List[Tuple[str, Path]]]:
+                   current: Collection[str]) -> dict[str, list[tuple[str, Path]]]:
     """Results in a seed's folder of runs that none of the current runs made.
 
     Args:
@@ -55,7 +56,7 @@ def former_results(folder: Path, world: str,
     Returns:
         Row -> when it was finished, and ``result.json``, of each.
     """
-    found: Dict[str, List[Tuple[str, Path]]] = {}
+    found: dict[str, list[tuple[str, Path]]] = {}
     for path in folder.glob('*/result.json'):
         if path.parent.name in current:
             continue

@@ -3,10 +3,9 @@ import argparse
 import json
 import os
 import platform
-from contextlib import nullcontext
-from datetime import datetime, timezone
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import ContextManager, Dict, Optional
 
 import torch
 from mmengine.config import Config
@@ -18,12 +17,13 @@ from mmbt.files.atomic import whole_file
 from mmbt.files.latest import latest_checkpoint
 from mmbt.files.lock import Lock
 
-from .configs import data_fingerprint, fingerprint, load_row, trains
+from ..world import generate_world
+from .configs import data_fingerprint, fingerprint, load_prepared, load_row, trains
 from .sources import made_by
-from .worlds import WORLDS, World
+from .worlds import SHAPES, WORLDS, World
 
 
-def run_training(config: Config, folder: Path, seed: int, launcher: str = 'none') -> Dict:
+def run_training(config: Config, folder: Path, seed: int, launcher: str = 'none') -> dict:
     """Train in a folder, or go on where it stopped; return what was trained and how long.
 
     The seconds are those of all steps, whichever process took them.
@@ -58,7 +58,7 @@ def run_row(row: str, world: World, seed: int, folder: Path, data: Path,
         _run_row(row, world, seed, folder, data, launcher)
 
 
-def alone(folder: Path) -> ContextManager:
+def alone(folder: Path) -> AbstractContextManager:
     """The lock of a row's folder, which the first of its processes takes."""
     first = os.environ.get('RANK', '0') == '0'
     return Lock(folder / 'row.lock', str(folder)) if first else nullcontext()
@@ -66,7 +66,7 @@ def alone(folder: Path) -> ContextManager:
 
 def _run_row(row: str, world: World, seed: int, folder: Path, data: Path, launcher: str) -> None:
     config = load_row(row, world, folder=data)
-    result: Dict = dict(row=row, world=world.name, seed=seed, version=mmbt.__version__, **made_by())
+    result: dict = dict(row=row, world=world.name, seed=seed, version=mmbt.__version__, **made_by())
     if trains(config):
         result['training'] = run_training(config, folder / 'train', seed, launcher)
         checkpoint = latest_checkpoint(folder / 'train', print)
@@ -82,7 +82,7 @@ def _run_row(row: str, world: World, seed: int, folder: Path, data: Path, launch
         result['metrics'][test] = build_runner(tested).test()
     result.update(
         machine=platform.processor() or platform.machine(),
-        finished=datetime.now(timezone.utc).isoformat(timespec='seconds'))
+        finished=datetime.now(UTC).isoformat(timespec='seconds'))
     if is_main_process():
         with whole_file(folder / 'result.json') as draft:
             draft.write_text(json.dumps(result, indent=1))
@@ -113,7 +113,7 @@ def work(args: argparse.Namespace, world: World) -> None:
         run_row(args.row, world, args.seed, args.folder, args.data, args.launcher)
 
 
-def check_plan(planned: Optional[str], here: str) -> None:
+def check_plan(planned: str | None, here: str) -> None:
     """Refuse to put a result where that of other sources belongs.
 
     Raises:
@@ -124,11 +124,19 @@ def check_plan(planned: Optional[str], here: str) -> None:
                          'same command again')
 
 
+def prepare_shapes(folder: Path, seed: int, world: World = SHAPES) -> None:
+    """Make the moving shapes of a seed, and a CLIP of their stills, unless they are there."""
+    generate_world(folder / 'world', seed=seed, held_out_words=True)
+    if not (folder / 'clip/last_checkpoint').exists():
+        clip, = world.prepared
+        run_training(load_prepared(clip, world, folder), folder / 'clip', seed)
+
+
 def prepare(world: World, seed: int, data: Path) -> None:
     """Prepare what the rows of a seed need, alone in their folder."""
-    assert world.prepare is not None
+    assert world.prepared
     with Lock(data / 'preparation.lock', str(data)):
-        world.prepare(data, seed)
+        prepare_shapes(data, seed, world)
 
 
 if __name__ == '__main__':

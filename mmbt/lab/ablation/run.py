@@ -61,7 +61,7 @@ def run_rows(world: World, runs: dict[tuple[str, int], schedule.Run], budget: fl
         print(f'{renewed} of {len(left)} rows were run before what makes their numbers changed; '
               'they are run again', flush=True)
     try:
-        if world.prepare:
+        if world.prepared:
             firsts = {run.seed: run for run in left}.values()
             schedule.run_all([schedule.preparation(world, run) for run in firsts], jobs, deadline,
                              lambda title, seconds: print(f'{title}: ready after {seconds:.0f} s',

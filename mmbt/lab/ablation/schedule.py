@@ -7,9 +7,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from .configs import data_fingerprint, fingerprint
 from .results import former_results
@@ -40,7 +40,7 @@ class Run:
     seed: int
     folder: Path
     data: Path
-    former: Tuple[Path, ...] = ()
+    former: tuple[Path, ...] = ()
 
     @property
     def result(self) -> Path:
@@ -49,15 +49,15 @@ class Run:
 
 
 def plan(tables: Sequence[Table], world: World, seeds: int,
-         folder: Path) -> Dict[Tuple[str, int], Run]:
+         folder: Path) -> dict[tuple[str, int], Run]:
     """The run of each row that the world has, with each seed, one seed after the other."""
     marks = {row.config: fingerprint(row.config, world) for table in tables for row in table.rows
              if row.config not in world.lacks}
-    alike: Dict[str, List[str]] = {}
+    alike: dict[str, list[str]] = {}
     for row, mark in marks.items():
         alike.setdefault(mark, []).append(row)
     data = data_fingerprint(world)
-    runs: Dict[Tuple[str, int], Run] = {}
+    runs: dict[tuple[str, int], Run] = {}
     for seed in range(seeds):
         place = folder / f'seed{seed}'
         former = former_results(place / 'runs', world.name, set(marks.values()))
@@ -73,8 +73,8 @@ class Failed(RuntimeError):
     """A process ended with an error."""
 
 
-def run_all(commands: Sequence[Tuple[str, List[str], Path]], jobs: int,
-            deadline: Optional[float], done: Callable[[str, float], None]) -> bool:
+def run_all(commands: Sequence[tuple[str, list[str], Path]], jobs: int,
+            deadline: float | None, done: Callable[[str, float], None]) -> bool:
     """Run commands, some at a time.
 
     Args:
@@ -118,8 +118,8 @@ def signals_wait() -> Iterator[None]:
 
     Within the block a row would be left running: one that is being started, or being stopped.
     """
-    came: List[int] = []
-    handlers: Dict[int, Callable] = {}
+    came: list[int] = []
+    handlers: dict[int, Callable] = {}
     if threading.current_thread() is threading.main_thread():
         for each in ENDING:
             handler = signal.getsignal(each)
@@ -136,7 +136,7 @@ def signals_wait() -> Iterator[None]:
         handlers[number](number, None)
 
 
-def environment_of(jobs: int) -> Dict[str, str]:
+def environment_of(jobs: int) -> dict[str, str]:
     """Variables of processes that share a machine, where the user has not set them."""
     return dict(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // jobs)))
 
@@ -163,7 +163,7 @@ class Job:
         return (told or lines or ['no output'])[-1].removeprefix('error: ')
 
 
-def start(title: str, arguments: List[str], log: Path, environment: Dict[str, str]) -> Job:
+def start(title: str, arguments: list[str], log: Path, environment: dict[str, str]) -> Job:
     """Start one process, its output appended to its log, that leads a group of its own."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('ab') as output:
@@ -198,7 +198,7 @@ def send(signal_number: int, process: subprocess.Popen) -> None:
         os.killpg(process.pid, signal_number)
 
 
-def command(run: Run, world: World, processes: int = 1) -> Tuple[str, List[str], Path]:
+def command(run: Run, world: World, processes: int = 1) -> tuple[str, list[str], Path]:
     """How to run a row, in one process or in several that share its batches."""
     arguments = [
         '-m', 'mmbt.lab.ablation.row', run.row, '--world', world.name, '--seed', str(run.seed),
@@ -209,7 +209,7 @@ def command(run: Run, world: World, processes: int = 1) -> Tuple[str, List[str],
     return f'{run.row}, seed {run.seed}', arguments, run.folder / 'log.txt'
 
 
-def preparation(world: World, run: Run) -> Tuple[str, List[str], Path]:
+def preparation(world: World, run: Run) -> tuple[str, list[str], Path]:
     """How to prepare the seed of a run."""
     return (f'{world.name}, seed {run.seed}', [
         '-m', 'mmbt.lab.ablation.row', 'prepare', '--world', world.name, '--seed', str(run.seed),

@@ -1,8 +1,7 @@
 """What a row's numbers depend on beside its configs: the package's code and some libraries."""
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Dict, List
 
 from mmbt.files.sources import digest
 
@@ -28,7 +27,7 @@ LIBRARIES = (
 )
 
 
-def source_files(package: Path = PACKAGE) -> List[Path]:
+def source_files(package: Path = PACKAGE) -> list[Path]:
     """The files of the package that a row may run through."""
     idle = [package / name for name in IDLE]
     return [path for path in sorted(package.rglob('*.py'))
@@ -36,8 +35,8 @@ def source_files(package: Path = PACKAGE) -> List[Path]:
             and '.mim' not in path.relative_to(package).parts]
 
 
-@lru_cache(maxsize=None)
-def made_by(package: Path = PACKAGE) -> Dict:
+@cache
+def made_by(package: Path = PACKAGE) -> dict:
     """``sources``, a digest of the code, and ``libraries``, their versions; not to be changed.
 
     Read once in a process, as the code is.
@@ -45,7 +44,7 @@ def made_by(package: Path = PACKAGE) -> Dict:
     return dict(sources=digest(source_files(package), package), libraries=libraries())
 
 
-def libraries() -> Dict[str, str]:
+def libraries() -> dict[str, str]:
     """Versions of the libraries that numbers depend on, of those that are installed."""
     found = {}
     for name in LIBRARIES:

@@ -1,6 +1,7 @@
 """The numbers of a table's rows over seeds, and whether the paper's order holds in them."""
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -25,12 +26,12 @@ class Result:
     """
 
     row: Row
-    seeds: Tuple[int, ...]
-    values: Dict[str, np.ndarray]
+    seeds: tuple[int, ...]
+    values: dict[str, np.ndarray]
     seconds: np.ndarray
     weights: int
-    origin: Optional[Origin] = None
-    finished: Tuple[str, ...] = ()
+    origin: Origin | None = None
+    finished: tuple[str, ...] = ()
 
     @property
     def old(self) -> bool:
@@ -59,14 +60,14 @@ class Order:
 
     paper: str
     ours: str
-    held: List[Tuple[str, str]]
-    broken: List[Tuple[str, str]]
-    equal: List[Tuple[str, str]]
-    seeds: Dict[Tuple[str, str], Tuple[int, int]]
-    apart: List[Tuple[str, str]]
+    held: list[tuple[str, str]]
+    broken: list[tuple[str, str]]
+    equal: list[tuple[str, str]]
+    seeds: dict[tuple[str, str], tuple[int, int]]
+    apart: list[tuple[str, str]]
 
 
-def read_result(row: Row, world: World, runs: Mapping[Tuple[str, int], Run]) -> Result:
+def read_result(row: Row, world: World, runs: Mapping[tuple[str, int], Run]) -> Result:
     """Gather what a row's finished runs left; where none is current, what former ones left."""
     mine = {seed: run for (config, seed), run in sorted(runs.items()) if config == row.config}
     done = {seed: read(run.result) for seed, run in mine.items() if run.result.exists()}
@@ -85,13 +86,13 @@ def read_result(row: Row, world: World, runs: Mapping[Tuple[str, int], Run]) -> 
                   tuple(each['finished'] for each in done.values()))
 
 
-def former_of_one_origin(runs: Mapping[int, Run]) -> Dict[int, Dict[str, Any]]:
+def former_of_one_origin(runs: Mapping[int, Run]) -> dict[int, dict[str, Any]]:
     """Seed -> result, of those who measured the row last, each seed's newest."""
     found = [(seed, read(path)) for seed, run in runs.items() for path in run.former]
     if not found:
         return {}
     _, newest = max(found, key=lambda each: each[1]['finished'])
-    done: Dict[int, Dict[str, Any]] = {}
+    done: dict[int, dict[str, Any]] = {}
     for seed, result in found:  # a seed's newest comes first
         if origin_of(result, True) == origin_of(newest, True):
             done.setdefault(seed, result)
@@ -99,7 +100,7 @@ def former_of_one_origin(runs: Mapping[int, Run]) -> Dict[int, Dict[str, Any]]:
 
 
 def summarize(table: Table, world: World,
-              runs: Mapping[Tuple[str, int], Run]) -> Tuple[List[Result], List[Order]]:
+              runs: Mapping[tuple[str, int], Run]) -> tuple[list[Result], list[Order]]:
     """The rows' numbers, and the order of each of the paper's columns."""
     results = [read_result(row, world, runs) for row in table.rows]
     orders = [compare(results, column, world.stands_for[column])
@@ -107,7 +108,7 @@ def summarize(table: Table, world: World,
     return results, orders
 
 
-def compare(results: List[Result], paper: str, ours: str) -> Order:
+def compare(results: list[Result], paper: str, ours: str) -> Order:
     """Look at every two rows that were run and that the paper's column tells apart."""
     order = Order(paper, ours, [], [], [], {}, [])
     rows = [each for each in results if each.seeds and paper in each.row.paper]
@@ -128,7 +129,7 @@ def compare(results: List[Result], paper: str, ours: str) -> Order:
     return order
 
 
-def paired_gain(low: Result, high: Result, column: str) -> Optional[np.ndarray]:
+def paired_gain(low: Result, high: Result, column: str) -> np.ndarray | None:
     """How much one row is above another in the seeds that both were run with."""
     shared = sorted(set(low.seeds) & set(high.seeds))
     if not shared:

@@ -1,6 +1,5 @@
 """The rows of the paper's tables and figures: each a config of configs/ablations/."""
 from dataclasses import dataclass, field
-from typing import Dict, Optional, Tuple
 
 
 @dataclass(frozen=True)
@@ -17,8 +16,8 @@ class Row:
 
     config: str
     label: str
-    paper: Dict[str, float] = field(default_factory=dict)
-    x: Optional[float] = None
+    paper: dict[str, float] = field(default_factory=dict)
+    x: float | None = None
     series: str = ''
 
 
@@ -28,11 +27,11 @@ class Table:
 
     name: str
     title: str
-    rows: Tuple[Row, ...]
+    rows: tuple[Row, ...]
     axis: str = ''
 
     @property
-    def columns(self) -> Tuple[str, ...]:
+    def columns(self) -> tuple[str, ...]:
         """The paper's columns, in its order."""
         return tuple(dict.fromkeys(name for row in self.rows for name in row.paper))
 
@@ -46,7 +45,7 @@ def shown(column: str, number: float) -> str:
     return f'{number:.1f}' if column.endswith('R@1') else f'{number:.2f}'
 
 
-def _table(name: str, title: str, columns: Tuple[str, ...], *rows: Tuple) -> Table:
+def _table(name: str, title: str, columns: tuple[str, ...], *rows: tuple) -> Table:
     configs = name.split('_')[0]  # those of a table's parts begin alike
     return Table(name, title, tuple(
         Row(f'{configs}_{config}', label, dict(zip(columns, numbers)))
@@ -106,7 +105,7 @@ FIGURE_4 = Table('fig4', 'Mask (Figure 4)', (
     axis='masked, %')
 
 # What a user asks for by name, and the parts that it has.
-TABLES: Dict[str, Tuple[Table, ...]] = {
+TABLES: dict[str, tuple[Table, ...]] = {
     'table1': (TABLE_1, ),
     'table6': (TABLE_6, ),
     'table7': (TABLE_7, ),

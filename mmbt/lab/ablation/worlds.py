@@ -1,7 +1,6 @@
 """What an ablation is trained and tested on."""
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, Optional, Tuple
 
 from .tables import CORRECT, DIDEMO, MSRVTT, TEMPORAL
 
@@ -34,21 +33,19 @@ class World:
         columns: Our numbers.
         stands_for: The paper's column to ours that is compared with it.
         lacks: Rows that cannot be here.
-        prepare: Makes the data and the CLIP of a seed in a folder, where they are not there yet.
-            The world's configs then name the folder of seed 0. None where all seeds share what
-            the configs name.
-        prepared: Configs of what ``prepare`` trains.
+        prepared: Configs of what is trained for each seed before its rows, beside the data that are
+            made for it, see :func:`mmbt.lab.ablation.row.prepare`. The world's configs then name
+            the folder of seed 0. Empty where all seeds share what the configs name.
         shares: World whose data and folder it shares; the tables go to a folder below that.
     """
 
     name: str
     train: str
-    tests: Dict[str, str]
-    columns: Tuple[Column, ...]
-    stands_for: Dict[str, str]
-    lacks: Tuple[str, ...] = ()
-    prepare: Optional[Callable[[Path, int], None]] = None
-    prepared: Tuple[str, ...] = ()
+    tests: dict[str, str]
+    columns: tuple[Column, ...]
+    stands_for: dict[str, str]
+    lacks: tuple[str, ...] = ()
+    prepared: tuple[str, ...] = ()
     shares: str = ''
 
     @property
@@ -58,17 +55,6 @@ class World:
 
 
 CLIP_OF_SHAPES = 'demo/shapes_clip'
-
-
-def prepare_shapes(folder: Path, seed: int) -> None:
-    """Make the moving-shapes world of a seed, and a CLIP of its stills."""
-    from ..world import generate_world
-    from .configs import load_prepared
-    from .row import run_training
-    generate_world(folder / 'world', seed=seed, held_out_words=True)
-    if not (folder / 'clip/last_checkpoint').exists():
-        run_training(load_prepared(CLIP_OF_SHAPES, SHAPES, folder), folder / 'clip', seed)
-
 
 SHAPES = World(
     name='moving_shapes',
@@ -85,7 +71,6 @@ SHAPES = World(
     stands_for={MSRVTT: 't2v R@1', DIDEMO: 'v2t R@1', TEMPORAL: 'time order',
                 CORRECT: 'knowledge kept'},
     lacks=('fig3_layers_6', 'fig3_layers_8'),  # its CLIP has four layers
-    prepare=prepare_shapes,
     prepared=(CLIP_OF_SHAPES, ))
 
 SHAPES_LONG = replace(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from open_clip.transformer import TextTransformer
 
+from mmbt.models import OpenCLIPTrunk
 from mmbt.models.masks import TubeMask
-from mmbt.models.trunks import OpenCLIPTrunk
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def model_sizes(arch: str | dict) -> Sizes:
     """The sizes of an architecture, built without memory for its weights.
 
     Args:
-        arch: As in :class:`~mmbt.models.trunks.OpenCLIPTrunk`.
+        arch: As in :class:`~mmbt.models.OpenCLIPTrunk`.
 
     Raises:
         ValueError: If the architecture is unknown, no branch can stand beside it, or its text
@@ -63,13 +63,13 @@ def model_sizes(arch: str | dict) -> Sizes:
         raise ValueError(f"arch {arch!r}: products are counted for open_clip's text transformer "
                          'without a CLS token alone')
     assert trunk.embed_dim is not None, 'a whole CLIP has its projection'
-    block = trunk.tower.block_state(0)
+    options = trunk.visual.options
     return Sizes(
         width=trunk.width,
-        mlp_width=len(block['fc1.bias']),
+        mlp_width=options.mlp_width,
         layers=trunk.num_layers,
         patches=trunk.num_patches,
-        patch_values=trunk.tower.stem_state()['patch_embedding.weight'][0].numel(),
+        patch_values=3 * options.patch_size[0] * options.patch_size[1],
         embed_dim=trunk.embed_dim,
         text_width=text.width,
         text_mlp_width=text.transformer.resblocks[0].mlp.c_fc.out_features,

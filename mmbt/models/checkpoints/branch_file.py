@@ -12,9 +12,9 @@ from mmbt.files.safe_load import first_line
 from mmbt.files.source import CARD, source_of
 from mmbt.version import __version__
 
+from ..fingerprint import fingerprint
 from .card_files import model_card
 from .checkpoint import FINGERPRINT, check_state_dict, holds_trunk, must_exist
-from .fingerprint import fingerprint
 
 
 def save_branch(model: nn.Module, path: str | Path) -> None:
@@ -125,5 +125,5 @@ def warn_untrained(backbone: nn.Module, remedy: str) -> None:
 
 def marks_of_clip(root: nn.Module) -> dict[str, Tensor]:
     """The fingerprint of a model's CLIP, as files hold it."""
-    marks = fingerprint(root.backbone.trunk)
+    marks = fingerprint(root.backbone.trunk.canonical_state())
     return {FINGERPRINT + name: value for name, value in marks.items()}

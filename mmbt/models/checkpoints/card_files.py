@@ -1,5 +1,4 @@
-"""Model cards of models and in files: written on saving, enforced on loading."""
-import os
+"""Model cards of models, which files carry: made on saving, enforced on loading."""
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,11 +6,10 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import nn
 
-from mmbt.files.safe_load import read_checkpoint
 from mmbt.files.source import CARD
 
-from .card import ModelCard, differ, show
-from .fingerprint import stem
+from ..card import ModelCard, differ, show
+from ..fingerprint import stem
 
 
 def model_card(root: nn.Module) -> ModelCard:
@@ -25,7 +23,7 @@ def model_card(root: nn.Module) -> ModelCard:
     rows = getattr(getattr(backbone, 'branch', None), 'time_embedding', ())
     return replace(backbone.trunk.card, backbone=type(backbone).__name__,
                    num_frames=len(rows) or None, temperature=temperature_of(root),
-                   fingerprint=stem(backbone.trunk))
+                   fingerprint=stem(backbone.trunk.canonical_state()))
 
 
 def temperature_of(root: nn.Module) -> float | None:
@@ -73,26 +71,3 @@ def check_source(root: nn.Module, known: Mapping[str, Any], same_clip: bool) -> 
         print_log(f'{source} has no model card, as files of before 0.2 have none: activation, mean '
                   'and std, resizing and tokenizer are not checked', 'current')
     return source
-
-
-def read_card(path: str | None) -> ModelCard | None:
-    """The card of a checkpoint or branch file of this project; its weights are not read.
-
-    Args:
-        path: The file, or whatever a trunk's ``pretrained`` may be.
-
-    Returns:
-        None where there is no such file, or it has none.
-
-    Raises:
-        ValueError: If it has one that is none.
-    """
-    if path is None or not str(path).endswith('.pth') or not os.path.isfile(path):
-        return None
-    try:
-        checkpoint = read_checkpoint(path, 'meta')
-    except (OSError, ValueError):  # who reads the weights says what is wrong with the file
-        return None
-    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
-    told = meta.get(CARD) if isinstance(meta, dict) else None
-    return None if told is None else ModelCard.from_dict(told, str(path))

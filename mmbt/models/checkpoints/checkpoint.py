@@ -8,14 +8,15 @@ from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ..families.names import rename_old
+from ..fingerprint import first_difference
+from ..trunk import TRUNK
 from .card_files import check_source
-from .fingerprint import first_difference
 
 # Parts that a checkpoint may hold or lack freely: objectives are of no use after training.
 OPTIONAL = ('heads.', )
 # Parts of a dialogue model: a branch file of pretraining has none of them, a tuned one has all.
 CONVERSATION = ('balance.', 'projector.')
-TRUNK = 'backbone.trunk.'
 FINGERPRINT = 'fingerprint.'
 
 # Names that only one variant of the branch has.
@@ -66,7 +67,8 @@ def check_state_dict(model: nn.Module, state_dict: dict[str, Tensor], prefix: st
 
     Args:
         model: Whose weights they shall be.
-        state_dict: The weights; what only tells of CLIP is taken out.
+        state_dict: The weights; what only tells of CLIP is taken out, and a vision tower of before
+            0.2 gets the names that it has now.
         prefix: What stands before the model's own names.
         known: What :func:`mmbt.files.source.source_of` tells of the weights.
 
@@ -84,6 +86,11 @@ def check_state_dict(model: nn.Module, state_dict: dict[str, Tensor], prefix: st
             raise ValueError(f'the checkpoint holds a {type(value).__name__} as {key}, not a '
                              'weight')
     whole = any(key.startswith(prefix + TRUNK) for key in given)
+    if whole:
+        visual = TRUNK + 'visual.'
+        rename_old(state_dict, prefix + visual, (
+            key.removeprefix(visual) for key in model.state_dict() if key.startswith(visual)))
+        given = {key for key in state_dict if key.startswith(prefix)}
     source = check_source(model, known or {}, same_clip=not whole and not recorded)
     check_names(model, state_dict, prefix, given, whole, source)
     if recorded and not whole:
@@ -135,7 +142,7 @@ def variant_hint(unknown: list[str]) -> str:
 
 def check_clip(model: nn.Module, recorded: Mapping[str, Tensor]) -> None:
     """Refuse a branch that was trained beside another CLIP than the model's."""
-    difference = first_difference(model.backbone.trunk, recorded)
+    difference = first_difference(model.backbone.trunk.canonical_state(), recorded)
     if difference is not None:
         raise ValueError('the branch was trained beside another CLIP than the one at hand: they '
                          f'differ in {difference}; take the CLIP of its training (model.trunk)')

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..vit import ViTOptions
+
 LIBRARIES = ('torch', 'open_clip', 'timm', 'transformers')
 
 
@@ -36,7 +38,7 @@ def settings(module: nn.Module) -> list[tuple[str, Any]]:
     def is_plain(value: Any) -> bool:
         if isinstance(value, (tuple, list)):
             return all(map(is_plain, value))
-        return isinstance(value, (bool, int, float, str))
+        return isinstance(value, (bool, int, float, str, ViTOptions))
 
     return sorted((key, value) for key, value in vars(module).items()
                   if not key.startswith('_') and key not in ('training', 'frozen')

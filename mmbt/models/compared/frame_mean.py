@@ -1,12 +1,11 @@
 """CLIP on each frame: the baseline, and the pooling of its tokens that Table 1 compares with."""
-from typing import Optional
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ..structures import VideoEncoding
-from ..trunks import Trunk
+from ..trunk import Trunk
 from .refusals import refuse_mask
 
 
@@ -22,7 +21,7 @@ class FrameMean(nn.Module):
         super().__init__()
         self.trunk = trunk
 
-    def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
+    def forward(self, imgs: Tensor, visible: Tensor | None = None) -> VideoEncoding:
         """Encode (B, T, 3, H, W) normalised frames.
 
         Raises:

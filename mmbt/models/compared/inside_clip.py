@@ -1,13 +1,12 @@
 """What the space-time attentions inside CLIP's own layers share (Sec. 3.2)."""
 from abc import ABCMeta, abstractmethod
-from typing import Optional
 
 import torch
 from torch import Tensor, nn
 
 from ..branch import interpolated
 from ..structures import VideoEncoding
-from ..trunks import Trunk
+from ..trunk import Trunk
 from .refusals import refuse_float8, refuse_mask
 
 
@@ -46,7 +45,7 @@ class InsideCLIP(nn.Module, metaclass=ABCMeta):
     def layer(self, index: int, tokens: Tensor) -> Tensor:
         """CLIP's layer ``index`` as it is here, (B, T, 1 + N, D) -> (B, T, 1 + N, D)."""
 
-    def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
+    def forward(self, imgs: Tensor, visible: Tensor | None = None) -> VideoEncoding:
         """Encode (B, T, 3, H, W) normalised frames.
 
         Raises:

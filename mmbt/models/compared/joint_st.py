@@ -2,17 +2,17 @@
 from mmaction.registry import MODELS
 from torch import Tensor
 
-from ..trunks import Trunk
+from ..trunk import Trunk
 from .inside_clip import InsideCLIP
 
 
 @MODELS.register_module()
 class JointST(InsideCLIP):
-    """Joint-ST modeling of Sec. 3.2 and Table 1: every token attends to those of all frames.
+    r"""Joint-ST modeling of Sec. 3.2 and Table 1: every token attends to those of all frames.
 
     ::
 
-        T x N patches + P_t \\
+        T x N patches + P_t \
                              layers 1 .. L of CLIP - CLS of each frame - mean - video
         T times CLS         /
 
@@ -39,4 +39,5 @@ class JointST(InsideCLIP):
         super().__init__(trunk, num_frames, first=0)
 
     def layer(self, index: int, tokens: Tensor) -> Tensor:
+        """Layer ``index`` on all frames at once."""
         return self.trunk.layer(index, tokens, joint=True)

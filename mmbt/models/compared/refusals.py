@@ -1,12 +1,11 @@
 """What several backbones cannot serve, refused in the same words."""
-from typing import Optional
 
 from torch import Tensor, nn
 
-from ..trunks import Trunk
+from ..trunk import Trunk
 
 
-def refuse_mask(backbone: nn.Module, visible: Optional[Tensor]) -> None:
+def refuse_mask(backbone: nn.Module, visible: Tensor | None) -> None:
     """For backbones that read every patch.
 
     Raises:

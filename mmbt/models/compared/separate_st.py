@@ -1,12 +1,11 @@
 """Separate space-time attention: attention over time between CLIP's own layers."""
-from typing import Optional, Tuple
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from ..blocks import TemporalBlock
-from ..trunks import Trunk
+from ..branch import TemporalBlock
+from ..trunk import Trunk
 from .inside_clip import InsideCLIP
 
 
@@ -20,7 +19,7 @@ class SeparateST(InsideCLIP):
                  |
                 P_t
 
-    A :class:`~mmbt.models.blocks.TemporalBlock` (Eq. 2) acts on the patch tokens at one position;
+    A :class:`~mmbt.models.branch.TemporalBlock` (Eq. 2) acts on the patch tokens at one position;
     the frames' CLS tokens go past it. P_t is a learnable time embedding, zero at the start. With
     W_t zero, as at the start, the encoding is that of :class:`FrameMean`.
 
@@ -39,7 +38,7 @@ class SeparateST(InsideCLIP):
 
     def __init__(self,
                  trunk: Trunk,
-                 num_layers: Optional[int] = None,
+                 num_layers: int | None = None,
                  num_frames: int = 8,
                  temporal_proj: str = 'zero') -> None:
         depth = trunk.num_layers + trunk.drop_last
@@ -53,11 +52,12 @@ class SeparateST(InsideCLIP):
             for _ in range(self.first, trunk.num_layers))
 
     @property
-    def idle_weights(self) -> Tuple[str, ...]:
+    def idle_weights(self) -> tuple[str, ...]:
         """Beginnings of the names of weights that stand before layers which the trunk drops."""
         kept = len(self.temporal)
         return tuple(f'temporal.{i}.' for i in range(kept, kept + self.trunk.drop_last))
 
     def layer(self, index: int, tokens: Tensor) -> Tensor:
+        """Attention over time, then layer ``index`` frame by frame."""
         patches = self.temporal[index - self.first](tokens[:, :, 1:])
         return self.trunk.layer(index, torch.cat([tokens[:, :, :1], patches], dim=2))

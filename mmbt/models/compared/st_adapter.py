@@ -6,14 +6,13 @@
 
     adapter: tokens + up(conv over time(down(tokens))), patch tokens alone
 """
-from typing import Optional, Tuple
 
 import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from ..structures import VideoEncoding
-from ..trunks import Trunk
+from ..trunk import Trunk
 from .refusals import refuse_float8, refuse_mask
 
 
@@ -56,9 +55,8 @@ class STAdapter(nn.Module):
     The adapter before the last MLP moves patch tokens that no CLS reads any more; VTC's gradient
     there is zero, and it stays the identity.
 
-    CLIP's layers run without stochastic depth and dropout, whether the trunk is open or not. There
-    is no branch: ``clip_tokens`` and ``clip_cls`` of the encoding are those of the last layer, with
-    the adapters at work.
+    There is no branch: ``clip_tokens`` and ``clip_cls`` of the encoding are those of the last
+    layer, with the adapters at work.
 
     Args:
         trunk: The image-text model.
@@ -70,7 +68,7 @@ class STAdapter(nn.Module):
             gradients.
     """
 
-    def __init__(self, trunk: Trunk, adapter_width: Optional[int] = None) -> None:
+    def __init__(self, trunk: Trunk, adapter_width: int | None = None) -> None:
         super().__init__()
         if adapter_width is None:
             adapter_width = max(1, trunk.width * 3 // 8)
@@ -87,7 +85,7 @@ class STAdapter(nn.Module):
         self.before_mlp = adapters()
 
     @property
-    def idle_weights(self) -> Tuple[str, ...]:
+    def idle_weights(self) -> tuple[str, ...]:
         """Beginnings of the names of weights that adapters in the whole CLIP have, and these not.
 
         They belong to the layers that the trunk drops.
@@ -96,7 +94,7 @@ class STAdapter(nn.Module):
         return tuple(f'{part}.{i}.' for i in range(first, first + self.trunk.drop_last)
                      for part in ('before_attention', 'before_mlp'))
 
-    def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
+    def forward(self, imgs: Tensor, visible: Tensor | None = None) -> VideoEncoding:
         """Encode (B, T, 3, H, W) normalised frames.
 
         Raises:

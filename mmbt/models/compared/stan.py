@@ -8,7 +8,6 @@
                      |             |                    |           | CLS
     branch        layer 1 ---- layer 2 ---- ... ---- layer K -------+
 """
-from typing import Optional
 
 import torch
 from mmaction.registry import MODELS
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from ..branch import ReleasedBranch
 from ..bt_adapter import BTAdapter
 from ..structures import VideoEncoding
-from ..trunks import FrameTokens, Trunk
+from ..trunk import FrameTokens, Trunk
 from .refusals import refuse_mask
 
 
@@ -84,9 +83,9 @@ class STAN(BTAdapter):
     def space(self) -> FrameTokens:
         """CLIP's position embedding, that of the CLS on its class embedding."""
         space = super().space()
-        return FrameTokens(space.cls + self.trunk.tower.stem_state()['cls_token'], space.patches)
+        return FrameTokens(space.cls + self.trunk.class_embedding, space.patches)
 
-    def forward(self, imgs: Tensor, visible: Optional[Tensor] = None) -> VideoEncoding:
+    def forward(self, imgs: Tensor, visible: Tensor | None = None) -> VideoEncoding:
         """Encode (B, T, 3, H, W) normalised frames.
 
         Raises:

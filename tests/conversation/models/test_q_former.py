@@ -48,7 +48,7 @@ def test_the_cls_stands_first_and_the_norm_comes_last(build, model, eps, imgs):
     stir(dialogue.tokens)
     encoding = dialogue.backbone(imgs)
     share = dialogue.tokens.balance.weight.sigmoid()
-    norm = dialogue.backbone.trunk.visual.transformer.post_layernorm
+    norm = dialogue.backbone.trunk.visual.norm
     tokens = dialogue.tokens(imgs)
     assert len(tokens) == 2 and len(tokens[0]) == 1 + 4
     for clip in range(2):

@@ -152,12 +152,12 @@ def test_clip_is_trained_where_it_is_asked_for(folder):
     model.zero_grad()
     model.loss(clips(), QUESTIONS, ANSWERS)['loss'].backward()
     read = {id(p) for i in range(3) for p
-            in model.backbone.trunk.tower.transformer.encoder.layers[i].parameters()}
+            in model.backbone.trunk.visual.blocks[i].parameters()}
     clip = dict(model.backbone.trunk.named_parameters())
     assert all(p.requires_grad and p.dtype is torch.float32 for p in clip.values())
     assert all(p.grad is not None for p in clip.values() if id(p) in read)
     unread = {name for name, p in clip.items() if p.grad is None}
-    assert unread and all('layers.3' in name or 'post_layernorm' in name for name in unread)
+    assert unread and all('blocks.3.' in name or 'visual.norm.' in name for name in unread)
     assert not any(p.requires_grad for p in model.dialogue.language_model.parameters())
     assert model.backbone.trunk.training and not model.dialogue.language_model.training
 

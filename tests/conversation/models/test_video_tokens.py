@@ -42,7 +42,7 @@ def joined(balance, name, branch, clip):
 def normed(trunk, token):
     """CLIP's last layer norm of one token."""
     spread = ((token - token.mean())**2).mean()
-    norm = trunk.visual.ln_post
+    norm = trunk.visual.norm
     return (token - token.mean()) / (spread + trunk.eps)**0.5 * norm.weight + norm.bias
 
 

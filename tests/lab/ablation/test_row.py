@@ -14,11 +14,11 @@ import mmbt.lab.ablation.configs
 import mmbt.lab.world
 from mmbt.files.lock import Lock
 from mmbt.lab.ablation import row as module
-from mmbt.lab.ablation.row import alone, main, run_row
+from mmbt.lab.ablation.row import alone, main, prepare_shapes, run_row
 from mmbt.lab.ablation.sources import made_by
 from mmbt.lab.ablation.summary import read_result
 from mmbt.lab.ablation.tables import Row
-from mmbt.lab.ablation.worlds import SHAPES, prepare_shapes
+from mmbt.lab.ablation.worlds import SHAPES
 
 EPOCHS = 3  # of 4
 

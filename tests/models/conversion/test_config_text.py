@@ -10,7 +10,7 @@ from mmbt.models.checkpoints.conversion import convert
 from mmbt.models.checkpoints.conversion.architecture import read_arch
 from mmbt.models.checkpoints.conversion.config_text import config_text
 from mmbt.models.checkpoints.conversion.output import script
-from mmbt.models.trunks.arch_check import check_arch
+from mmbt.models.families.arch_check import check_arch
 
 from .files import CONFIGS, PARITY, arch_file, expected
 

@@ -7,7 +7,7 @@ from open_clip.model import CustomTextCLIP
 
 from mmbt.apis import init_model
 from mmbt.models.checkpoints.conversion import describe
-from mmbt.models.trunks.weights import architecture
+from mmbt.models.families.open_clip_weights import architecture
 
 from ...support.tiny_towers import EVA
 from .files import arch_file, converted, eva_shapes, filled, save

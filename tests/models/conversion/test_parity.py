@@ -4,7 +4,7 @@ import torch
 from mmengine.config import Config
 
 from mmbt.apis import init_model
-from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.card import ModelCard
 from mmbt.models.checkpoints.card_files import model_card
 
 from .files import PARITY, converted, expected

@@ -61,8 +61,9 @@ def test_a_weight_by_two_names_is_refused(tmp_path):
     ('backbone.layers.2.mlp.fc1.bias', (5, ), r'layers.2.mlp.fc1.bias: \(5,\) in the file, \(256,'),
     ('backbone.layers.2.self_attn.k_proj.bias', (5, ), r'q_proj.bias, .*k_proj.bias, .*\(133,\)'),
     ('backbone.layers.2.self_attn.k_proj.weight', (5, 7), 'k_proj.weight, .*brought together'),
-    ('backbone.visual_projection.weight', (5, 64), r'visual_projection.weight: \(64, 5\)'),
-    ('backbone.visual_projection.weight', (5, 64, 2), 'visual_projection.weight: cannot be'),
+    ('backbone.visual_projection.weight', (5, 64), r'visual_projection.weight: \(5, 64\)'),
+    ('text_backbone.text_projection.weight', (5, 48), r'text_projection.weight: \(48, 5\)'),
+    ('text_backbone.text_projection.weight', (5, 48, 2), 'text_projection.weight: cannot be'),
     ('backbone.btadapter_cls_token', (1, 1, 63), r'btadapter_cls_token: \(63,\)'),
     ('backbone.btadapter_time_embed.weight', (64, ), 'btadapter_time_embed.weight is .* not rows'),
     ('backbone.btadapter_time_embed.weight', (64, 5), r'btadapter_time_embed.weight: \(8, 5\)'),
@@ -75,7 +76,7 @@ def test_a_weight_of_another_shape_is_named(name, shape, line, tmp_path):
 
 
 @pytest.mark.parametrize('part, key, value, line', [
-    ('vision_cfg', 'layers', 7, 'has a weight that the file lacks: .*resblocks.6.ln_1.weight'),
+    ('vision_cfg', 'layers', 7, 'has a weight that the file lacks: .*blocks.6.norm1.weight'),
     ('vision_cfg', 'layers', 5, r'd.pth: backbone.layers.5.layer_norm1.weight: .* no such weight'),
     ('vision_cfg', 'width', 32, r'd.pth: backbone.class_embedding: \(64,\) in the file, \(32,\)'),
     ('vision_cfg', 'image_size', 40, r'd.pth: backbone.position_embedding.weight: \(17, 64\)'),

@@ -8,7 +8,7 @@ from open_clip.model import CLIPTextCfg, CLIPVisionCfg
 
 from mmbt.files.json_text import read_json
 
-from ...trunks.arch_check import check_arch
+from ...families.arch_check import check_arch
 from .released import Released
 
 MOST_BYTES = 2**20  # of an architecture's file

@@ -5,29 +5,36 @@ Names of the files are the current ones; older names are led to them in ``releas
 from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
-from .recipe import (
-    HF,
-    HF_TEMPORAL,
+from ...families.names import (
+    HF_CLIP,
     OPEN_CLIP,
-    SPATIAL,
-    TEMPORAL,
+    RELEASED_CLIP,
     TIMM,
-    TIMM_TEMPORAL,
     Weight,
     as_it_is,
+    transposed,
+    vector,
+)
+from .recipe import (
     count_layers,
     layer,
     linear,
     middle_gate,
     output_gate,
-    transposed,
-    vector,
-    without_key_bias,
+    temporal,
+    text_layer,
+    tower,
 )
 
 VISUAL, TEXT = 'backbone.trunk.visual.', 'backbone.trunk.text.transformer.'
 BRANCH, MBTA = 'backbone.branch.', 'heads.1.proj.'
 TIME = BRANCH + 'time_embedding'
+
+# Of a vision tower, what stands before and behind its layers.
+STEM = ('cls_token', 'position_embedding', 'patch_embedding.weight', 'norm.weight', 'norm.bias',
+        'proj.weight')
+CLIP_STEM = (*STEM, 'pre_norm.weight', 'pre_norm.bias')
+EVA_STEM = (*STEM, 'patch_embedding.bias', 'proj.bias')
 
 
 class Form(NamedTuple):
@@ -52,12 +59,7 @@ def clip_recipe(names: Collection[str]) -> list[Weight]:
     """Pretraining beside OpenAI's CLIP, in Hugging Face's names."""
     text = 'text_backbone.text_model.'
     weights = [
-        Weight(f'{VISUAL}class_embedding', ('backbone.class_embedding', ), as_it_is),
-        Weight(f'{VISUAL}positional_embedding', ('backbone.position_embedding.weight', ), as_it_is),
-        Weight(f'{VISUAL}conv1.weight', ('backbone.patch_embedding.weight', ), as_it_is),
-        *linear(f'{VISUAL}ln_pre', 'backbone.pre_layrnorm'),
-        *linear(f'{VISUAL}ln_post', 'backbone.post_layernorm'),
-        Weight(f'{VISUAL}proj', ('backbone.visual_projection.weight', ), transposed),
+        *tower(VISUAL, CLIP_STEM, RELEASED_CLIP, 'backbone.', names),
         Weight(f'{TEXT}token_embedding.weight', (f'{text}embeddings.token_embedding.weight', ),
                as_it_is),
         Weight(f'{TEXT}positional_embedding', (f'{text}embeddings.position_embedding.weight', ),
@@ -65,10 +67,9 @@ def clip_recipe(names: Collection[str]) -> list[Weight]:
         *linear(f'{TEXT}ln_final', f'{text}final_layer_norm'),
         Weight(f'{TEXT}text_projection', ('text_backbone.text_projection.weight', ), transposed),
     ]
-    for theirs, ours in (('backbone.layers.', VISUAL), (f'{text}encoder.layers.', TEXT)):
-        for i in range(count_layers(names, theirs)):
-            target = f'{ours}transformer.resblocks.{i}.'
-            weights += layer(target, OPEN_CLIP, f'{theirs}{i}.', HF)
+    for i in range(count_layers(names, f'{text}encoder.layers.')):
+        weights += text_layer(f'{TEXT}transformer.resblocks.{i}.', HF_CLIP,
+                              f'{text}encoder.layers.{i}.', names)
     weights += clip_branch(names, 'backbone.')
     weights += gates(names)
     if any(name.startswith('extra_proj.') for name in names):
@@ -82,8 +83,8 @@ def clip_branch(names: Collection[str], prefix: str) -> Iterator[Weight]:
     yield Weight(f'{BRANCH}cls_shift', (f'{theirs}cls_token', ), vector)
     yield Weight(TIME, (f'{theirs}time_embed.weight', ), as_it_is)
     for i in range(branch_layers(names, prefix)):
-        yield from layer(f'{BRANCH}temporal.{i}.', TEMPORAL, f'{theirs}T_layers.{i}.', HF_TEMPORAL)
-        yield from layer(f'{BRANCH}spatial.{i}.', SPATIAL, f'{theirs}S_layers.{i}.', HF)
+        yield from temporal(f'{BRANCH}temporal.{i}.', HF_CLIP, f'{theirs}T_layers.{i}.', names)
+        yield from layer(f'{BRANCH}spatial.{i}.', HF_CLIP, f'{theirs}S_layers.{i}.', names)
 
 
 def branch_layers(names: Collection[str], prefix: str) -> int:
@@ -108,38 +109,20 @@ def gates(names: Collection[str]) -> Iterator[Weight]:
 
 def eva_recipe(names: Collection[str]) -> list[Weight]:
     """Pretraining beside EVA-CLIP-g: vision in timm's names, text in open_clip's."""
-    vision, text, branch = 'backbone.', 'text_backbone.', 'backbone.btadapter_'
-    timm = f'{VISUAL}trunk.'
-    weights = [Weight(timm + name, (vision + name, ), as_it_is)
-               for name in ('cls_token', 'pos_embed')]
-    for name in ('patch_embed.proj', 'norm', 'head'):
-        weights += linear(timm + name, vision + name)
-    for i in range(count_layers(names, f'{vision}blocks.')):
-        weights += trunk_block(f'{timm}blocks.{i}.', f'{vision}blocks.{i}.')
+    text, branch = 'text_backbone.', 'backbone.btadapter_'
+    weights = tower(VISUAL, EVA_STEM, TIMM, 'backbone.', names)
     weights += [Weight(TEXT + name, (text + name, ), as_it_is)
                 for name in ('token_embedding.weight', 'positional_embedding', 'text_projection')]
     weights += linear(f'{TEXT}ln_final', f'{text}ln_final')
     for i in range(count_layers(names, f'{text}transformer.resblocks.')):
         block = f'transformer.resblocks.{i}.'
-        weights += layer(TEXT + block, OPEN_CLIP, text + block, OPEN_CLIP)
+        weights += text_layer(TEXT + block, OPEN_CLIP, text + block, names)
     weights += [Weight(f'{BRANCH}cls_shift', (f'{branch}cls', ), vector),
                 Weight(TIME, (f'{branch}position.weight', ), as_it_is)]
     for i in range(count_layers(names, f'{branch}S.', f'{branch}T.')):
-        for ours, our_names, theirs, their_names in (
-                ('temporal', TEMPORAL, 'T', TIMM_TEMPORAL), ('spatial', SPATIAL, 'S', TIMM)):
-            weights += without_key_bias(layer(f'{BRANCH}{ours}.{i}.', our_names,
-                                              f'{branch}{theirs}.{i}.', their_names))
+        weights += temporal(f'{BRANCH}temporal.{i}.', TIMM, f'{branch}T.{i}.', names)
+        weights += layer(f'{BRANCH}spatial.{i}.', TIMM, f'{branch}S.{i}.', names)
     return weights
-
-
-def trunk_block(ours: str, theirs: str) -> Iterator[Weight]:
-    """A layer of EVA's trunk as it is: timm keeps the biases of query and value apart."""
-    for weight in layer(ours, TIMM, theirs, TIMM):
-        if weight.name.endswith('attn.qkv.bias'):
-            for name in ('q_bias', 'v_bias'):
-                yield Weight(f'{ours}attn.{name}', (f'{theirs}attn.{name}', ), as_it_is)
-        else:
-            yield weight
 
 
 def branch_recipe(names: Collection[str]) -> list[Weight]:

@@ -1,50 +1,18 @@
-"""How each weight of ours is made from weights of a released file."""
+"""How the weights of a released file become ours, by the tables of names that trunks read too."""
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator
 
-import torch
 from torch import Tensor
 
-from ...trunks.towers import fused_qkv
+from ...families.names import OPEN_CLIP, Names, Weight, as_it_is
 
 # The released code multiplies its gates by these before the sigmoid of CLIP's share. The paper's
 # W_b is for the branch's share, hence the sign.
 OUTPUT_SCALE, MIDDLE_SCALE = -1e4, -1e2
 
-
-class Weight(NamedTuple):
-    """One weight of ours.
-
-    Attributes:
-        name: Its name in our checkpoints.
-        sources: Names of the weights in the released file that it is made from.
-        make: The function that makes it from them.
-    """
-
-    name: str
-    sources: tuple[str, ...]
-    make: Callable[..., Tensor]
-
-
-def as_it_is(value: Tensor) -> Tensor:
-    """The same tensor."""
-    return value
-
-
-def transposed(value: Tensor) -> Tensor:
-    """(A, B) -> (B, A); HF's projections are Linear layers, open_clip's matrices."""
-    return value.t().contiguous()
-
-
-def vector(value: Tensor) -> Tensor:
-    """(1, 1, D) or (D,) -> (D,)."""
-    return value.reshape(-1)
-
-
-def joined(*parts: Tensor) -> Tensor:
-    """Query, key and value as one."""
-    return torch.cat(parts)
+LAYER = tuple(f'{part}.{kind}' for part in ('norm1', 'attn.qkv', 'attn.proj', 'norm2', 'fc1', 'fc2')
+              for kind in ('weight', 'bias'))
+"""The weights of a transformer layer, by a :class:`~mmbt.models.layer.Block`'s names."""
 
 
 def output_gate(balance: Tensor) -> Tensor:
@@ -57,68 +25,52 @@ def middle_gate(balance: Tensor) -> Tensor:
     return MIDDLE_SCALE * balance.reshape(-1).float()
 
 
-# Parts of a transformer layer, and how Hugging Face, timm, open_clip and the branch name them.
-# Three names are query, key and value apart; a name ends where ``weight`` or ``bias`` follows.
-Names = dict[str, tuple[str, ...]]
-HF: Names = dict(
-    norm1=('layer_norm1.', ),
-    qkv=('self_attn.q_proj.', 'self_attn.k_proj.', 'self_attn.v_proj.'),
-    proj=('self_attn.out_proj.', ),
-    norm2=('layer_norm2.', ),
-    fc1=('mlp.fc1.', ),
-    fc2=('mlp.fc2.', ))
-HF_TEMPORAL: Names = dict(
-    norm1=HF['norm1'], qkv=HF['qkv'], proj=HF['proj'], fc=('temporal_fc.', ))
-TIMM: Names = dict(
-    norm1=('norm1.', ),
-    qkv=('attn.qkv.', ),
-    proj=('attn.proj.', ),
-    norm2=('norm2.', ),
-    fc1=('mlp.fc1.', ),
-    fc2=('mlp.fc2.', ))
-TIMM_TEMPORAL: Names = dict(
-    norm1=TIMM['norm1'], qkv=TIMM['qkv'], proj=TIMM['proj'], fc=('temporal_fc.', ))
-OPEN_CLIP: Names = dict(
-    norm1=('ln_1.', ),
-    qkv=('attn.in_proj_', ),
-    proj=('attn.out_proj.', ),
-    norm2=('ln_2.', ),
-    fc1=('mlp.c_fc.', ),
-    fc2=('mlp.c_proj.', ))
-SPATIAL: Names = dict(
-    norm1=('norm1.', ),
-    qkv=('attn.qkv.', ),
-    proj=('attn.proj.', ),
-    norm2=('norm2.', ),
-    fc1=('fc1.', ),
-    fc2=('fc2.', ))
-TEMPORAL: Names = dict(
-    norm1=('norm.', ), qkv=('attn.qkv.', ), proj=('attn.proj.', ), fc=('temporal_fc.', ))
-
-
-def layer(ours: str, our_names: Names, theirs: str, their_names: Names) -> Iterator[Weight]:
-    """The weights of one transformer layer.
+def tower(ours: str, stem: Iterable[str], table: Names, theirs: str, names: Collection[str]) -> \
+        list[Weight]:
+    """The weights of a vision transformer.
 
     Args:
         ours: What precedes our names.
-        our_names: Our names of its parts.
-        theirs: What precedes theirs.
-        their_names: Their names of its parts.
+        stem: Our names of what stands before and behind its layers.
+        table: How the library calls them.
+        theirs: What precedes their names.
+        names: All names in the file.
     """
-    for part, (name, ) in our_names.items():
-        for kind in ('weight', 'bias'):
-            sources = tuple(f'{theirs}{source}{kind}' for source in their_names[part])
-            yield Weight(ours + name + kind, sources, joined if len(sources) > 1 else as_it_is)
+    layers = count_layers(names, theirs + table.layers)
+    wanted = [*stem, *(f'blocks.{i}.{name}' for i in range(layers) for name in LAYER)]
+    return [weight._replace(name=ours + weight.name)
+            for weight in table.weights(wanted, names, theirs)]
 
 
-def without_key_bias(weights: Iterable[Weight]) -> Iterator[Weight]:
-    """EVA's layers as branch layers: ``q_bias`` and ``v_bias`` become one bias with zeros."""
-    for weight in weights:
-        if weight.name.endswith('attn.qkv.bias'):
-            attn = weight.sources[0][:-len('qkv.bias')]
-            yield Weight(weight.name, (f'{attn}q_bias', f'{attn}v_bias'), fused_qkv)
-        else:
-            yield weight
+def layer(ours: str, table: Names, theirs: str, names: Collection[str]) -> Iterator[Weight]:
+    """The weights of one layer, such as a spatial one of the branch.
+
+    Arguments as in :func:`tower`.
+    """
+    for weight in table.layer_weights(LAYER, names, theirs):
+        yield weight._replace(name=ours + weight.name)
+
+
+def temporal(ours: str, table: Names, theirs: str, names: Collection[str]) -> Iterator[Weight]:
+    """The weights of a temporal layer of the branch: attention, and W_t.
+
+    Arguments as in :func:`tower`.
+    """
+    for weight in layer(ours, table, theirs, names):
+        inner = weight.name.removeprefix(ours)
+        if inner.startswith(('norm1.', 'attn.')):
+            yield weight._replace(name=ours + inner.replace('norm1.', 'norm.'))
+    yield from linear(f'{ours}temporal_fc', f'{theirs}temporal_fc')
+
+
+def text_layer(ours: str, table: Names, theirs: str, names: Collection[str]) -> Iterator[Weight]:
+    """The weights of a layer of the text tower, which is open_clip's.
+
+    Arguments as in :func:`tower`.
+    """
+    targets = OPEN_CLIP.layer_weights(LAYER, (), ours)
+    for weight, target in zip(layer('', table, theirs, names), targets, strict=True):
+        yield weight._replace(name=target.sources[0])
 
 
 def linear(ours: str, theirs: str) -> list[Weight]:

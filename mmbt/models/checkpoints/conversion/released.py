@@ -4,9 +4,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ...families.names import Weight
 from .forms import FORMS, Form
 from .reading import read_weights
-from .recipe import Weight, count_layers
+from .recipe import count_layers
 
 # Older files name the branch so.
 OLD_BRANCH, BRANCH = '.timesFPN_', '.btadapter_'

@@ -2,14 +2,14 @@
 import copy
 import difflib
 import os
-from typing import Dict, Optional, Union
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import huggingface_hub.constants
 import open_clip
-import torch
 from open_clip.factory import load_checkpoint
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
 from mmbt.files.hub import hub_is_out_of_reach
 from mmbt.files.safe_load import (
@@ -20,14 +20,14 @@ from mmbt.files.safe_load import (
     weights_only,
 )
 
-from ..checkpoints.checkpoint import TRUNK
+from ..trunk import TRUNK
 
 # What open_clip and torch raise for a file of other weights, or of something else.
 MISFITS = (RuntimeError, LookupError, AttributeError, TypeError, ValueError, ArithmeticError,
            StopIteration, SafetensorError)
 
 
-def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Dict:
+def architecture(arch: str | dict, pretrained: str | None = None) -> dict:
     """Arguments of open_clip's ``CustomTextCLIP`` for an architecture.
 
     Args:
@@ -61,7 +61,7 @@ def architecture(arch: Union[str, Dict], pretrained: Optional[str] = None) -> Di
     return config
 
 
-def check_text(arch: Union[str, Dict], text: Dict) -> None:
+def check_text(arch: str | dict, text: dict) -> None:
     """Refuse a text tower that does not read a caption at its end, before it is built.
 
     Raises:
@@ -75,27 +75,29 @@ def check_text(arch: Union[str, Dict], text: Dict) -> None:
     elif text.get('pool_type', 'argmax') not in ('argmax', 'eos') or text.get('no_causal_mask'):
         why = 'reads a caption elsewhere than at its end, or backwards too'
     if why:
-        name = f'arch {arch!r}' if isinstance(arch, str) else 'the arch dict'
-        raise ValueError(f'{name}: the text tower {why}, which is not served; take one of a plain '
-                         'CLIP')
+        raise ValueError(f'{in_words(arch)}: the text tower {why}, which is not served; take one '
+                         'of a plain CLIP')
 
 
-def load_weights(model: nn.Module, arch: Union[str, Dict], path: str) -> None:
-    """Load a local file into an open_clip model with custom text.
+def load_weights(model: nn.Module, arch: str | dict, path: str) -> None:
+    """Load a local file of open_clip's into its model with custom text.
 
     Raises:
         ValueError: If the weights belong to another architecture.
     """
-    if path.endswith(('.npz', '.npy')):
-        raise ValueError(f'{path}: weights of numpy are of models that the branch cannot stand '
-                         'beside; take .safetensors, .bin, .pt or .pth')
+    with misfit(arch, path), weights_only():
+        load_checkpoint(model, path, strict=True, weights_only=True)
+
+
+@contextmanager
+def misfit(arch: str | dict, path: str) -> Iterator[None]:
+    """Inside, what is raised for weights of something else becomes one line that names the file.
+
+    Raises:
+        ValueError: In the place of it.
+    """
     try:
-        with weights_only():
-            own = own_trunk_weights(path)
-            if own is not None:
-                model.load_state_dict(own, strict=True)
-            else:
-                load_checkpoint(model, path, strict=True, weights_only=True)
+        yield
     except CheckpointError as error:
         if 'TorchScript' in error.reason:
             raise ValueError(
@@ -104,12 +106,16 @@ def load_weights(model: nn.Module, arch: Union[str, Dict], path: str) -> None:
         raise
     except MISFITS as error:
         first = str(error).strip().splitlines()[:2] or [type(error).__name__]
-        name = f'arch {arch!r}' if isinstance(arch, str) else 'the arch dict'
-        raise ValueError(f"{path} does not hold the weights of {name}: "
+        raise ValueError(f'{path} does not hold the weights of {in_words(arch)}: '
                          f"{' '.join(in_line(line.strip()) for line in first)}") from error
 
 
-def find_weights(arch: Union[str, Dict], pretrained: str) -> str:
+def in_words(arch: str | dict) -> str:
+    """How errors call an architecture."""
+    return f'arch {arch!r}' if isinstance(arch, str) else 'the arch dict'
+
+
+def find_weights(arch: str | dict, pretrained: str) -> str:
     """Path of a local file or of a tag's weights in open_clip's cache, fetched if need be.
 
     Raises:
@@ -135,16 +141,22 @@ def find_weights(arch: Union[str, Dict], pretrained: str) -> str:
         huggingface_hub.constants.HF_HUB_OFFLINE = offline
 
 
-def own_trunk_weights(path: str) -> Optional[Dict[str, torch.Tensor]]:
-    """The trunk inside a checkpoint of this project under open_clip's names, None elsewhere."""
+def own_trunk_weights(arch: str | dict, path: str) -> dict[str, Tensor] | None:
+    """The trunk inside a checkpoint of this project, under its own names; None of other files.
+
+    Args:
+        arch: What the weights should be of, for errors.
+        path: The file.
+
+    Raises:
+        ValueError: If it is a file that is never read.
+    """
+    if path.endswith(('.npz', '.npy')):
+        raise ValueError(f'{path}: weights of numpy are of models that the branch cannot stand '
+                         'beside; take .safetensors, .bin, .pt or .pth')
     if not path.endswith('.pth'):
         return None
-    state = check_parts(read_checkpoint(path), path).get('state_dict', {})
-    trunk = {
-        key[len(TRUNK):].replace('text.transformer.', 'text.', 1): value
-        for key, value in state.items() if key.startswith(TRUNK)
-    }
-    if not trunk:
-        return None
-    trunk['logit_scale'] = torch.zeros(())
-    return trunk
+    with misfit(arch, path):
+        state = check_parts(read_checkpoint(path), path).get('state_dict', {})
+    trunk = {key[len(TRUNK):]: value for key, value in state.items() if key.startswith(TRUNK)}
+    return trunk or None

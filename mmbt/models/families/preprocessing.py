@@ -1,12 +1,13 @@
 """How the frames of an image-text model were made, as its weights' publisher says."""
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple, Union
+from typing import Any
 
 import open_clip
 
-from ..checkpoints.card import CHECKS, Triple, differ, show
+from ..card import CHECKS, Triple, differ, show
 from .hugging_face_files import locate
 
 CONFIG = 'open_clip_config.json'  # beside the weights in open_clip's repositories
@@ -26,15 +27,15 @@ class Preprocessing:
 
     mean: Triple = open_clip.OPENAI_DATASET_MEAN
     std: Triple = open_clip.OPENAI_DATASET_STD
-    resize_mode: Optional[str] = None
-    interpolation: Optional[str] = None
+    resize_mode: str | None = None
+    interpolation: str | None = None
 
 
 NAMES = tuple(each.name for each in fields(Preprocessing))
 
 
-def settled(published: Optional[Tuple[str, Dict[str, Any]]],
-            said: Optional[Mapping[str, Any]]) -> Preprocessing:
+def settled(published: tuple[str, dict[str, Any]] | None,
+            said: Mapping[str, Any] | None) -> Preprocessing:
     """What holds, of what the publisher of the weights says and what a config says.
 
     Args:
@@ -56,7 +57,7 @@ def settled(published: Optional[Tuple[str, Dict[str, Any]]],
     return Preprocessing(**{**known, **ours})
 
 
-def checked(source: str, values: Mapping[str, Any]) -> Dict[str, Any]:
+def checked(source: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a dict that are a :class:`Preprocessing`'s; others are passed over.
 
     Raises:
@@ -74,13 +75,13 @@ def checked(source: str, values: Mapping[str, Any]) -> Dict[str, Any]:
     return found
 
 
-def of_tag(arch: Any, pretrained: str) -> Optional[Tuple[str, Dict[str, Any]]]:
+def of_tag(arch: Any, pretrained: str) -> tuple[str, dict[str, Any]] | None:
     """What open_clip says of a tag, None where it is none."""
     tag = open_clip.get_pretrained_cfg(arch, pretrained) if isinstance(arch, str) else None
     return (f'the tag {pretrained!r} of {arch}', checked(pretrained, tag)) if tag else None
 
 
-def beside(path: Union[str, Path]) -> Optional[Tuple[str, Dict[str, Any]]]:
+def beside(path: str | Path) -> tuple[str, dict[str, Any]] | None:
     """What open_clip's config beside a file of weights says, None where there is none.
 
     Raises:
@@ -93,7 +94,7 @@ def beside(path: Union[str, Path]) -> Optional[Tuple[str, Dict[str, Any]]]:
     return (str(config), checked(str(config), values)) if isinstance(values, dict) else None
 
 
-def of_folder(name: str) -> Optional[Tuple[str, Dict[str, Any]]]:
+def of_folder(name: str) -> tuple[str, dict[str, Any]] | None:
     """What ``preprocessor_config.json`` of a Hugging Face folder, or of a model on the hub, says.
 
     Of the resizing nothing is taken: the dialogue models crop as the paper does (Table 8).
@@ -109,7 +110,7 @@ def of_folder(name: str) -> Optional[Tuple[str, Dict[str, Any]]]:
     return source, checked(source, dict(mean=values.get('image_mean'), std=values.get('image_std')))
 
 
-def json_dict(path: Union[str, Path]) -> Dict[str, Any]:
+def json_dict(path: str | Path) -> dict[str, Any]:
     """A small JSON file that holds a dict.
 
     Raises:

@@ -5,9 +5,10 @@ both. Some settings name code on the hub that transformers would run.
 """
 import os
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Tuple, Type
+from typing import Any
 
 from mmbt.files.json_text import read_json
 from mmbt.files.safe_load import first_line, in_line
@@ -22,7 +23,7 @@ MOST_BYTES = 2**24  # of a JSON file
 SLACK, SMALL = 8, 2**26  # weights that a config may ask for, by the bytes of its files
 
 
-def check_config(name: str, settings: Any) -> Dict[str, Any]:
+def check_config(name: str, settings: Any) -> dict[str, Any]:
     """Refuse settings that are no dict, ask for sizes of no model, or name code to run.
 
     Args:
@@ -84,7 +85,7 @@ def check_folder(name: str) -> None:
             check_index(name, index, read_settings(folder / index))
 
 
-def check_index(name: str, file: str, index: Any) -> Dict[str, str]:
+def check_index(name: str, file: str, index: Any) -> dict[str, str]:
     """Which file of a folder each weight is in.
 
     Raises:
@@ -131,7 +132,7 @@ def weights_of(part: Mapping) -> float:
 
 
 @contextmanager
-def one_line(name: str, what: str, passing: Tuple[Type[Exception], ...] = ()) -> Iterator[None]:
+def one_line(name: str, what: str, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
     """Inside, whatever a library raises about a folder becomes one line that names it.
 
     Args:

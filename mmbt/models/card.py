@@ -1,11 +1,15 @@
 """The model card: what weights were made beside, as plain values that files carry."""
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import open_clip
 import torch
+
+from mmbt.files.safe_load import read_checkpoint
+from mmbt.files.source import CARD
 
 from .fingerprint import TOLERANCE, distance
 
@@ -124,6 +128,29 @@ class ModelCard:
         if name in open_clip.list_models():
             return f'arch={name!r} in model.trunk'
         return f'quick_gelu={theirs.activation == "quick_gelu"} in the architecture of model.trunk'
+
+
+def read_card(path: str | None) -> ModelCard | None:
+    """The card of a checkpoint or branch file of this project; its weights are not read.
+
+    Args:
+        path: The file, or whatever a trunk's ``pretrained`` may be.
+
+    Returns:
+        None where there is no such file, or it has none.
+
+    Raises:
+        ValueError: If it has one that is none.
+    """
+    if path is None or not str(path).endswith('.pth') or not os.path.isfile(path):
+        return None
+    try:
+        checkpoint = read_checkpoint(path, 'meta')
+    except (OSError, ValueError):  # who reads the weights says what is wrong with the file
+        return None
+    meta = checkpoint.get('meta') if isinstance(checkpoint, dict) else None
+    told = meta.get(CARD) if isinstance(meta, dict) else None
+    return None if told is None else ModelCard.from_dict(told, str(path))
 
 
 def differ(ours: Any, theirs: Any) -> bool:

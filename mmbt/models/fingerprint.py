@@ -5,40 +5,37 @@ Face's. A fingerprint keeps a few sums of every weight under names that no libra
 move them by about 0.1 %, other weights by about 140 %.
 """
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from ..trunks import Trunk
 
 COLUMNS = 13  # prime, so that the sums cut across heads and patches
 TOLERANCE = 0.01
 STEM = ('patch_embedding.weight', 'cls_token', 'position_embedding')  # every tower has them
 
 
-def fingerprint(trunk: 'Trunk') -> dict[str, Tensor]:
-    """The marks of all weights that the trunk runs, by canonical name.
+def fingerprint(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The marks of a CLIP's weights.
 
     Args:
-        trunk: The image-text model.
+        state: All weights that it runs, as :meth:`mmbt.models.Trunk.canonical_state` gives them.
 
     Returns:
         For each weight (14,) float32: its root mean square, and 13 sums over every 13th value,
         divided by the square root of how many values they add up.
     """
-    return {name: marks(value) for name, value in trunk.canonical_state().items()
-            if value.is_floating_point()}
+    return {name: marks(value) for name, value in state.items() if value.is_floating_point()}
 
 
-def stem(trunk: 'Trunk') -> tuple[float, ...] | None:
+def stem(state: Mapping[str, Tensor]) -> tuple[float, ...] | None:
     """The 14 marks of what stands before the first layer, taken as one weight.
 
     They name a CLIP where all marks are too many. None where weights are shapes alone.
+
+    Args:
+        state: As :func:`fingerprint` takes it.
     """
-    state = trunk.tower.stem_state()
-    values = torch.cat([state[name].detach().flatten() for name in STEM])
+    values = torch.cat([state[name].detach().flatten() for name in STEM if name in state])
     if values.is_meta:
         return None
     return tuple(float(f'{value:.6g}') for value in marks(values).tolist())
@@ -60,12 +57,16 @@ def distance(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).square().mean().sqrt()) / scale if scale else 0.
 
 
-def first_difference(trunk: 'Trunk', recorded: Mapping[str, Tensor]) -> str | None:
-    """The first weight of the trunk that is not what was recorded, None where all are.
+def first_difference(state: Mapping[str, Tensor], recorded: Mapping[str, Tensor]) -> str | None:
+    """The first weight of a CLIP that is not what was recorded, None where all are.
 
-    A trunk may run fewer layers than were recorded, as in dialogue models, and no more.
+    It may run fewer layers than were recorded, as in dialogue models, and no more.
+
+    Args:
+        state: As :func:`fingerprint` takes it.
+        recorded: What :func:`fingerprint` gave.
     """
-    for name, own in fingerprint(trunk).items():
+    for name, own in fingerprint(state).items():
         if name not in recorded:
             return f'{name}, which the other CLIP lacks'
         if recorded[name].shape != own.shape:

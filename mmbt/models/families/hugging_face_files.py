@@ -4,9 +4,11 @@
 what it does not find, which happens with folders saved by another version of transformers.
 """
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Dict, Iterable, Optional, Tuple
+from typing import Any
 
+import torch
 import transformers
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
@@ -29,7 +31,6 @@ from .hugging_face_check import (
     one_line,
     read_settings,
 )
-from .towers import HFVision
 
 # model_type of a folder, or of its vision_config -> how transformers' classes begin
 KINDS = {
@@ -46,11 +47,15 @@ MARK = 'embeddings.class_embedding'  # each tower has one, and no other part of 
 PROJECTION = 'visual_projection.weight'
 
 
-def load_vision(name: str) -> HFVision:
+def load_vision(name: str) -> tuple[nn.Module, Tensor | None]:
     """Read the vision tower of a local folder, or of a model on the hub, fetched if need be.
 
     Args:
         name: The folder, or the model's name.
+
+    Returns:
+        transformers' vision transformer in float32, and the weight (E, D) of the projection into
+        the joint space where there is one.
 
     Raises:
         ValueError: If it is another kind of model, or its weights are not whole.
@@ -63,26 +68,22 @@ def load_vision(name: str) -> HFVision:
             raise ValueError(f'{name}: {key} is of {value.dtype}, not of floating point: weights '
                              'that are quantised are not read')
     weight = state.pop(PROJECTION, None)
-    if weight is not None and weight.ndim != 2:
-        raise ValueError(f'{name}: {PROJECTION} is {tuple(weight.shape)}, no layer')
+    width = transformer.config.hidden_size
+    if weight is not None and (weight.ndim != 2 or weight.shape[1] != width):
+        raise ValueError(f'{name}: {PROJECTION} is {tuple(weight.shape)}, no layer of {width} '
+                         'channels')
     try:
-        transformer.load_state_dict(state)
+        transformer.load_state_dict({key: value.float() for key, value in state.items()},
+                                    assign=True)
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines()]
         raise ValueError(f'{name}: the weights of the vision tower do not fit its config.json: '
                          f"{' '.join(lines[1:2])}") from error
-    return HFVision(transformer, None if weight is None else projection(weight))
-
-
-def projection(weight: Tensor) -> nn.Linear:
-    """The layer into the joint space with a weight of (E, D)."""
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
-    layer.load_state_dict(dict(weight=weight))
-    return layer
+    return transformer, None if weight is None else weight.float()
 
 
 def empty_tower(name: str) -> nn.Module:
-    """The vision transformer that the folder's config.json tells of.
+    """The vision transformer that the folder's config.json tells of, without memory for weights.
 
     transformers' AutoConfig does not know vision models alone of BLIP-2 before version 5.
     """
@@ -96,15 +97,16 @@ def empty_tower(name: str) -> nn.Module:
     check_weights_fit(name, vision)
     with one_line(name, 'no vision tower can be built of its config.json'):
         config = getattr(transformers, kind + 'Config').from_dict(vision)
-        model = getattr(transformers, kind + 'Model')(config)
+        with torch.device('meta'):
+            model = getattr(transformers, kind + 'Model')(config)
     return getattr(model, 'vision_model', model)
 
 
-def vision_state(name: str) -> Dict[str, Tensor]:
+def vision_state(name: str) -> dict[str, Tensor]:
     """The vision tower's weights under its own names, and :data:`PROJECTION` if there is one."""
     files = weight_files(name)
     renamed = vision_names(name, files)
-    state: Dict[str, Tensor] = {}
+    state: dict[str, Tensor] = {}
     for path in {files[key] for key in renamed}:
         wanted = [key for key in renamed if files[key] == path]
         found = read(must_locate(name, path), wanted)
@@ -112,7 +114,7 @@ def vision_state(name: str) -> Dict[str, Tensor]:
     return state
 
 
-def vision_names(name: str, keys: Iterable[str]) -> Dict[str, str]:
+def vision_names(name: str, keys: Iterable[str]) -> dict[str, str]:
     """Which weights belong to the vision tower, and their names inside it.
 
     Before these names stands what a version of transformers puts there, such as
@@ -128,17 +130,17 @@ def vision_names(name: str, keys: Iterable[str]) -> Dict[str, str]:
     return {key: inner for key, inner in names.items() if not inner.endswith('position_ids')}
 
 
-def part_of(name: str, beginnings: Tuple[str, ...]) -> Dict[str, Tensor]:
+def part_of(name: str, beginnings: tuple[str, ...]) -> dict[str, Tensor]:
     """The weights, of all of a folder or of a model on the hub, whose names begin so."""
     files = weight_files(name)
     wanted = [key for key in files if key.startswith(beginnings)]
-    state: Dict[str, Tensor] = {}
+    state: dict[str, Tensor] = {}
     for file in {files[key] for key in wanted}:
         state.update(read(must_locate(name, file), [k for k in wanted if files[k] == file]))
     return state
 
 
-def weight_files(name: str) -> Dict[str, str]:
+def weight_files(name: str) -> dict[str, str]:
     """The name of every weight -> the file that it is in. Safetensors come first.
 
     Raises:
@@ -153,7 +155,7 @@ def weight_files(name: str) -> Dict[str, str]:
     raise missing(name, ' or '.join(WEIGHTS))
 
 
-def read(path: str, keys: Optional[Iterable[str]]) -> Dict[str, Any]:
+def read(path: str, keys: Iterable[str] | None) -> dict[str, Any]:
     """Read some weights of a file; with None for ``keys``, the names alone of all.
 
     Raises:
@@ -162,10 +164,11 @@ def read(path: str, keys: Optional[Iterable[str]]) -> Dict[str, Any]:
     try:
         if path.endswith('.safetensors'):
             with safe_open(path, 'pt') as file:
-                for key in file.keys():
+                names = file.keys()
+                for key in names:
                     check_name(key, 'it', path)
                 if keys is None:
-                    return dict.fromkeys(file.keys())
+                    return dict.fromkeys(names)
                 return {key: file.get_tensor(key) for key in keys}
         state = read_checkpoint(path, 'meta' if keys is None else 'cpu', mapped=True)
         check_weights(state, 'content', path)
@@ -176,7 +179,7 @@ def read(path: str, keys: Optional[Iterable[str]]) -> Dict[str, Any]:
         raise ValueError(f'{path} cannot be read ({first_line(error)}): is it whole?') from error
 
 
-def read_json(name: str, file: str) -> Dict[str, Any]:
+def read_json(name: str, file: str) -> dict[str, Any]:
     """A JSON file of a folder or of a model on the hub.
 
     Raises:
@@ -199,7 +202,7 @@ def must_locate(name: str, file: str) -> str:
     return path
 
 
-def locate(name: str, file: str) -> Optional[str]:
+def locate(name: str, file: str) -> str | None:
     """Path of a file of a local folder or of a model on the hub, None where it has none such."""
     if os.path.isdir(name):
         path = os.path.join(name, file)

@@ -5,8 +5,9 @@ terabytes, and a name may make a library fetch a model of someone else.
 """
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Dict, Mapping, NamedTuple
+from typing import Any, NamedTuple
 
 from open_clip.model import CLIPTextCfg, CLIPVisionCfg
 
@@ -32,7 +33,7 @@ NUMBERS = dict(
     attn_pooler_queries=Limit(1, 4_096), attn_pooler_heads=Limit(1, 1_024))
 ANY_NUMBER = Limit(-1e6, 1e6, whole=False)
 TOP = ('quick_gelu', 'custom_text', 'init_logit_scale', 'init_logit_bias', 'nonscalar_logit_scale')
-PARTS: Dict[str, frozenset] = {
+PARTS: dict[str, frozenset] = {
     'vision_cfg': frozenset(field.name for field in fields(CLIPVisionCfg)),
     'text_cfg': frozenset(field.name for field in fields(CLIPTextCfg))}
 WORD = re.compile(r'[A-Za-z0-9_.+-]{0,64}')

@@ -1,19 +1,23 @@
 """The frozen image-text model, seen one way: embed -> blocks -> norm -> proj."""
 import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..blocks import SpatialBlock
-from ..checkpoints.card import ModelCard
-from ..masks import gather_visible
-from ..text import TextTower
-from .float8 import check_float8, float8_block
-from .layer import attend, feed_forward
-from .preprocessing import Preprocessing
-from .towers import Tower
+from .card import ModelCard
+from .families.names import rename_old
+from .families.preprocessing import Preprocessing
+from .float8 import check_float8, put_in_float8
+from .layer import Block
+from .masks import gather_visible
+from .text import TextTower
+from .vit import VisionTransformer
+
+TRUNK = 'backbone.trunk.'
+"""What precedes a trunk's weights in a checkpoint."""
 
 
 @dataclass
@@ -41,8 +45,7 @@ class Trunk(nn.Module):
     neither has a tower without a projection.
 
     Args:
-        visual: The library's vision tower.
-        tower: How to read it.
+        visual: The vision tower.
         text: The text tower.
         frozen: Whether the towers are frozen.
         depth: Layers of the whole CLIP that the tower is from. None: those that it has.
@@ -70,50 +73,53 @@ class Trunk(nn.Module):
             more than the whole CLIP; or float8 is asked for and cannot be had.
     """
 
+    text: TextTower | None
+
     def __init__(self,
-                 visual: nn.Module,
-                 tower: Tower,
-                 text: Optional[TextTower] = None,
+                 visual: VisionTransformer,
+                 text: TextTower | None = None,
                  frozen: bool = True,
-                 depth: Optional[int] = None,
+                 depth: int | None = None,
                  drop_last: int = 0,
                  float8: bool = False,
-                 arch: Optional[str] = None,
-                 preprocessing: Optional[Preprocessing] = None) -> None:
+                 arch: str | None = None,
+                 preprocessing: Preprocessing | None = None) -> None:
         super().__init__()
+        options = visual.options
         if float8:
-            check_float8(tower, frozen)
+            check_float8(options.width, frozen)
+            put_in_float8(visual.blocks)
         self.float8 = float8
         self.visual = visual
-        self.tower = tower
         self.text = text
         self.drop_last = drop_last
-        whole = tower.num_layers if depth is None else depth
+        whole = options.num_layers if depth is None else depth
         self.num_layers: int = whole - drop_last
-        if drop_last < 0 or not 1 <= self.num_layers <= tower.num_layers <= whole:
+        if drop_last < 0 or not 1 <= self.num_layers <= options.num_layers <= whole:
             raise ValueError(f'of {whole} layers without the last {drop_last} the vision tower '
-                             f'has {tower.num_layers}; check depth and drop_last')
-        self.width = tower.width
-        self.embed_dim = None if drop_last else tower.embed_dim
-        self.num_patches = tower.num_patches
-        self.num_heads = tower.num_heads
-        self.image_size = tower.image_size
-        self.eps = tower.eps
+                             f'has {options.num_layers}; check depth and drop_last')
+        self.width = options.width
+        self.embed_dim = None if drop_last else options.embed_dim
+        self.num_patches = options.num_patches
+        self.num_heads = options.num_heads
+        self.image_size = options.image_size
+        self.eps = options.eps
         self.card = self._card(arch, whole, preprocessing or Preprocessing())
         self.freeze(frozen)
+        self._register_load_state_dict_pre_hook(name_as_now, with_module=True)
 
-    def _card(self, arch: Optional[str], depth: int, frames: Preprocessing) -> ModelCard:
-        text = self.text
-        words: Dict[str, Any] = {} if text is None else dict(
+    def _card(self, arch: str | None, depth: int, frames: Preprocessing) -> ModelCard:
+        text, options = self.text, self.visual.options
+        words: dict[str, Any] = {} if text is None else dict(
             tokenizer=str(text.tokenizer), context_length=text.context_length,
             text_heads=getattr(text.transformer, 'heads', None), text_pooling=text.pooling)
         return ModelCard(
             arch=arch or type(self.visual).__name__, depth=depth, width=self.width,
-            num_heads=self.num_heads, activation=self.tower.activation, pooling='cls',
+            num_heads=self.num_heads, activation=options.activation, pooling=options.pooling,
             image_size=self.image_size, mean=frames.mean, std=frames.std,
             resize_mode=frames.resize_mode, interpolation=frames.interpolation, **words)
 
-    def tokenize(self, texts: Sequence[str], context_length: Optional[int] = None) -> Tensor:
+    def tokenize(self, texts: Sequence[str], context_length: int | None = None) -> Tensor:
         """(M, L) token ids of M texts, by the text tower's own tokenizer.
 
         See :meth:`TextTower.tokenize`.
@@ -127,14 +133,14 @@ class Trunk(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """(M, 3, H, W) normalised images -> (M, 1 + N, D), V(0), the input of the first layer."""
-        return self.tower.embed(images)
+        return self.visual.embed(images)
 
     def block(self, index: int, tokens: Tensor) -> Tensor:
         """Run layer ``index`` (0-based) on (M, 1 + N, D)."""
-        if self.float8:
-            return float8_block(tokens, self.tower.block_state(index), self.num_heads,
-                                self.tower.activation, self.eps)
-        return self.tower.block(index, tokens)
+        if self.float8:  # float32 between the products, as under autocast
+            with torch.autocast(tokens.device.type, enabled=False), torch.no_grad():
+                return self.visual.block(index, tokens.float())
+        return self.visual.block(index, tokens)
 
     def layer(self, index: int, tokens: Tensor, joint: bool = False) -> Tensor:
         """Run layer ``index`` (0-based) on clips, with gradients to the tokens.
@@ -154,8 +160,8 @@ class Trunk(nn.Module):
     def attend(self, index: int, tokens: Tensor) -> Tensor:
         """The attention of layer ``index`` (0-based), first line of Eq. 1.
 
-        :meth:`feed_forward` of it is :meth:`block` in eval mode, without float8. Gradients pass
-        to the tokens, and to the weights of an open trunk.
+        :meth:`feed_forward` of it is :meth:`block`, without float8. Gradients pass to the tokens,
+        and to the weights of an open trunk.
 
         Args:
             index: The layer.
@@ -164,18 +170,18 @@ class Trunk(nn.Module):
         Returns:
             (..., 1 + N, D).
         """
-        return attend(tokens, self.tower.block_state(index), self.num_heads, self.eps)
+        return self.visual.blocks[index].attend(tokens, self.visual.rotary)
 
     def feed_forward(self, index: int, tokens: Tensor) -> Tensor:
         """The MLP of layer ``index`` (0-based), second line of Eq. 1, (..., D) -> (..., D).
 
         As :meth:`attend`.
         """
-        return feed_forward(tokens, self.tower.block_state(index), self.tower.activation, self.eps)
+        return self.visual.blocks[index].feed_forward(tokens)
 
     def norm(self, tokens: Tensor) -> Tensor:
         """The layer norm before the projection, (..., D) -> (..., D)."""
-        return self.tower.norm(tokens)
+        return self.visual.norm(tokens)
 
     def proj(self, tokens: Tensor) -> Tensor:
         """W_v-proj into the joint space, (..., D) -> (..., E).
@@ -186,9 +192,9 @@ class Trunk(nn.Module):
         if self.embed_dim is None:
             raise ValueError('this trunk has no joint space: it lacks its last layers or a '
                              'projection')
-        return self.tower.proj(tokens)
+        return self.visual.proj(tokens)
 
-    def frame_mean(self, cls: Tensor) -> Optional[Tensor]:
+    def frame_mean(self, cls: Tensor) -> Tensor | None:
         """Normalise and project each frame's CLS, and average, (B, T, D) -> (B, E).
 
         None if there is no joint space.
@@ -198,40 +204,39 @@ class Trunk(nn.Module):
     @property
     def position_embedding(self) -> Tensor:
         """(1 + N, D), CLIP's spatial position embedding P^s, the CLS's first."""
-        return self.tower.position_embedding
+        return self.visual.position_embedding
 
-    def spatial_block(self, index: int, drop_path: float = 0.,
-                      eps: Optional[float] = None) -> SpatialBlock:
-        """A trainable copy of layer ``index`` (0-based) as a block of the branch.
+    @property
+    def class_embedding(self) -> Tensor:
+        """(D,), CLIP's CLS token before its position is added."""
+        return self.visual.cls_token
+
+    def copied_block(self, index: int, kind: type[Block], drop_path: float = 0.,
+                     eps: float | None = None) -> Block:
+        """A trainable copy of layer ``index`` (0-based), whatever the trunk's precision is.
 
         Args:
             index: The layer.
-            drop_path: Stochastic depth of the copy.
+            kind: What becomes of it, such as the branch's
+                :class:`~mmbt.models.branch.SpatialBlock`.
+            drop_path: Stochastic depth of the copy's attention.
             eps: Epsilon of its layer norms. None: the layer's own.
         """
-        state = self.tower.block_state(index)
-        copy = SpatialBlock(
-            self.width,
-            self.num_heads,
-            mlp_width=len(state['fc1.bias']),
-            activation=self.tower.activation,
-            eps=self.eps if eps is None else eps,
-            drop_path=drop_path)
-        copy.load_state_dict(state)
+        settings = self.visual.options.layer()
+        copy = kind(**dict(settings, eps=self.eps if eps is None else eps), drop_path=drop_path)
+        copy.load_state_dict(self.visual.blocks[index].state_dict())
         return copy
 
-    def canonical_state(self) -> Dict[str, Tensor]:
+    def canonical_state(self) -> dict[str, Tensor]:
         """The weights of what is run, under names that are the same for every library.
 
         Without a joint space, ``norm.*`` and ``proj.*`` are left out.
         """
-        state = dict(self.tower.stem_state())
-        for index in range(self.num_layers):
-            for name, value in self.tower.block_state(index).items():
-                state[f'blocks.{index}.{name}'] = value
-        if self.embed_dim is not None:
-            state.update(self.tower.head_state())
-        return state
+        left_out = tuple(f'blocks.{i}.' for i in range(self.num_layers, len(self.visual.blocks)))
+        if self.embed_dim is None:
+            left_out += ('norm.', 'proj.')
+        return {name: value for name, value in self.visual.named_parameters()
+                if not name.startswith(left_out)}
 
     def freeze(self, frozen: bool) -> None:
         """Freeze both towers, or open them to training."""
@@ -240,12 +245,13 @@ class Trunk(nn.Module):
         self.train(not frozen)
 
     def train(self, mode: bool = True) -> 'Trunk':
+        """Eval mode whatever is asked for, while it is frozen."""
         return super().train(mode and not self.frozen)
 
     def hidden_states(self,
                       imgs: Tensor,
                       layers: Iterable[int],
-                      visible: Optional[Tensor] = None) -> List[FrameTokens]:
+                      visible: Tensor | None = None) -> list[FrameTokens]:
         """Run the frames and keep the outputs of the layers asked for, no others.
 
         Args:
@@ -263,7 +269,7 @@ class Trunk(nn.Module):
         self.check_frames(imgs)
         batch, frames = imgs.shape[:2]
         wanted = list(layers)
-        assert wanted == sorted(set(wanted)) and 0 <= wanted[0] and wanted[-1] <= self.num_layers
+        assert wanted == sorted(set(wanted)) and wanted[0] >= 0 and wanted[-1] <= self.num_layers
         kept = []
         with torch.no_grad() if self.frozen else contextlib.nullcontext():
             tokens = self.embed(imgs.flatten(0, 1))
@@ -285,3 +291,8 @@ class Trunk(nn.Module):
             height, width = self.image_size
             raise ValueError(f'the trunk takes frames of (B, T, 3, {height}, {width}), got '
                              f'{tuple(imgs.shape)}; resize or crop in the pipeline')
+
+
+def name_as_now(trunk: Trunk, state_dict: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Before loading: the vision tower's weights of an older file get the names they have now."""
+    rename_old(state_dict, f'{prefix}visual.', trunk.visual.state_dict())

@@ -9,20 +9,19 @@ Weights and activations are scaled row by row to the range of float8 (e4m3: 3 bi
 right before each product, so that nothing is kept between calls and checkpoints stay as they are.
 https://arxiv.org/abs/2209.05433
 """
-from typing import Dict, Tuple
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from .layer import attend, feed_forward
-from .towers import Tower
+from .layer import Block
 
 FLOAT8 = getattr(torch, 'float8_e4m3fn', None)
 LARGEST = 448.  # of e4m3
 
 
-def check_float8(tower: Tower, frozen: bool) -> None:
+def check_float8(width: int, frozen: bool) -> None:
     """Refuse what float8 cannot serve, before anything is computed.
 
     Raises:
@@ -32,11 +31,11 @@ def check_float8(tower: Tower, frozen: bool) -> None:
         raise ValueError('float8 serves a frozen trunk alone; set float8=False or frozen=True')
     if FLOAT8 is None or not hasattr(torch, '_scaled_mm'):
         raise ValueError(f'torch {torch.__version__} has no float8 products; take 2.4 or later')
-    if tower.width % 16:
-        raise ValueError(f'float8 needs widths that 16 divides, got {tower.width}')
+    if width % 16:
+        raise ValueError(f'float8 needs widths that 16 divides, got {width}')
 
 
-def to_float8(rows: Tensor) -> Tuple[Tensor, Tensor]:
+def to_float8(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Scale each row so that its largest value is float8's largest.
 
     Args:
@@ -65,25 +64,37 @@ def float8_linear(tokens: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return product.unflatten(0, tokens.shape[:-1])
 
 
-def bfloat16_linear(tokens: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``tokens @ weight.T + bias`` in bfloat16, (..., K) -> (..., D)."""
-    return F.linear(tokens.bfloat16(), weight.bfloat16(), bias.bfloat16())
+class Float8Linear(nn.Linear):
+    """A layer whose product is in float8."""
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(..., K) -> (..., D) bfloat16."""
+        return float8_linear(tokens, self.weight, self.bias)
 
 
-def float8_block(tokens: Tensor, state: Dict[str, Tensor], num_heads: int, activation: str,
-                 eps: float) -> Tensor:
-    """A transformer layer (Eq. 1), without gradient.
+class BFloat16Linear(nn.Linear):
+    """A layer whose product is in bfloat16, whatever its weights are."""
 
-    Args:
-        tokens: (M, 1 + N, D).
-        state: Its weights under a SpatialBlock's names.
-        num_heads: Attention heads.
-        activation: ``'gelu'`` or ``'quick_gelu'``.
-        eps: Epsilon of the layer norms.
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(..., K) -> (..., D) bfloat16."""
+        return F.linear(tokens.bfloat16(), self.weight.bfloat16(), self.bias.bfloat16())
 
-    Returns:
-        (M, 1 + N, D) float32, as under autocast in bfloat16.
+
+def put_in_float8(blocks: Iterable[Block]) -> None:
+    """Put layers in the place of those of a tower, with their very weights.
+
+    Given float32 tokens, a block then returns float32, as under autocast in bfloat16.
     """
-    with torch.autocast(tokens.device.type, enabled=False), torch.no_grad():
-        tokens = attend(tokens.float(), state, num_heads, eps, float8_linear, bfloat16_linear)
-        return feed_forward(tokens, state, activation, eps, float8_linear, bfloat16_linear)
+    for block in blocks:
+        block.attn.qkv = in_place_of(block.attn.qkv, Float8Linear)
+        block.attn.proj = in_place_of(block.attn.proj, BFloat16Linear)
+        block.fc1 = in_place_of(block.fc1, Float8Linear)
+        block.fc2 = in_place_of(block.fc2, BFloat16Linear)
+
+
+def in_place_of(layer: nn.Linear, kind: type[nn.Linear]) -> nn.Linear:
+    """A layer of another kind with the same weights."""
+    with torch.device('meta'):
+        other = kind(layer.in_features, layer.out_features)
+    other.weight, other.bias = layer.weight, layer.bias
+    return other

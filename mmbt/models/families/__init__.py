@@ -1,0 +1,1 @@
+"""The libraries and their image-text models: names of weights, what is taken, and from where."""
