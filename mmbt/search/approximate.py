@@ -67,7 +67,7 @@ def best(table: LanceTable, setting: Setting, query: np.ndarray, top: int, allow
 
 
 def nearest(table: LanceTable, setting: Setting, query: np.ndarray, top: int, scope: str | None,
-            columns: list[str], with_address: bool = False):
+            columns: list[str], with_address: bool = False) -> Any:
     """The rows that Lance's search finds, best first."""
     within = None
     if scope is not None:

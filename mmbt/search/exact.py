@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -77,13 +78,13 @@ class ExactSearch:
                                     else self._mapped(fragment, column))
         return [(key, self._parts[key]) for key in keys]
 
-    def _read(self, fragment, column: str) -> Part:
+    def _read(self, fragment: Any, column: str) -> Part:
         with lance_errors(self.table.index):
             rows = fragment.to_table(columns=columns_of(column), with_row_id=True)
         return Part(rows['_rowid'].to_numpy(), times_of(rows, self.table.index),
                     vectors_of(rows, column, self.width, self.table.index), None)
 
-    def _mapped(self, fragment, column: str) -> Part:
+    def _mapped(self, fragment: Any, column: str) -> Part:
         """The int8 copy of a file, written where there is none of this size."""
         with lance_errors(self.table.index):
             name = Path(fragment.data_files()[0].path).stem
@@ -99,12 +100,13 @@ class ExactSearch:
             self._write_copy(path, fragment, column, layout, count)
         with open(path, 'rb') as file:
             rows = np.frombuffer(file.read(count * layout.itemsize), layout)
-        matrix = np.memmap(path, np.int8, 'c', count * layout.itemsize, (count, self.width))
+        matrix: np.ndarray = np.memmap(path, np.int8, 'c', count * layout.itemsize,
+                                       (count, self.width))
         times = Times(*(np.ascontiguousarray(rows[name]) for name in Times._fields))
         return Part(np.ascontiguousarray(rows['address']), times, matrix,
                     np.ascontiguousarray(rows['scale']))
 
-    def _write_copy(self, path: Path, fragment, column: str, layout: np.dtype,
+    def _write_copy(self, path: Path, fragment: Any, column: str, layout: np.dtype,
                     count: int) -> None:
         rows = np.zeros(count, layout)  # those deleted since are no video's
         rows['video'] = -1
@@ -125,7 +127,7 @@ class ExactSearch:
             file.seek(0)
             file.write(rows.data)
 
-    def _batches(self, fragment, columns: list[str]):
+    def _batches(self, fragment: Any, columns: list[str]) -> Iterator[Any]:
         import pyarrow
         with lance_errors(self.table.index):
             reader = iter(fragment.to_batches(columns=columns, with_row_id=True,
@@ -180,8 +182,8 @@ class ExactSearch:
 
     def truth(self, queries: np.ndarray, top: int, allowed: np.ndarray) -> np.ndarray:
         """The best ``top`` rows' addresses for (Q, E) queries, (Q, top), in one pass."""
-        best = np.full((len(queries), top), -np.inf, np.float32)
-        where = np.zeros((len(queries), top), np.uint64)
+        best: np.ndarray = np.full((len(queries), top), -np.inf, np.float32)
+        where: np.ndarray = np.zeros((len(queries), top), np.uint64)
         for fragment in self.table.fragments():
             for batch in self._batches(fragment, columns_of('embedding')):
                 scores = queries @ vectors_of(batch, 'embedding', self.width,
@@ -264,7 +266,7 @@ def products(part: Part, query: np.ndarray, places: np.ndarray | None = None) ->
     coarse = np.rint(query / scale)
     fine = np.rint((query / scale - coarse) * 254)
     halves = torch.from_numpy(np.stack([coarse, fine], 1).astype(np.int8))
-    scores = np.empty(len(part.matrix), np.float32)
+    scores: np.ndarray = np.empty(len(part.matrix), np.float32)
     for start in range(0, len(scores), AT_ONCE):
         rows = torch.from_numpy(np.asarray(part.matrix[start:start + AT_ONCE]))
         both = int_products(rows, halves).numpy()

@@ -64,7 +64,7 @@ def write_fragment(folder: PathLike, name: str, rows: Iterable[Embedded], *, wid
     if not name or '/' in name or name.startswith('.'):
         raise ValueError(f'a fragment cannot be named {name!r}')
     rows = [Embedded(*row) for row in rows]
-    none = np.zeros((0, width), np.float32)
+    none: np.ndarray = np.zeros((0, width), np.float32)
     videos = [row.video for row in rows]
     path = Path(folder) / f'{name}{SUFFIX}'
     with whole_file(path) as draft, open(draft, 'wb') as file:
@@ -153,7 +153,8 @@ def merge_fragments(folder: PathLike, out: PathLike) -> Merged:
     paths = sorted(Path(folder).glob(f'*{SUFFIX}'))
     if not paths:
         raise FileNotFoundError(f'{shown(folder)} has no fragments (*{SUFFIX})')
-    index, added, kept = None, 0, 0
+    added = kept = 0
+    index: MomentIndex | None = None
     for path in paths:
         width, made_by, rows = read_fragment(path)
         if index is None:
@@ -165,6 +166,7 @@ def merge_fragments(folder: PathLike, out: PathLike) -> Merged:
                 added += 1
             else:
                 kept += 1
+    assert index is not None
     index.flush()
     return Merged(len(paths), added, kept)
 

@@ -19,7 +19,7 @@ from .exact import COLUMNS, ExactSearch, Times, times_of, vectors_of
 from .index import PathLike
 from .lance_table import MANY_FRAGMENTS, LanceTable, lance_errors, shown, to_stored
 from .moment_rows import check_made_by, is_within, moment_rows, moment_schema
-from .old_index import add_old
+from .old_index import read_old
 from .probe import check_origin, remember
 from .video_rows import (
     LONGEST_ERROR,
@@ -382,4 +382,13 @@ class MomentIndex:
             FileNotFoundError: If there is none.
             ValueError: If it is none, or another model's.
         """
-        return add_old(self, path)
+        count = 0
+        for video, vectors in read_old(path, self.made_by, self.width, self.folder):
+            if video.error:
+                if self.known(video.path) is None:
+                    self.add(video, [], vectors)
+            elif not self.is_current(video.path, video.size, video.mtime_ns):
+                self.add(video, [Window(0., 0.)], vectors)
+                count += 1
+        self.flush()
+        return count

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmbt.models.checkpoints.card import ModelCard
+from mmbt.models.card import ModelCard
 
 from .lance_table import shown, to_stored
 from .video_rows import Known
@@ -29,17 +29,17 @@ def moment_rows(known: list[Known], added: list[tuple], width: int) -> pyarrow.T
     import pyarrow as pa
     counts = [len(times) for _, times, _ in added]
     times = np.concatenate([times for _, times, _ in added])
-    nothing = np.zeros((0, width), np.float32)
+    nothing: np.ndarray = np.zeros((0, width), np.float32)
 
     def column(which: int) -> pa.Array:
-        there = np.repeat([len(vectors) > which for *_, vectors in added], counts)
-        rows = np.zeros((len(times), width), np.float16)
+        there: np.ndarray = np.repeat([len(vectors) > which for *_, vectors in added], counts)
+        rows: np.ndarray = np.zeros((len(times), width), np.float16)
         rows[there] = np.concatenate([vectors[which] if len(vectors) > which else nothing
                                       for *_, vectors in added])
         return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), width,
                                                  mask=pa.array(~there))
 
-    ids = np.repeat(np.array([each.id for each in known], np.int64), counts)
+    ids: np.ndarray = np.repeat(np.array([each.id for each in known], np.int64), counts)
     paths = [to_stored(each.row.path) for each, count in zip(known, counts) for _ in range(count)]
     return pa.table([pa.array(ids), pa.array(paths, pa.string()), pa.array(times[:, 0]),
                      pa.array(times[:, 1]), column(0), column(1)], schema=moment_schema(width))

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator
 from math import isfinite
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mmbt.files.shown import printable
 
@@ -137,6 +137,7 @@ class Numbers:
         self.last = 0
 
     def next(self) -> int:
+        """A number above those before."""
         now = time.time_ns() >> 20 << 20  # milliseconds
         self.last = max(self.last + 1, now + secrets.randbits(20))
         return self.last
@@ -164,6 +165,6 @@ def one_of_each(paths: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _key(fragment) -> tuple:
+def _key(fragment: Any) -> tuple:
     """A fragment's files; they change when rows of it are deleted or it is joined with others."""
     return (*(file.path for file in fragment.data_files()), str(fragment.deletion_file()))

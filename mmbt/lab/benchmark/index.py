@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from mmbt.search.approximate import TOP, Setting, nearest, setting_of
-from mmbt.search.moment_index import MomentIndex, VideoRow
+from mmbt.search.moment_index import MomentIndex
+from mmbt.search.video_rows import VideoRow
 from mmbt.search.windows import Window
 
 A_VIDEO = 500  # windows
