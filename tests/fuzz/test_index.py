@@ -10,6 +10,8 @@ from mmbt.files.append_log import Journal
 from mmbt.search.index import VideoIndex
 from support.fuzz import Door, fuzz
 
+pytestmark = pytest.mark.slow
+
 MADE_BY = ('model', 'pipeline')
 
 

@@ -16,6 +16,8 @@ from ..support.forked import finish, fork, fork_until_told, kill
 from ..support.tools import run
 from .search_world import new_search, write_clip
 
+pytestmark = pytest.mark.slow
+
 MADE_BY = ('model', 'pipeline')
 
 

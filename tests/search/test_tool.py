@@ -18,6 +18,8 @@ from ..datasets.conftest import GREY_STEP, write_video
 from ..support.tools import MMBT, ROOT, run
 from .search_world import TEXT, filled, new_search, write_clip
 
+pytestmark = pytest.mark.slow
+
 MODEL = ('config.py', 'weights.pth', '--device', 'cpu')
 INDEX = ('--index', 'index.npz')
 CLASSES = ('a dog', 'a cat', 'rain')

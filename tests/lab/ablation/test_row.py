@@ -20,6 +20,8 @@ from mmbt.lab.ablation.summary import read_result
 from mmbt.lab.ablation.tables import Row
 from mmbt.lab.ablation.worlds import SHAPES
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 3  # of 4
 
 
