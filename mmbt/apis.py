@@ -1,11 +1,25 @@
-"""The face for people who write Python: models, branches, search and conversation."""
+"""The face for people who write Python: what the ``mmbt`` command does, function by function."""
 from mmbt.conversation.answers import answer_questions
+from mmbt.conversation.benchmarks import (
+    answer_benchmark,
+    exact_benchmark,
+    find_benchmark,
+    judge_benchmark,
+    report_runs,
+)
 from mmbt.conversation.chat import VideoChat, init_dialogue
+from mmbt.datasets.preparation import prepare
+from mmbt.datasets.shards.write import make_shards
 from mmbt.models.checkpoints.branch_file import load_branch, save_branch
+from mmbt.models.checkpoints.conversion import convert
 from mmbt.models.init_model import init_model
+from mmbt.reading.check import check_videos
+from mmbt.search.jobs import find_videos, index_videos, write_labels
 from mmbt.search.video_search import VideoSearch
 
 __all__ = [
-    'VideoChat', 'VideoSearch', 'answer_questions', 'init_dialogue', 'init_model', 'load_branch',
-    'save_branch',
+    'VideoChat', 'VideoSearch', 'answer_benchmark', 'answer_questions', 'check_videos', 'convert',
+    'exact_benchmark', 'find_benchmark', 'find_videos', 'index_videos', 'init_dialogue',
+    'init_model', 'judge_benchmark', 'load_branch', 'make_shards', 'prepare', 'report_runs',
+    'save_branch', 'write_labels',
 ]

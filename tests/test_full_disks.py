@@ -18,6 +18,8 @@ from .search.search_world import write_world
 from .support.forked import run_limited
 from .support.tools import run
 
+pytestmark = pytest.mark.slow
+
 CLOSED = '/sys/kernel'
 MODEL = ('config.py', 'weights.pth', '--device', 'cpu')
 SHARDS = ('--ann-file', 'ann.json', '--form', 'dict', '--videos', 'videos', '--clips', 2)

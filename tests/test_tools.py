@@ -18,6 +18,8 @@ from mmbt.engine.launch import describe
 
 from .support.tools import ROOT, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):

@@ -15,6 +15,8 @@ from mmengine.config import Config
 from mmbt.files.safe_load import weights_only
 from mmbt.lab.world import generate_world
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[1] / 'configs'
 MIM = Path(sys.executable).with_name('mim')
 EPOCHS = 6

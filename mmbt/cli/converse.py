@@ -10,6 +10,7 @@ behind an interface of chat completions, and takes its key from OPENAI_API_KEY. 
 goes on where it was.
 """
 import argparse
+import sys
 
 from .options import add_cfg_options, add_device, config_of, pick_device
 
@@ -85,17 +86,23 @@ def answer(args: argparse.Namespace) -> None:
     from mmbt.conversation.benchmarks import answer_benchmark, find_benchmark
     found = find_benchmark(args.questions, args.videos, args.out, args.answers, args.form,
                            args.mapping, args.skip_missing)
-    answer_benchmark(config_of(args), found, args.out, args.branch, args.batch_size, args.seed,
-                     pick_device(args.device))
+    left, failed = answer_benchmark(config_of(args), found, args.out, args.branch, args.batch_size,
+                                    args.seed, pick_device(args.device))
+    if failed:
+        sys.exit(f'error: {left:,} questions have no answer, since {len(failed):,} videos are '
+                 'missing or cannot be read; run this again once they are there')
 
 
 def judge(args: argparse.Namespace) -> None:
     """Have answers judged, metric by metric."""
     from mmbt.conversation.benchmarks import judge_benchmark
     from mmbt.conversation.judge import Judge
-    judge_benchmark(
+    left = judge_benchmark(
         args.answers, args.metrics, args.prompts, args.threads,
         lambda: Judge(args.model, args.base_url, args.temperature, args.retries, args.timeout))
+    if left:
+        sys.exit(f'error: {left:,} answers are missing or could not be judged, and are in no mean; '
+                 'run this again to try those that could not')
 
 
 def exact(args: argparse.Namespace) -> None:

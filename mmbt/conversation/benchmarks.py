@@ -80,7 +80,8 @@ def tell_missing(missing: list[str], total: int, videos: str, out: str, skip: bo
 
 
 def answer_benchmark(config: Config, benchmark: Benchmark, out: str, branch: str | None = None,
-                     batch_size: int = 8, seed: int = 0, device: str = 'cpu') -> None:
+                     batch_size: int = 8, seed: int = 0,
+                     device: str = 'cpu') -> tuple[int, dict[str, str]]:
     """Answer the questions of a benchmark; one that was cut short goes on.
 
     Args:
@@ -92,8 +93,9 @@ def answer_benchmark(config: Config, benchmark: Benchmark, out: str, branch: str
         seed: Of sampled answers.
         device: Where the model goes.
 
-    Raises:
-        SystemExit: With one line, where questions have no answer.
+    Returns:
+        How many questions have no answer, and the videos that are missing or cannot be read, each
+        with the reason.
     """
     questions, paths, missing = benchmark
     torch.manual_seed(seed)  # what no file fills is the same when this goes on
@@ -105,13 +107,11 @@ def answer_benchmark(config: Config, benchmark: Benchmark, out: str, branch: str
     print(f'{out}: {len(questions) - left:,} of {len(questions):,} questions answered')
     for video, why in failed.items():
         print(printable(f'  {video}: {why}'), file=sys.stderr)
-    if failed:
-        sys.exit(f'error: {left:,} questions have no answer, since {len(failed):,} videos are '
-                 'missing or cannot be read; run this again once they are there')
+    return left, failed
 
 
 def judge_benchmark(path: str, metrics: Sequence[str], prompts_file: str | None, threads: int,
-                    build_judge: Callable[[], Judge]) -> None:
+                    build_judge: Callable[[], Judge]) -> int:
     """Have answers judged, metric by metric; the results lie beside them.
 
     Args:
@@ -121,17 +121,14 @@ def judge_benchmark(path: str, metrics: Sequence[str], prompts_file: str | None,
         threads: Requests at a time.
         build_judge: Makes the judge, once everything has been read.
 
-    Raises:
-        SystemExit: With one line, where answers are in no mean.
+    Returns:
+        How many answers are missing or could not be judged, and are in no mean.
     """
     prompts = load_prompts(prompts_file) if prompts_file else PROMPTS
     answers = {name: read_answers(path, METRICS[name]) for name in metrics}
     judge = build_judge()
-    left = [judge_one(name, path, answers[name], judge, prompts, prompts_file, threads)
-            for name in answers]
-    if any(left):
-        sys.exit(f'error: {sum(left):,} answers are missing or could not be judged, and are in no '
-                 'mean; run this again to try those that could not')
+    return sum(judge_one(name, path, answers[name], judge, prompts, prompts_file, threads)
+               for name in answers)
 
 
 def judge_one(name: str, path: str, answers: list, asked: Judge, prompts: dict,

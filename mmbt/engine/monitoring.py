@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmbt.files.atomic import whole_file
-from mmbt.models.combine import WeightedSelection
+from mmbt.models.gates import Gate
 
 from .hooks import model_of
 from .standstill import remember_start, standing_still
@@ -153,7 +153,7 @@ def _gate_shares(model: nn.Module) -> dict[str, float]:
     gates = {str(i + 1): gate for i, gate in enumerate(getattr(branch, 'gates', ()))}
     gates['output'] = getattr(branch, 'output_gate', None)
     return {f'gate/{place}': float(gate.weight.detach().sigmoid().mean())
-            for place, gate in gates.items() if isinstance(gate, WeightedSelection)}
+            for place, gate in gates.items() if isinstance(gate, Gate)}
 
 
 def _part_rates(runner: Runner) -> dict[str, float]:

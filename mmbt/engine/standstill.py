@@ -5,7 +5,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmbt.models.branch import TemporalBlock
-from mmbt.models.combine import WeightedSelection
+from mmbt.models.gates import Gate
 
 BEGAN = 'gates_and_projections_at_the_start'  # in MMEngine's message hub, which checkpoints hold
 SAMPLE = 1024
@@ -30,7 +30,7 @@ def marks(model: nn.Module) -> dict[str, Tensor]:
     backbone = getattr(model, 'backbone', None)
     found = {}
     for name, module in backbone.named_modules() if backbone is not None else ():
-        if isinstance(module, WeightedSelection):
+        if isinstance(module, Gate):
             kind, weight = 'gate', module.weight
         elif isinstance(module, TemporalBlock) and isinstance(module.temporal_fc, nn.Linear):
             kind, weight = 'W_t', module.temporal_fc.weight

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .combine import COMBINATIONS
+from .gates import GATES
 from .layer import Block, DropPath, SelfAttention
 from .trunk import FrameTokens, Trunk
 
@@ -96,10 +96,10 @@ class Branch(nn.Module):
             trunk.copied_block(first + i, SpatialBlock, rate, self.spatial_eps)
             for i, rate in enumerate(rates))
         self.spatial.requires_grad_(True)
-        combine = COMBINATIONS[combination]
+        gate = GATES[combination]
         self.gates = nn.ModuleList(
-            combine(width) for _ in range(num_layers - 1 if interaction else 0))
-        self.output_gate = combine(width)
+            gate(width) for _ in range(num_layers - 1 if interaction else 0))
+        self.output_gate = gate(width)
 
     @staticmethod
     def tapped_layers(depth: int, num_layers: int) -> range:

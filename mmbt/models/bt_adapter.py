@@ -13,7 +13,7 @@ from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from .branch import VARIANTS
-from .combine import COMBINATIONS
+from .gates import GATES
 from .masks import gather_visible
 from .structures import VideoEncoding
 from .trunk import FrameTokens, Trunk
@@ -62,7 +62,7 @@ class BTAdapter(nn.Module):
                              f" the trunk's layers, got {num_layers}")
         if num_frames < 1:
             raise ValueError(f'num_frames must be at least 1, got {num_frames}')
-        for name, value, known in (('combination', combination, COMBINATIONS),
+        for name, value, known in (('combination', combination, GATES),
                                    ('variant', variant, self.variants)):
             if value not in known:
                 raise ValueError(f'{name} is one of {sorted(known)}, got {value!r}')

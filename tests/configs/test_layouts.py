@@ -5,6 +5,8 @@ from mmengine.registry import DefaultScope
 
 from .layouts import LAYOUTS, SIZES, ZERO_SHOT, build_dataset, lay_out, load, loader_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('name', LAYOUTS)
 def test_data_builds_on_the_documented_layout(name, tmp_path, monkeypatch):

@@ -14,6 +14,8 @@ from mmbt.reading import process
 
 from .conftest import write_video
 
+pytestmark = pytest.mark.slow
+
 PIPELINE = [dict(type='ReadFrames', num_frames=2, deadline=2.),
             dict(type='FormatShape', input_format='NCHW'), dict(type='PackVideoText')]
 

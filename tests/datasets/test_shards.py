@@ -28,6 +28,8 @@ from mmbt.files.lock import Lock
 from ..support.forked import fork_until_told, kill
 from ..support.tools import MMBT
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 NAMES = [f'{letter}.mp4' for letter in 'abcde']
 SETTINGS = ShardSettings(clips=2, frames=6, short_side=32)

@@ -11,6 +11,8 @@ from mmengine.runner import Runner
 
 from mmbt.datasets.preparation import prepare
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PIPELINE = [dict(type='ReadFrames', num_frames=2, test_mode=True),
             dict(type='FormatShape', input_format='NCHW'), dict(type='PackVideoText')]

@@ -10,6 +10,8 @@ from mmbt.apis import load_branch
 
 from .killed_runs import TellIteration, config
 
+pytestmark = pytest.mark.slow
+
 FRAMES, LAST = 2, 2
 BACKBONES = {
     'SeparateST': dict(type='SeparateST', num_layers=LAST, num_frames=FRAMES),

@@ -19,6 +19,8 @@ from mmengine.runner import Runner
 from ..datasets.conftest import AUDIO_ONLY, write_video
 from .killed_runs import ARCH
 
+pytestmark = pytest.mark.slow
+
 TOTAL, EACH, WORKERS, BATCH = 1000, 5, 3, 20
 CLASSES = [f'class {letter}' for letter in 'abcdefgh']
 

@@ -8,7 +8,8 @@ import pytest
 
 from mmbt.engine.launch import keep_buffers
 
-pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='needs glibc')
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(platform.libc_ver()[0] != 'glibc',
+                                                   reason='needs glibc')]
 
 # 16 MB, taken and freed 20 times, and the pages that the system gave for it meanwhile.
 WORK = """

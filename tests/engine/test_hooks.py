@@ -16,6 +16,8 @@ from mmbt.models.checkpoints.branch_file import load_branch
 
 from .broken_ranks import Videos, report
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

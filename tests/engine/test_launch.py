@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from mmengine.runner import CheckpointLoader
 
 import mmbt  # noqa: F401
 import toys
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 

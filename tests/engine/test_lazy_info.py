@@ -13,6 +13,8 @@ from mmbt.engine import LazyRuntimeInfoHook
 
 from .killed_runs import BATCH, SAMPLES, config
 
+pytestmark = pytest.mark.slow
+
 ITERATIONS = SAMPLES // BATCH
 LOSSES = {'train/loss', 'train/loss_vtc', 'train/loss_mbta', 'train/loss_mbca', 'train/grad_norm'}
 

@@ -14,6 +14,8 @@ from mmbt.engine.training_picture import training_picture
 
 from .killed_runs import BATCH, SAMPLES, RememberClips, TellIteration, config
 
+pytestmark = pytest.mark.slow
+
 ITERATIONS = SAMPLES // BATCH
 
 

@@ -24,6 +24,8 @@ from mmbt.files.safe_load import weights_only
 from ..support.forked import fork_until_told, kill
 from ..support.tools import ROOT, run
 
+pytestmark = pytest.mark.slow
+
 HOOKS = """
 default_hooks.update(lock=dict(type='WorkDirLockHook'), check=dict(type='ResumeCheckHook'))
 param_scheduler = [

@@ -16,6 +16,8 @@ from mmbt.files.safe_load import weights_only
 
 from .killed_runs import EPOCHS, ITERATIONS
 
+pytestmark = pytest.mark.slow
+
 KILLS = 10
 
 

@@ -12,6 +12,8 @@ from mmbt.files.safe_load import weights_only
 
 from .killed_runs import TellIteration, config
 
+pytestmark = pytest.mark.slow
+
 LOST = 'the learning rate never passed'
 IDLE = 'the learning rate lay below 1 % of its height in'
 GATES = 'the gates ended where they began'

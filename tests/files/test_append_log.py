@@ -5,6 +5,8 @@ import pytest
 
 from mmbt.files.append_log import Journal
 
+pytestmark = pytest.mark.slow
+
 MADE_BY = dict(model='a', seed=0)
 
 

@@ -11,6 +11,8 @@ from mmbt.files.atomic import HOST, remove_dead_drafts, whole_file
 
 from ..support.forked import fork_until_told, kill, run_limited
 
+pytestmark = pytest.mark.slow
+
 
 def drafts(folder):
     return sorted(path.name for path in folder.glob('*.part'))

@@ -14,6 +14,8 @@ from mmbt.files.lock import Lock, Locked
 
 from ..support.forked import finish, fork, fork_until_told, kill
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_second_is_refused_in_one_line_that_names_the_first(tmp_path):
     path = tmp_path / 'a.npz.lock'

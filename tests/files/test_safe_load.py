@@ -18,6 +18,8 @@ import mmbt  # noqa: F401
 import toys
 from mmbt.files.safe_load import read_checkpoint, weights_only
 
+pytestmark = pytest.mark.slow
+
 
 def train(work_dir, **changes):
     """Run toys.CONFIG in this process for three epochs and return the runner."""

@@ -11,6 +11,8 @@ from mmbt.models.families.preprocessing import beside, json_dict, of_folder, set
 from ..support.fuzz import Door, fuzz
 from ..support.tiny import build_model
 
+pytestmark = pytest.mark.slow
+
 HALF = dict(mean=[0.5, 0.5, 0.5], std=[0.5, 0.25, 0.5], resize_mode='squash',
             interpolation='bicubic')
 

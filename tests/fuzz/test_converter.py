@@ -22,6 +22,8 @@ from ..models.conversion.files import (
 )
 from .specs import save_spec, spec_of, write_json
 
+pytestmark = pytest.mark.slow
+
 SMALL = dict(width=64, depth=3, patch=16, side=2, embed=16, text_width=64, text_depth=1, layers=2,
              vocabulary=90, context=20)
 

@@ -20,6 +20,8 @@ from ..conversation.models.tiny_dialogue import tokenizer
 from ..conversation.models.tiny_llava import llava
 from ..support import tiny_towers
 
+pytestmark = pytest.mark.slow
+
 COUNT, SLOW = 40, 12  # of each file
 
 

@@ -14,6 +14,8 @@ from mmbt.search.probe import read_through
 from mmbt.search.windows import Window
 from support.fuzz import Door, fuzz
 
+pytestmark = pytest.mark.slow
+
 MADE_BY = ('model', 'pipeline')
 
 

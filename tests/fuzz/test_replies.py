@@ -2,9 +2,13 @@
 import random
 import time
 
+import pytest
+
 from mmbt.conversation.judge import parse_reply
 from mmbt.conversation.judge.loose_objects import LONGEST
 from tests.support.fuzz import Door, fuzz
+
+pytestmark = pytest.mark.slow
 
 REPLIES = [
     "{'pred': 'yes', 'score': 4}", '{"pred": "No", "score": 0}', '{pred: yes, score: 4/5}',

@@ -13,6 +13,8 @@ import mmbt  # noqa: F401
 from mmbt.datasets.shards.write import write_shard
 from support.fuzz import Door, fuzz
 
+pytestmark = pytest.mark.slow
+
 
 def clips():
     """Three clips of two small frames."""

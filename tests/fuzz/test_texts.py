@@ -30,6 +30,8 @@ from tests.datasets.preparation.published import (
 )
 from tests.support.fuzz import Door, fuzz
 
+pytestmark = pytest.mark.slow
+
 CAPTIONS = {'b.mp4': ['one', 'two'], 'a.mp4': ['three\u2028four']}
 ENTRIES = [{'video': 'b.mp4', 'caption': 'one'}, {'video': 'a.mp4', 'caption': ['x', 'y']}]
 FORMS = dict(

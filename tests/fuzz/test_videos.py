@@ -9,6 +9,8 @@ from mmbt.datasets import ReadFrames
 from mmbt.reading.process import DecoderDied, TookTooLong
 from tests.support.fuzz import Door, fuzz
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 10
 # Name of a file -> codec, pixel format and options of its container.
 KINDS = {

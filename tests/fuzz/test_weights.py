@@ -23,6 +23,8 @@ from support.fuzz import Door, fuzz
 from ..support.tiny import TINY, build_model
 from .specs import save_spec, spec_of, write_json, zip_pickle
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = dict(a=torch.arange(40.).view(5, 8), b=torch.ones(3, dtype=torch.float16))
 
 

@@ -22,6 +22,8 @@ from mmbt.lab.world.scenes import (
 
 from ..support.tools import run
 
+pytestmark = pytest.mark.slow
+
 DRAWN_BY = {'sources', 'libraries'}
 REQUEST = {'seed': 3, 'train': 240, 'test': 24, 'stills': 100}
 

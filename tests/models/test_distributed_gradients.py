@@ -9,6 +9,8 @@ import torch
 
 from .ranks import OBJECTIVES, SPLITS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -9,6 +9,8 @@ from torch import distributed as dist
 
 from mmbt.models.losses import info_nce, symmetric_info_nce, token_alignment
 
+pytestmark = pytest.mark.slow
+
 
 def test_info_nce_by_hand():
     """Unit vectors at right angles, tau = 1: each row is log(e^1 + e^0) - 1, whatever the length.

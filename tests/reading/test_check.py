@@ -21,6 +21,8 @@ from ..datasets.conftest import write_video
 from ..support.tools import MMBT
 from ..support.tools import run as run_here
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

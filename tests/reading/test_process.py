@@ -20,6 +20,8 @@ from mmbt.reading.shared_frames import KEPT, SharedFrames
 
 from ..datasets.conftest import write_video
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def clip(tmp_path_factory):

@@ -15,6 +15,8 @@ from ..support.forked import fork_until_told, kill
 from ..support.tools import run
 from .search_world import opened, write_clip
 
+pytestmark = pytest.mark.slow
+
 MADE_BY = ('model', 'pipeline')
 
 

@@ -20,6 +20,8 @@ from ..datasets.conftest import GREY_STEP, write_video
 from ..support.tools import MMBT, ROOT, run
 from .search_world import TEXT, filled, opened, write_clip
 
+pytestmark = pytest.mark.slow
+
 MODEL = ('config.py', 'weights.pth', '--device', 'cpu')
 INDEX = ('--index', 'index')
 CLASSES = ('a dog', 'a cat', 'rain')

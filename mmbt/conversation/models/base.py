@@ -78,7 +78,7 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
 
     def tuned_parts(self) -> nn.ModuleDict:
         """What instruction tuning may train, by the names that branch files have."""
-        return nn.ModuleDict(dict(backbone=self.tokens.backbone, balance=self.tokens.balance,
+        return nn.ModuleDict(dict(backbone=self.tokens.backbone, balance=self.tokens.gate,
                                   projector=self.projector))
 
     def train(self, mode: bool = True) -> 'VideoDialogue':

@@ -2,8 +2,8 @@
 import torch
 from torch import Tensor, nn
 
-from mmbt.models.combine import COMBINATIONS
 from mmbt.models.compared import pool_space_and_time
+from mmbt.models.gates import GATES
 
 POOLINGS = ('time', 'space_time', 'none')
 CLS_PLACES = (None, 'first', 'last')
@@ -14,7 +14,7 @@ class VideoTokens(nn.Module):
 
     ::
 
-        branch (B, T, N, D) -(balance)- mean over T - (B, N, D) - LN where the model has one
+        branch (B, T, N, D) -(gate)- mean over T - (B, N, D) - LN where the model has one
         CLIP   (B, T, N, D) -/
 
     Where the backbone has no branch, as CLIP frame by frame, its own tokens are taken.
@@ -42,12 +42,12 @@ class VideoTokens(nn.Module):
                  cls: str | None = None,
                  norm: bool = False) -> None:
         super().__init__()
-        for name, value, known in (('combination', combination, sorted(COMBINATIONS)),
+        for name, value, known in (('combination', combination, sorted(GATES)),
                                    ('pooling', pooling, POOLINGS), ('cls', cls, CLS_PLACES)):
             if value not in known:
                 raise ValueError(f'{name} is one of {list(known)}, got {value!r}')
         self.backbone = backbone
-        self.balance = COMBINATIONS[combination](backbone.trunk.width)
+        self.gate = GATES[combination](backbone.trunk.width)
         self.pooling = pooling
         self.cls = cls
         self.norm = norm
@@ -57,8 +57,8 @@ class VideoTokens(nn.Module):
         encoding = self.backbone(imgs)
         patches, cls = encoding.clip_tokens, encoding.clip_cls.mean(dim=1)
         if encoding.branch_tokens is not None:
-            patches = self.balance(encoding.branch_tokens, patches)
-            cls = self.balance(encoding.branch_cls, cls)
+            patches = self.gate(encoding.branch_tokens, patches)
+            cls = self.gate(encoding.branch_cls, cls)
         first, last = ([cls[:, None]] if self.cls == place else [] for place in ('first', 'last'))
         tokens = torch.cat([*first, self.pool(patches), *last], dim=1)
         return self.backbone.trunk.norm(tokens) if self.norm else tokens

@@ -25,14 +25,14 @@ class DialogueTuning(BaseModel):
 
     ::
 
-        video - CLIP - branch - balance - projector -\
+        video - CLIP - branch - gate - projector ----\
                                                       language model - answer, its end
         prompt ------------------------ embeddings --/
 
-    Trained are the branch (all of the backbone that is not CLIP), the weight that joins it to CLIP
-    (``balance``) and the projector, in float32. The language model, CLIP and a Q-Former are frozen,
-    stay in eval mode and in the precision of the dialogue's config; gradients pass through them.
-    In half precision that takes ``AmpOptimWrapper``.
+    Trained are the branch (all of the backbone that is not CLIP), the gate that joins it to CLIP
+    (``balance`` in files) and the projector, in float32. The language model, CLIP and a Q-Former
+    are frozen, stay in eval mode and in the precision of the dialogue's config; gradients pass
+    through them. In half precision that takes ``AmpOptimWrapper``.
 
     A checkpoint holds what is trained, by the names that a branch file has, and a fingerprint of
     CLIP; ``init_dialogue(config, branch=checkpoint)`` reads either.
@@ -103,7 +103,7 @@ class DialogueTuning(BaseModel):
             parameter.requires_grad_(True)
         branch = getattr(self.backbone, 'branch', None)
         if branch is None:
-            self.dialogue.tokens.balance.requires_grad_(False)  # CLIP has nothing beside it
+            self.dialogue.tokens.gate.requires_grad_(False)  # CLIP has nothing beside it
         elif trunk.embed_dim is None:
             branch.output_gate.requires_grad_(False)  # it leads to the joint space, there is none
 

@@ -25,6 +25,8 @@ from mmbt.conversation.judge import (
 
 from .stub_server import serve
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -47,7 +47,7 @@ def test_the_cls_stands_first_and_the_norm_comes_last(build, model, eps, imgs):
     dialogue = build(BRANCH)
     stir(dialogue.tokens)
     encoding = dialogue.backbone(imgs)
-    share = dialogue.tokens.balance.weight.sigmoid()
+    share = dialogue.tokens.gate.weight.sigmoid()
     norm = dialogue.backbone.trunk.visual.norm
     tokens = dialogue.tokens(imgs)
     assert len(tokens) == 2 and len(tokens[0]) == 1 + 4

@@ -96,7 +96,7 @@ def test_what_is_trained(model):
     branch = {f'dialogue.tokens.backbone.branch.{name}' for name, _
               in model.backbone.branch.named_parameters() if name != 'output_gate.weight'}
     assert set(trained(model)) == branch | {
-        'dialogue.tokens.balance.weight', 'dialogue.projector.weight', 'dialogue.projector.bias'}
+        'dialogue.tokens.gate.weight', 'dialogue.projector.weight', 'dialogue.projector.bias'}
     assert any('gates' in name for name in branch)
 
 

@@ -7,6 +7,8 @@ from mmbt.lab.benchmark.fake_gpu import DEVICE, fake_gpu, to_fake_gpu
 from .tiny_dialogue import BRANCH, FRAMES
 from .tiny_tuning import ANSWERS, QUESTIONS, tuning
 
+pytestmark = pytest.mark.slow
+
 BACKBONES = {
     'BTAdapter': BRANCH,
     **{name: dict(type=name) for name in ('FrameMean', 'STPooling', 'STAdapter')},

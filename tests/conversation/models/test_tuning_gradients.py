@@ -14,6 +14,8 @@ from .tiny_dialogue import BRANCH, blip2, instructblip, llava, tokenizer, videos
 from .tiny_tuning import ANSWERS, QUESTIONS, gradients, trained, write_models
 from .tuning_ranks import SPLITS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

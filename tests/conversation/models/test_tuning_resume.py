@@ -8,6 +8,8 @@ from mmengine.runner import Runner
 from ...engine.test_resuming import assert_same, read
 from .tuning_world import PAIRS, ROUNDS, run, tiny_config, write_world
 
+pytestmark = pytest.mark.slow
+
 BATCH = 16
 
 

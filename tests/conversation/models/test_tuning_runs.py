@@ -13,6 +13,8 @@ from mmbt.files.safe_load import weights_only
 from ...support.tools import run as tool
 from .tuning_world import LEFT, PAIRS, RIGHT, ROUNDS, run, tiny_config, write_world
 
+pytestmark = pytest.mark.slow
+
 # An answer is a letter and the end of a sequence. Who cannot tell the letter from the other one is
 # right with a half at best, and loses ln 2 on one of the two tokens.
 BLIND = math.log(2) / 2

@@ -54,9 +54,9 @@ def slow_tokens(tokens, combination, imgs):
         patches, cls = encoding.clip_tokens[clip], sum(encoding.clip_cls[clip]) / imgs.shape[1]
         grid = [[patch for patch in frame] for frame in patches]
         if encoding.branch_tokens is not None:
-            grid = [[joined(tokens.balance, combination, encoding.branch_tokens[clip, t, n], patch)
+            grid = [[joined(tokens.gate, combination, encoding.branch_tokens[clip, t, n], patch)
                      for n, patch in enumerate(frame)] for t, frame in enumerate(patches)]
-            cls = joined(tokens.balance, combination, encoding.branch_cls[clip], cls)
+            cls = joined(tokens.gate, combination, encoding.branch_cls[clip], cls)
         of_frames = [sum(frame) / len(frame) for frame in grid]
         of_positions = [sum(column) / len(grid) for column in zip(*grid)]
         rows = dict(time=of_positions, space_time=of_frames + of_positions,
@@ -75,7 +75,7 @@ def test_it_is_what_plain_loops_give(name, pooling, combination):
     assert (backbone(imgs).branch_tokens is not None) == (name in BRANCHED)
     for cls, norm in ((None, False), ('first', True)):
         tokens = VideoTokens(backbone, combination, pooling, cls, norm).double()
-        stir(tokens.balance)
+        stir(tokens.gate)
         with torch.no_grad():
             expected = slow_tokens(tokens, combination, imgs)
             torch.testing.assert_close(tokens(imgs), expected)
@@ -112,7 +112,7 @@ def test_at_the_start_branch_and_clip_count_half_each(name):
 def test_the_balance_leans_to_the_branch_where_its_weight_is_large(weight, side):
     backbone, imgs = stirred('BTAdapter'), frames('clip')
     tokens = VideoTokens(backbone, pooling='none', cls='first').double()
-    tokens.balance.weight.data.fill_(weight)
+    tokens.gate.weight.data.fill_(weight)
     encoding = backbone(imgs)
     cls = dict(branch=encoding.branch_cls, clip=encoding.clip_cls.mean(dim=1))[side]
     patches = getattr(encoding, f'{side}_tokens').flatten(1, 2)

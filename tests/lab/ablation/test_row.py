@@ -20,6 +20,8 @@ from mmbt.lab.ablation.summary import read_result
 from mmbt.lab.ablation.tables import Row
 from mmbt.lab.ablation.worlds import SHAPES
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 3  # of 4
 
 
@@ -48,7 +50,7 @@ def unformatted(text, **kwargs):
 
 def in_batches_of(size):
     """``load_prepared``, for as few clips as there are here."""
-    load = mmbt.lab.ablation.configs.load_prepared
+    load = module.load_prepared
 
     def load_prepared(*args):
         config = load(*args)
@@ -61,11 +63,11 @@ def in_batches_of(size):
 def data(tmp_path_factory):
     """A seed's folder, prepared: 24 clips to train on, 12 to test, and a CLIP that knows little."""
     folder = tmp_path_factory.mktemp('ablation') / 'seed0'
-    tiny = functools.partial(mmbt.lab.world.generate_world, train=24, test=12, stills=6)
+    tiny = functools.partial(module.generate_world, train=24, test=12, stills=6)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('mmengine.config.config.FormatCode', unformatted)
-        patch.setattr(mmbt.lab.world, 'generate_world', tiny)
-        patch.setattr(mmbt.lab.ablation.configs, 'load_prepared', in_batches_of(6))
+        patch.setattr(module, 'generate_world', tiny)
+        patch.setattr(module, 'load_prepared', in_batches_of(6))
         prepare_shapes(folder, 0)
         before = (folder / 'clip/epoch_16.pth').stat()
         prepare_shapes(folder, 0)  # nothing is left to do

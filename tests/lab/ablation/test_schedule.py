@@ -12,6 +12,8 @@ from mmbt.lab.ablation import schedule
 from mmbt.lab.ablation.schedule import Failed, Run, command, run_all
 from mmbt.lab.ablation.worlds import WORLDS
 
+pytestmark = pytest.mark.slow
+
 # Each writes its own file, and waits for the other's.
 MEET = """
 import pathlib, sys, time

@@ -15,6 +15,8 @@ from mmbt.lab.ablation.tables import TABLES
 from ...support.tools import MMBT
 from ...support.tools import run as run_command
 
+pytestmark = pytest.mark.slow
+
 GOES_ON = 'the same command goes on where it stopped'
 
 

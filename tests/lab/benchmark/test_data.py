@@ -3,6 +3,8 @@ import pytest
 
 from mmbt.lab.benchmark.data import GROUPS, STAGES, data_as_text, run_data_benchmark, ways
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_way_has_a_row():
     report = run_data_benchmark(clips=1, repeats=1, seconds=1)

@@ -8,6 +8,8 @@ from mmbt.lab.benchmark.settings import Settings
 
 from .test_tool import ARCH, arch, read, run  # noqa: F401  arch is a fixture
 
+pytestmark = pytest.mark.slow
+
 # By hand: a text tower of one layer, a vision tower of two and a branch of one, all of width 16.
 LAYER = (3 * 16 * 16 + 3 * 16) + (16 * 16 + 16) + 2 * (16 * 64) + 64 + 16 + 4 * 16
 VISION = 2 * LAYER + 3 * 4 * 4 * 16 + 16 + 10 * 16 + 4 * 16 + 16 * 12

@@ -14,6 +14,8 @@ from mmbt.lab.benchmark.report import compiled_line
 from ...support.tools import MMBT, ROOT
 from ...support.tools import run as run_command
 
+pytestmark = pytest.mark.slow
+
 ARCH = dict(
     embed_dim=12,
     vision_cfg=dict(image_size=12, patch_size=4, width=16, layers=2, head_width=8),

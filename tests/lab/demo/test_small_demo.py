@@ -17,6 +17,8 @@ from mmbt.files.safe_load import weights_only
 from mmbt.lab.ablation.sources import made_by
 from mmbt.lab.world.scenes import MOTIONS
 
+pytestmark = pytest.mark.slow
+
 DEMO = Path(__file__).with_name('forked_demo.py')
 SEED = 3
 """Not the default."""

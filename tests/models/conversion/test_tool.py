@@ -14,6 +14,8 @@ from mmengine.config import Config
 from ...support.tools import run
 from .files import PARITY, ROOT, arch_file, clip_shapes, filled, save
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_runs_from_any_folder(tmp_path):
     arch_file(tmp_path)

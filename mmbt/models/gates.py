@@ -1,9 +1,9 @@
-"""Ways to combine what the trunk and the branch say (Eqs. 4 and 5; Table 11)."""
+"""Gates: what a layer makes of the branch and of the trunk (Eqs. 4 and 5; Table 11)."""
 import torch
 from torch import Tensor, nn
 
 
-class WeightedSelection(nn.Module):
+class Gate(nn.Module):
     """``sigmoid(W_b) * branch + (1 - sigmoid(W_b)) * trunk``, Eqs. 4 and 5.
 
     W_b is a vector of D weights that starts at zero: both sides count half.
@@ -49,8 +49,8 @@ class Concatenation(nn.Module):
         return self.proj(torch.cat([branch, trunk], dim=-1))
 
 
-COMBINATIONS: dict[str, type[nn.Module]] = {
-    'weighted': WeightedSelection,
+GATES: dict[str, type[nn.Module]] = {
+    'weighted': Gate,
     'add': Addition,
     'concat': Concatenation,
 }
