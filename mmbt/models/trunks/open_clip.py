@@ -1,4 +1,6 @@
 """Image-text models of open_clip as trunks: OpenAI's CLIP, LAION's, EVA-CLIP-g."""
+import json
+from dataclasses import replace
 from typing import Any, Dict, Optional, Union
 
 from mmaction.registry import MODELS
@@ -7,6 +9,7 @@ from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from torch import nn
 
+from ..checkpoints.card import is_architecture
 from ..checkpoints.card_files import read_card
 from ..text import TextTower
 from ..tokenizer import tokenizer_spec
@@ -71,9 +74,24 @@ class OpenCLIPTrunk(Trunk):
         super().__init__(model.visual, view(model.visual, arch), text, frozen,
                          drop_last=drop_last, float8=float8, preprocessing=frames,
                          arch=arch if isinstance(arch, str) else 'custom')
+        tag = card.pretrained if card is not None else None
+        if pretrained is not None and of_tag(arch, pretrained):
+            tag = pretrained
+        self.card = replace(self.card, architecture=plain_arch(arch), pretrained=tag)
         if card is not None:
             for difference in self.card.differences(card):
                 raise ValueError(f'{pretrained} {difference}')
+
+
+def plain_arch(arch: Union[str, Dict]) -> Optional[Dict[str, Any]]:
+    """An architecture dict as a model card carries it; None for a name, or where it cannot."""
+    if isinstance(arch, str):
+        return None
+    try:
+        plain = json.loads(json.dumps(arch))
+    except (TypeError, ValueError):
+        return None
+    return plain if is_architecture(plain) else None
 
 
 def view(visual: nn.Module, arch: Union[str, Dict]) -> Tower:
