@@ -1,6 +1,6 @@
 """Videos to embeddings and labels the way MMEngine's inferencers do it."""
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 from mmbt.datasets import VideoReadError
 
 from .load import load
-from .loaded import LoadedModel, videos_of
+from .loaded import LoadedModel, Videos, videos_of
 from .video_search import best_first, check_labels
 
 Batch = list[tuple[str, Tensor]]
@@ -41,7 +41,7 @@ class VideoTextInferencer(BaseInferencer):
             model = load(model, place, weights=weights, **kwargs)
         self.loaded = model
         self.model = model.model
-        self.pipeline = model.encoder.read
+        self.pipeline = self._init_pipeline(None)
         self.collate_fn = list
         self.visualizer = None
         self.scope = 'mmaction'
@@ -49,7 +49,7 @@ class VideoTextInferencer(BaseInferencer):
         self.show_progress = show_progress
         self._texts: tuple[tuple[str, ...], np.ndarray] = ((), np.empty(0))
 
-    def __call__(self, inputs: str | os.PathLike | Sequence, return_datasamples: bool = False,
+    def __call__(self, inputs: Videos, return_datasamples: bool = False,
                  batch_size: int = 8, **kwargs: Any) -> dict:
         """Encode videos, and label them where there are texts.
 
@@ -74,7 +74,10 @@ class VideoTextInferencer(BaseInferencer):
             check_labels(kwargs['texts'], kwargs.get('top', 5), self.loaded.temperature)
         return super().__call__(inputs, return_datasamples, batch_size, **kwargs)
 
-    def _inputs_to_list(self, inputs: str | os.PathLike | Iterable) -> list:
+    def _init_pipeline(self, cfg: Any) -> Any:
+        return self.loaded.encoder.read
+
+    def _inputs_to_list(self, inputs: Videos) -> list:
         return videos_of(inputs)
 
     def preprocess(self, inputs: Sequence[str], batch_size: int = 8,

@@ -1,4 +1,16 @@
-"""``mmbt.load``: a model of video and text by its name, file or folder, without a config."""
+"""``mmbt.load``: a model of video and text by its name, file or folder, without a config.
+
+::
+
+    import mmbt
+
+    model = mmbt.load('clip-vit-l-14', device='cuda')
+    videos = model.embed_videos('videos/')
+    texts = model.embed_texts(['a man opens a door', 'rain on a window'])
+    print(videos @ texts.T)
+    print(model.search('videos/', 'a man opens a door', top=3))
+    print(model.label('videos/', ['cooking', 'sport', 'music']))
+"""
 import difflib
 import os
 import re

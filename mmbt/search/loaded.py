@@ -17,10 +17,9 @@ from mmbt.models.checkpoints.card_files import temperature_of
 from mmbt.models.structures import VideoEncoding
 
 from .encoder import Encoder
-from .index import PathLike
 from .video_search import VideoSearch
 
-Videos = PathLike | Iterable[PathLike]
+Videos = str | os.PathLike | Iterable[str | os.PathLike]
 FRAMES = 12  # of a video for what was trained on no number of them, as retrieval on MSR-VTT reads
 
 
@@ -167,7 +166,8 @@ def videos_of(videos: Videos) -> list[str]:
     """
     named = [videos] if isinstance(videos, (str, os.PathLike)) else list(videos)
     paths: list[str] = []
-    for path in map(os.fspath, named):
+    for each in named:
+        path = os.fspath(each)
         if not os.path.exists(path):
             raise FileNotFoundError(f'{path} is missing: name videos, or a folder that holds some')
         is_folder = os.path.isdir(path) and len(named) == 1

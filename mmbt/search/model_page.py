@@ -32,8 +32,9 @@ model.search('videos/', 'a man opens a door')
 """
 ROWS = dict(
     backbone='temporal model', arch='CLIP', pretrained="CLIP's weights in open_clip",
-    depth='layers', width='channels', num_heads='heads', activation='activation', image_size='frame, pixels',
-    mean='mean', std='standard deviation', resize_mode='resizing', interpolation='interpolation',
+    depth='layers', width='channels', num_heads='heads', activation='activation',
+    image_size='frame, pixels', mean='mean', std='standard deviation', resize_mode='resizing',
+    interpolation='interpolation',
     tokenizer='tokenizer', context_length='tokens of a text at most',
     num_frames='frames in training', temperature='temperature',
     fingerprint="fingerprint of CLIP's first weights")
