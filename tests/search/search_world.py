@@ -81,3 +81,9 @@ def count_encoded(search, monkeypatch):
     monkeypatch.setattr(search.encoder.model, 'encode_video',
                         lambda imgs: sizes.append(len(imgs)) or encode(imgs))
     return sizes
+
+
+def same(loaded, model):
+    """Whether two models have the same weights, bit for bit."""
+    ours, theirs = loaded.model.backbone.state_dict(), model.backbone.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)

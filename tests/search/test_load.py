@@ -21,26 +21,9 @@ from ..datasets.conftest import write_broken
 from ..models.conversion.files import arch_file, released
 from ..support.tiny import stir
 from ..support.tiny_tags import NAME, publish
-from .search_world import ARCH, TEXT, new_search
+from .search_world import ARCH, TEXT, new_search, same
 
 CLASSES = ['a dog runs', 'a door opens', 'rain']
-
-
-@pytest.fixture
-def checkpoint(world):
-    """The world's model as a checkpoint with its card; ``branch.pth`` and ``clip.pth`` beside."""
-    model = init_model('config.py', 'weights.pth')
-    meta = {CARD: model_card(model).to_dict()}
-    torch.save(dict(meta=meta, state_dict=model.state_dict()), 'whole.pth')
-    save_branch(model, 'branch.pth')
-    shutil.copy('whole.pth', 'clip.pth')
-    return model
-
-
-def same(loaded, model):
-    """Whether two models have the same weights, bit for bit."""
-    ours, theirs = loaded.model.backbone.state_dict(), model.backbone.state_dict()
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
 @pytest.mark.parametrize('name, settings', [

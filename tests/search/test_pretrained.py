@@ -12,11 +12,11 @@ import mmbt
 from mmbt.apis import from_pretrained, push_to_hub, save_pretrained
 from mmbt.search import pretrained as folders
 
-from .test_load import checkpoint, same  # noqa: F401
+from .search_world import same
 
 
 @pytest.mark.parametrize('whole', [False, True])
-def test_loaded_is_saved_bit_for_bit(checkpoint, whole):  # noqa: F811
+def test_loaded_is_saved_bit_for_bit(checkpoint, whole):
     loaded = mmbt.load('whole.pth')
     loaded.temperature = 0.05
     save_pretrained(loaded, 'folder', whole)
@@ -32,7 +32,7 @@ def test_loaded_is_saved_bit_for_bit(checkpoint, whole):  # noqa: F811
     assert page.startswith('---\nlibrary_name: mmbt\n') and '| fingerprint of CLIP' in page
 
 
-def test_a_branch_beside_another_clip_is_refused(checkpoint):  # noqa: F811
+def test_a_branch_beside_another_clip_is_refused(checkpoint):
     save_pretrained(checkpoint, 'folder')
     other = torch.load('clip.pth', weights_only=True)
     name = 'backbone.trunk.visual.transformer.resblocks.1.mlp.c_fc.weight'
@@ -42,7 +42,7 @@ def test_a_branch_beside_another_clip_is_refused(checkpoint):  # noqa: F811
         from_pretrained('folder', clip='other.pth')
 
 
-def test_the_hub_is_asked_for_config_and_weights_alone(checkpoint, monkeypatch):  # noqa: F811
+def test_the_hub_is_asked_for_config_and_weights_alone(checkpoint, monkeypatch):
     save_pretrained(checkpoint, 'folder', whole=True)
     asked = []
     monkeypatch.setattr(folders, 'hub_is_out_of_reach', lambda: False)
@@ -54,7 +54,7 @@ def test_the_hub_is_asked_for_config_and_weights_alone(checkpoint, monkeypatch):
         local_files_only=False))]
 
 
-def test_a_push_uploads_what_a_folder_holds(checkpoint, monkeypatch):  # noqa: F811
+def test_a_push_uploads_what_a_folder_holds(checkpoint, monkeypatch):
     done = []
 
     def upload(self, repo_id, folder_path, commit_message):
@@ -74,7 +74,7 @@ def test_a_push_uploads_what_a_folder_holds(checkpoint, monkeypatch):  # noqa: F
     (dict(model_type='clip'), 'is no config of a model of mmbt'),
     (dict(form=2), 'is of form 2'), (dict(holds='all'), "holds is 'all'"),
     (dict(holds='branch'), 'holds CLIP too')])
-def test_a_config_of_something_else_is_refused(checkpoint, change, line):  # noqa: F811
+def test_a_config_of_something_else_is_refused(checkpoint, change, line):
     save_pretrained(checkpoint, 'folder', whole=True)
     path = Path('folder/config.json')
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
@@ -83,14 +83,14 @@ def test_a_config_of_something_else_is_refused(checkpoint, change, line):  # noq
     assert line in str(caught.value) and 'config.json' in str(caught.value)
 
 
-def test_weights_are_safetensors_alone(checkpoint):  # noqa: F811
+def test_weights_are_safetensors_alone(checkpoint):
     save_pretrained(checkpoint, 'folder', whole=True)
     shutil.copy('whole.pth', 'folder/model.safetensors')
     with pytest.raises(ValueError, match='model.safetensors is no file of safetensors'):
         from_pretrained('folder')
 
 
-def test_a_backbone_of_a_stranger_s_is_not_looked_up(checkpoint):  # noqa: F811
+def test_a_backbone_of_a_stranger_s_is_not_looked_up(checkpoint):
     save_pretrained(checkpoint, 'folder', whole=True)
     path = Path('folder/config.json')
     config = json.loads(path.read_text())
