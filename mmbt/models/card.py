@@ -46,6 +46,9 @@ class ModelCard:
         num_frames: Frames that its time embedding was trained on.
         temperature: tau of the contrast of videos and texts.
         fingerprint: Marks of the CLIP's first weights, see ``fingerprint.stem``.
+        architecture: open_clip's dict of it, where it has no name there.
+        pretrained: open_clip's tag of the CLIP's weights, where they are of one.
+        interaction: Whether layers 2 to K of the branch read CLIP's layers too.
     """
 
     arch: str | None = None
@@ -67,6 +70,9 @@ class ModelCard:
     num_frames: int | None = None
     temperature: float | None = None
     fingerprint: tuple[float, ...] | None = None
+    architecture: dict[str, Any] | None = None
+    pretrained: str | None = None
+    interaction: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON and configs have them."""
@@ -192,6 +198,16 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
 
 
+def is_architecture(value: Any) -> bool:
+    """Whether a value is an architecture dict of open_clip, of a size that a machine can hold."""
+    from .families.arch_check import check_arch
+    try:
+        check_arch(value)
+    except ValueError:
+        return False
+    return True
+
+
 size = is_whole(1, 100_000)
 CHECKS: dict[str, Callable[[Any], bool]] = dict(
     arch=is_name, depth=size, width=size, num_heads=size,
@@ -201,7 +217,9 @@ CHECKS: dict[str, Callable[[Any], bool]] = dict(
     resize_mode=lambda value: value in RESIZE_MODES, interpolation=is_name,
     tokenizer=is_name, context_length=size, text_heads=size, text_pooling=is_name,
     backbone=is_name, num_frames=size,
-    temperature=is_number(1e-9, 1e9), fingerprint=is_tuple(is_number(-1e9, 1e9), 14))
+    temperature=is_number(1e-9, 1e9), fingerprint=is_tuple(is_number(-1e9, 1e9), 14),
+    architecture=is_architecture, pretrained=is_name,
+    interaction=lambda value: isinstance(value, bool))
 
 ARCH = 'set arch in model.trunk to the architecture of its training'
 PREPROCESS = ('set pretrained in model.trunk as it was in its training, or preprocess_cfg='

@@ -30,7 +30,7 @@ def rank_labels(rows: np.ndarray, names: Sequence[str], texts: np.ndarray, top: 
         For each of N (name, probability), best first.
     """
     scores = torch.softmax(torch.from_numpy(rows @ texts.T) / temperature, dim=1).numpy()
-    return [[(names[place], float(row[place])) for place in _best_first(row)[:top]]
+    return [[(names[place], float(row[place])) for place in best_first(row)[:top]]
             for row in scores]
 
 
@@ -53,6 +53,6 @@ def check_top(top: int) -> None:
         raise ValueError(f'top must be at least 1, got {top}')
 
 
-def _best_first(scores: np.ndarray) -> np.ndarray:
+def best_first(scores: np.ndarray) -> np.ndarray:
     """Places by score, the first of equal ones first."""
     return np.argsort(-scores, kind='stable')

@@ -75,7 +75,8 @@ def test_a_card_by_hand():
         arch='custom', depth=4, width=16, num_heads=2, activation='quick_gelu', pooling='cls',
         image_size=[12, 12], mean=[0.48145466, 0.4578275, 0.40821073],
         std=[0.26862954, 0.26130258, 0.27577711], tokenizer='clip', context_length=8, text_heads=2,
-        text_pooling='argmax', backbone='BTAdapter', num_frames=4, temperature=0.01)
+        text_pooling='argmax', backbone='BTAdapter', num_frames=4, temperature=0.01,
+        architecture=TINY, interaction=True)
     assert ModelCard.from_dict(json.loads(json.dumps(card.to_dict()))) == card
     assert list(card.differences(card)) == []
     assert model_card(build_model(BACKBONE, trunk=dict(drop_last=1), heads=False)).depth == 4

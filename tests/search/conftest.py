@@ -1,5 +1,12 @@
 """What the tests of search share."""
+import shutil
+
 import pytest
+import torch
+
+from mmbt.apis import init_model, save_branch
+from mmbt.files.source import CARD
+from mmbt.models.checkpoints.card_files import model_card
 
 from .search_world import write_world
 
@@ -16,3 +23,14 @@ def world(tmp_path, monkeypatch):
 def videos(world):
     """The five videos' absolute paths."""
     return sorted(map(str, (world / 'videos').iterdir()))
+
+
+@pytest.fixture
+def checkpoint(world):
+    """The world's model, as ``whole.pth`` with its card; ``branch.pth`` and ``clip.pth`` beside."""
+    model = init_model('config.py', 'weights.pth')
+    meta = {CARD: model_card(model).to_dict()}
+    torch.save(dict(meta=meta, state_dict=model.state_dict()), 'whole.pth')
+    save_branch(model, 'branch.pth')
+    shutil.copy('whole.pth', 'clip.pth')
+    return model

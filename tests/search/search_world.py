@@ -93,3 +93,9 @@ def count_encoded(search, monkeypatch):
 def embeddings(search):
     """(N, E), of each video of the index."""
     return np.stack([search.embedding(path) for path in search.paths])
+
+
+def same(loaded, model):
+    """Whether two models have the same weights, bit for bit."""
+    ours, theirs = loaded.model.backbone.state_dict(), model.backbone.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)

@@ -20,10 +20,12 @@ def model_card(root: nn.Module) -> ModelCard:
             model.
     """
     backbone = root.backbone
-    rows = getattr(getattr(backbone, 'branch', None), 'time_embedding', ())
+    branch = getattr(backbone, 'branch', None)
+    rows = getattr(branch if branch is not None else backbone, 'time_embedding', ())
     return replace(backbone.trunk.card, backbone=type(backbone).__name__,
                    num_frames=len(rows) or None, temperature=temperature_of(root),
-                   fingerprint=stem(backbone.trunk.canonical_state()))
+                    interaction=getattr(branch, 'interaction', None),
+                    fingerprint=stem(backbone.trunk.canonical_state()))
 
 
 def temperature_of(root: nn.Module) -> float | None:

@@ -1,4 +1,6 @@
 """Image-text models of open_clip as trunks: OpenAI's CLIP, LAION's, EVA-CLIP-g."""
+import json
+from dataclasses import replace
 from typing import Any
 
 from mmaction.registry import MODELS
@@ -9,7 +11,7 @@ from open_clip.transformer import VisionTransformer as OpenCLIPViT
 from timm.models.eva import Eva, EvaAttention, EvaBlock
 from torch import nn
 
-from ..card import read_card
+from ..card import is_architecture, read_card
 from ..text import TextTower
 from ..tokenizer import tokenizer_spec
 from ..trunk import Trunk
@@ -76,9 +78,24 @@ class OpenCLIPTrunk(Trunk):
         if path is not None and own is not None:
             with misfit(arch, path):
                 self.load_state_dict(own)
+        tag = card.pretrained if card is not None else None
+        if pretrained is not None and of_tag(arch, pretrained):
+            tag = pretrained
+        self.card = replace(self.card, architecture=plain_arch(arch), pretrained=tag)
         if card is not None:
             for difference in self.card.differences(card):
                 raise ValueError(f'{pretrained} {difference}')
+
+
+def plain_arch(arch: str | dict) -> dict[str, Any] | None:
+    """An architecture dict as a model card carries it; None for a name, or where it cannot."""
+    if isinstance(arch, str):
+        return None
+    try:
+        plain = json.loads(json.dumps(arch))
+    except (TypeError, ValueError):
+        return None
+    return plain if is_architecture(plain) else None
 
 
 def vision_transformer(visual: nn.Module, arch: str | dict) -> VisionTransformer:
