@@ -35,7 +35,7 @@ def test_loaded_is_saved_bit_for_bit(checkpoint, whole):
 def test_a_branch_beside_another_clip_is_refused(checkpoint):
     save_pretrained(checkpoint, 'folder')
     other = torch.load('clip.pth', weights_only=True)
-    name = 'backbone.trunk.visual.transformer.resblocks.1.mlp.c_fc.weight'
+    name = 'backbone.trunk.visual.blocks.1.fc1.weight'
     other['state_dict'][name].mul_(-1)
     torch.save(other, 'other.pth')
     with pytest.raises(ValueError, match='trained beside another CLIP'):
