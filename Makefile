@@ -43,7 +43,7 @@ opencv-without-display:
 test: setup
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
-# What tells most in a minute: no training, no damaged files by the hundred, no process of its own.
+# What tells most in a minute or so: no training, no process, no hundreds of cases of one kind.
 fast: setup
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PY) -m pytest -n $(TEST_PROCESSES) --dist loadfile -m 'not slow'
 

@@ -9,6 +9,8 @@ from mmengine.registry import DefaultScope
 
 from .layouts import CONFIGS, LAYOUTS, ROOT, RUNNABLE, load
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_config_parses(path):

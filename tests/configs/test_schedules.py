@@ -8,6 +8,8 @@ from mmengine.config import Config
 
 from .layouts import CONFIGS, ROOT, load
 
+pytestmark = pytest.mark.slow
+
 TRAININGS = [path for path in CONFIGS if path.parent.name != '_base_'
              and Config.fromfile(path).get('param_scheduler')]
 LENGTHS = {'1 epoch': 3906, '3 epochs': 11718, '100 iterations': 100}

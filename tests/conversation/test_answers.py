@@ -15,6 +15,8 @@ from mmbt.conversation.questions import find_question_videos, read_questions
 from ..support.tiny import stir
 from .converse_world import GENERAL, PAIRS, QA, write_world
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):

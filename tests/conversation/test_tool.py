@@ -18,6 +18,8 @@ from .converse_world import GENERAL, PAIRS, write_world
 from .converse_world import QA as SHORT
 from .judge.stub_server import serve
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):

@@ -28,6 +28,8 @@ from .blocks import (
 from .commands import check, check_options, commands, load, options
 from .house import furnish
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope='module')
 def home(tmp_path_factory):

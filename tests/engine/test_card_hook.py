@@ -13,6 +13,8 @@ from ..configs.layouts import ROOT, RUNNABLE, TUNINGS
 from ..search.search_world import write_clip
 from ..support.tiny_words import CAPTIONS, arch_of, save_words
 
+pytestmark = pytest.mark.slow
+
 PIPELINE = [
     dict(type='ReadFrames', num_frames=2, test_mode=True), dict(type='Resize', scale=(-1, 12)),
     dict(type='CenterCrop', crop_size=12), dict(type='TokenizeText', context_length=8),

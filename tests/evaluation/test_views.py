@@ -17,6 +17,8 @@ from mmbt.datasets import ReadFrames
 
 from ..support.tiny import FRAMES, TINY, build_model
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

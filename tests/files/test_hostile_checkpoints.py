@@ -25,6 +25,8 @@ from support.pickles import (
     write_checkpoint,
 )
 
+pytestmark = pytest.mark.slow
+
 SPARSE = call('torch.serialization._get_layout', text('torch.sparse_coo'))
 
 

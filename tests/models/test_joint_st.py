@@ -10,6 +10,8 @@ from ..support.tiny import FRAMES, PATCHES
 from ..support.tiny_backbones import build, stirred
 from .comparison import assert_agree, assert_same, moved_by_reversal
 
+pytestmark = pytest.mark.slow
+
 
 def slow_encode(model, images, rows=None):
     """One clip: every token of every frame in one list through each layer of CLIP."""

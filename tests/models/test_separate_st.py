@@ -10,6 +10,8 @@ from ..support.tiny_backbones import build, stirred, where_gradients_are_kept
 from ..support.tiny_towers import CLIPS_OF_HF, EVAS_OF_HF, FAMILY, reference, same_weights
 from .comparison import assert_agree, assert_same, moved_by_reversal
 
+pytestmark = pytest.mark.slow
+
 every_depth = pytest.mark.parametrize('num_layers', [None, 4, 2, 1])
 
 

@@ -13,6 +13,8 @@ from ..support.tiny import FRAMES, PATCHES, TINY, stir
 from ..support.tiny_backbones import build, stirred
 from .comparison import assert_agree, assert_same, moved_by_reversal
 
+pytestmark = pytest.mark.slow
+
 
 def slow_adapter(adapter, tokens):
     """On tokens[i][j], patch j of frame i: down, three frames weighted channel by channel, up."""

@@ -13,6 +13,8 @@ from ..support.tiny_backbones import build, stirred
 from ..support.tiny_towers import reference
 from .comparison import assert_agree, moved_by_reversal
 
+pytestmark = pytest.mark.slow
+
 
 def slow_encode(model, images):
     """One clip: CLIP frame by frame, the branch beside it, and each frame's CLS of both summed."""

@@ -18,6 +18,8 @@ from mmbt.reading.process import read_isolated
 from tests.support.coded_frames import number_of
 from tests.support.conformance_clips import CHANGED, CLIPS, ODD, WHOLE
 
+pytestmark = pytest.mark.slow
+
 # The pictures that a player shows of a file that was changed after it was encoded. Of the others
 # it shows what could be saved, and FFmpeg's decode in order is the word on that.
 SHOWN = {'cut_edit.mp4': range(17, 36), 'cut_edit.mov': range(17, 36),

@@ -14,6 +14,8 @@ from mmbt.reading.table import _is_vp9_shown
 from tests.support.coded_frames import Clip, encode, number_of, picture
 from tests.support.conformance_clips import CLIPS
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parents[1] / 'data'
 
 

@@ -22,6 +22,8 @@ from .published import (
     write,
 )
 
+pytestmark = pytest.mark.slow
+
 # (set, split, published files, videos that are there, list that is written, what it reads as)
 CAPTIONS = [
     ('msrvtt', 'test', MSRVTT, ['video7.mp4', 'deep/video8.avi'], 'test_JSFUSION.json',

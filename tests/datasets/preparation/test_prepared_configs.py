@@ -23,6 +23,8 @@ from .published import (
     write,
 )
 
+pytestmark = pytest.mark.slow
+
 # (config, set, published files, video, captions or label of its first sample)
 READ = [
     ('pretrain_webvid', 'webvid', {'results_2M_train.csv': WEBVID_10M}, 'p/1.mp4',

@@ -12,6 +12,8 @@ from mmbt.lab.ablation.schedule import plan
 from mmbt.lab.ablation.tables import TABLES
 from mmbt.lab.ablation.worlds import SHAPES, WORLDS
 
+pytestmark = pytest.mark.slow
+
 BASES = ('pretrain_webvid', 'zeroshot_msrvtt', 'demo/shapes_pretrain', 'demo/shapes_retrieval',
          'demo/shapes_recognition')
 ROWS = [row.config for parts in TABLES.values() for part in parts for row in part.rows]

@@ -11,6 +11,8 @@ import mmbt  # noqa: F401
 from mmbt.lab.benchmark.fake_gpu import DEVICE, LiveMemory, fake_gpu, to_fake_gpu
 from mmbt.models import losses as loss_functions
 
+pytestmark = pytest.mark.slow
+
 TINY = dict(
     embed_dim=16,
     vision_cfg=dict(image_size=12, patch_size=4, width=16, layers=4, head_width=8),

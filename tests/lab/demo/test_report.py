@@ -14,6 +14,8 @@ from mmbt.lab.demo.report import group_queries, read_losses, write_report
 from mmbt.lab.demo.retrievals import load_retrievals
 from mmbt.lab.demo.scores import SCORES
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def report(inputs, tmp_path):

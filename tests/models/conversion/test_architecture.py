@@ -8,6 +8,8 @@ from mmbt.models.checkpoints.conversion.report import parts
 
 from .files import CONFIGS, clip_shapes, eva_shapes, on_meta
 
+pytestmark = pytest.mark.slow
+
 REAL = {
     'ViT-L-14-quickgelu': clip_shapes(1024, 24, 14, 16, 768, 768, 12),
     'ViT-L-14-336-quickgelu': clip_shapes(1024, 24, 14, 24, 768, 768, 12),
