@@ -20,4 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the demo, alone in its folder."""
     from mmbt.lab.demo.run import run_demo
-    run_demo(args.seed, args.small)
+
+    from . import main
+    run_demo(main, args.seed, args.small)

@@ -112,10 +112,10 @@ def test_a_file_gives_a_schedule_no_other_attributes():
 def test_files_of_a_run_lie_in_its_folder():
     info = dict(best_ckpt='/home/me/thesis.txt', best_score='x', keep_ckpt_ids=['../x'], epoch=3)
     info['best_ckpt_toy/error'] = '/old/place/best_error_epoch_3.pth'
-    keep_own_files(info, '/work')
-    assert info == {'epoch': 3, 'best_ckpt_toy/error': '/work/best_error_epoch_3.pth'}
+    keep_own_files(info, '/run')
+    assert info == {'epoch': 3, 'best_ckpt_toy/error': '/run/best_error_epoch_3.pth'}
     own = dict(best_ckpt=None, best_score=0.5, keep_ckpt_ids=[1, 2])
-    assert keep_own_files(own, '/work') is None
+    assert keep_own_files(own, '/run') is None
     assert own == dict(best_ckpt=None, best_score=0.5, keep_ckpt_ids=[1, 2])
 
 

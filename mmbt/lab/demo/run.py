@@ -2,9 +2,10 @@
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mmbt.version import __version__
 from ..ablation.sources import made_by
 from .report import write_report
 
+Command = Callable[[list[str]], object]
 OUT = Path('work_dirs/demo')
 SMALL = ('--train', '32', '--test', '48', '--stills', '128')  # a batch an epoch, two a test
 PACKAGES = ('torch', 'mmengine', 'mmaction2', 'open_clip_torch', 'transformers', 'av')
@@ -34,15 +36,40 @@ def enter(folder: Path) -> None:
     os.chdir(folder)  # the configs' paths begin where they are run
 
 
-def run(title: str, *arguments: object) -> float:
+def run(command: Command, title: str, *arguments: object) -> float:
     """Run a sub-command of ``mmbt``, and return the seconds that it took."""
-    command = [str(argument) for argument in arguments]
-    print(f'\n=== {title}: mmbt {" ".join(command)}', flush=True)
+    words = [str(argument) for argument in arguments]
+    print(f'\n=== {title}: mmbt {" ".join(words)}', flush=True)
     begin = time.time()
-    done = subprocess.run([sys.executable, str(shipped('tools') / 'mmbt'), *command])
-    if done.returncode:
+    if in_fork(command, words):
         sys.exit(f'error: {title} failed, see above')
     return time.time() - begin
+
+
+def in_fork(command: Command, words: list[str]) -> int:
+    """Run a command in a fork of this process, which has imported mmbt; return its exit status.
+
+    That import, and taking it down in the end, takes longer than many a step.
+    """
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = 1
+    try:
+        command(words)
+        status = 0
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        else:
+            status = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def read_metrics(config: str) -> dict:
@@ -70,10 +97,11 @@ def machine() -> dict:
         system=platform.system())
 
 
-def run_demo(seed: int = 0, small: Path | None = None) -> None:
+def run_demo(command: Command, seed: int = 0, small: Path | None = None) -> None:
     """Run every step, then write the report, in ``work_dirs/demo``, alone in that folder.
 
     Args:
+        command: Does what the words after ``mmbt`` say.
         seed: Of everything.
         small: A folder for a tiny world, in the place of the working folder.
 
@@ -83,26 +111,26 @@ def run_demo(seed: int = 0, small: Path | None = None) -> None:
     enter(small or Path())
     with Lock(OUT / 'demo.lock', str((small or Path()) / OUT),
               remedy='wait for it, or use --small DIR'):
-        run_steps(seed, small)
+        run_steps(command, seed, small)
 
 
-def run_steps(number: int, small: Path | None) -> None:
+def run_steps(command: Command, number: int, small: Path | None) -> None:
     """Run every step, then write the report."""
     configs = Path(os.path.relpath(shipped('configs'))) / 'demo'
     begin, seed = time.time(), ('--seed', number)
     seconds = {}
-    seconds['world'] = run('1 of 4, the world', 'prepare', 'world', OUT / 'world',
+    seconds['world'] = run(command, '1 of 4, the world', 'prepare', 'world', OUT / 'world',
                            *seed, *(SMALL if small else ()))
-    seconds['clip'] = run('2 of 4, CLIP on still pictures', 'train',
+    seconds['clip'] = run(command, '2 of 4, CLIP on still pictures', 'train',
                           configs / 'demo_clip.py', *seed)
-    seconds['branch'] = run('3 of 4, the branch on videos', 'train',
+    seconds['branch'] = run(command, '3 of 4, the branch on videos', 'train',
                             configs / 'demo_pretrain.py', *seed)
     tests = time.time()
     runs = {}
     for name, (checkpoint, names) in TESTS.items():
         metrics = {}
         for config in names:
-            run(f'4 of 4, {config}', 'test', configs / f'{config}.py', checkpoint)
+            run(command, f'4 of 4, {config}', 'test', configs / f'{config}.py', checkpoint)
             metrics.update(read_metrics(config))
         features = OUT / names[0].removeprefix('demo_') / 'features.npz'
         runs[name] = dict(metrics=metrics, features=str(features))

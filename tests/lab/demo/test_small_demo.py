@@ -17,9 +17,10 @@ from mmbt.files.safe_load import weights_only
 from mmbt.lab.ablation.sources import made_by
 from mmbt.lab.world.scenes import MOTIONS
 
+from ...support.tools import MMBT
+
 pytestmark = pytest.mark.slow
 
-DEMO = Path(__file__).with_name('forked_demo.py')
 SEED = 3
 """Not the default."""
 TRAIN, TEST, STILLS = 32, 48, 128
@@ -32,7 +33,8 @@ def demo(tmp_path_factory):
     """A whole small demo: its folder, what it printed, the report, and the logs of the tests."""
     folder, elsewhere = tmp_path_factory.mktemp('demo') / 'new', tmp_path_factory.mktemp('cwd')
     done = subprocess.run(
-        [sys.executable, str(DEMO), '--small', str(folder), '--seed', str(SEED)], cwd=elsewhere,
+        [sys.executable, str(MMBT), 'demo', '--small', str(folder), '--seed', str(SEED)],
+        cwd=elsewhere,
         env={**os.environ, 'OMP_NUM_THREADS': '1'},  # threads of several tests wait for each other
         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
