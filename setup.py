@@ -116,8 +116,10 @@ setup(
         'transformers>=4.49',
     ],
     extras_require={
+        'app': ['gradio>=6.31'],
         'judge': ['openai>=1.56'],
         'lite': ['mmcv-lite>=2.0.0,<2.2.0'],
+        'ray': ['ray>=2.60'],
         'test': ['pytest>=9.2', 'webdataset'],
     },
     zip_safe=False,
