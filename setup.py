@@ -120,6 +120,7 @@ setup(
         'judge': ['openai>=1.56'],
         'lite': ['mmcv-lite>=2.0.0,<2.2.0'],
         'ray': ['ray>=2.60'],
+        'shots': ['scenedetect>=0.7'],
         'test': ['pytest>=9.2', 'webdataset'],
     },
     zip_safe=False,

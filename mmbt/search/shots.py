@@ -53,5 +53,6 @@ def _scenedetect() -> tuple[ModuleType, type]:
     try:
         from scenedetect import FrameTimecode, detectors
     except ImportError as error:
-        raise ValueError('windows by shots need PySceneDetect: pip install scenedetect') from error
+        raise ValueError(
+            "windows by shots need PySceneDetect: pip install 'mmbt[shots]'") from error
     return detectors, FrameTimecode
