@@ -4,11 +4,15 @@
     mmbt bench infer
     mmbt bench memory
     mmbt bench data
+    mmbt bench search
+    mmbt bench moments --demo work_dirs/demo
 
 The limit of train and infer is the best rate of matrix products, measured around the timed steps;
 lists of values give a row for each combination. memory tells what a training step would hold on a
 GPU, or with --infer the encoding of videos, and needs none. data times the reading of clips on one
-core, in every way, against the pipeline of the released configs.
+core, in every way, against the pipeline of the released configs. search indexes videos and asks for
+texts beside open_clip and faiss on frames, written plainly. moments makes films of ten minutes of
+the demo's test clips, and tells how many of them the demo's models find there, and when.
 """
 import argparse
 from typing import Any
@@ -38,6 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument('--max-offset', type=int, default=4,
                       help='frames that the approximate way may be off')
     data.add_argument('--json', metavar='FILE', help='write everything to a file')
+    search = commands.add_parser('search', help='time search beside open_clip and faiss')
+    search.add_argument('--arch', default='ViT-B-16', help="open_clip's name")
+    search.add_argument('--videos', metavar='FOLDER', help='.mp4 files; default: six are made')
+    search.add_argument('--json', metavar='FILE', help='write everything to a file')
+    moments = commands.add_parser('moments', help='how well moments of known films are found')
+    moments.add_argument('--demo', default='work_dirs/demo', metavar='DIR',
+                         help='what `mmbt demo` wrote; default: work_dirs/demo')
+    moments.add_argument('--seed', type=int, default=0, help='of the films; default: 0')
+    moments.add_argument('--json', metavar='FILE', help='write everything to a file')
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +88,8 @@ def run(args: argparse.Namespace) -> None:
     if args.json is not None:
         check_place(args.json)
     dict(train=benchmark, infer=benchmark, memory=benchmark_memory,
-         data=benchmark_data)[args.command](args)
+         data=benchmark_data, search=benchmark_search, moments=benchmark_moments)[
+             args.command](args)
 
 
 def benchmark(args: argparse.Namespace) -> None:
@@ -127,3 +141,26 @@ def benchmark_data(args: argparse.Namespace) -> None:
                                 max_offset=args.max_offset)
     write_json(report, args.json)
     print(data_as_text(report))
+
+
+def benchmark_search(args: argparse.Namespace) -> None:
+    """Time search beside a plain one and show it."""
+    import mmbt  # noqa: F401  registers the models
+    from mmbt.lab.benchmark.report import write_json
+    from mmbt.lab.benchmark.searching import measure_search, search_as_text
+
+    report = measure_search(args.arch, folder=args.videos)
+    write_json(report, args.json)
+    print(search_as_text(report))
+
+
+def benchmark_moments(args: argparse.Namespace) -> None:
+    """Look for the moments of films and show what was found."""
+    from pathlib import Path
+
+    from mmbt.lab.benchmark.moments import measure_moments, moments_as_text
+    from mmbt.lab.benchmark.report import write_json
+
+    report = measure_moments(Path(args.demo), args.seed)
+    write_json(report, args.json)
+    print(moments_as_text(report))
