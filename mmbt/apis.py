@@ -15,9 +15,10 @@ from mmbt.models.checkpoints.conversion import convert
 from mmbt.models.init_model import init_model
 from mmbt.reading.check import check_videos
 from mmbt.search.inferencer import VideoTextInferencer
-from mmbt.search.jobs import find_videos, index_videos, write_labels
+from mmbt.search.jobs import find_videos, index_videos
 from mmbt.search.load import load
 from mmbt.search.pretrained import from_pretrained, push_to_hub, save_pretrained
+from mmbt.search.tables import write_labels
 from mmbt.search.video_search import VideoSearch
 
 __all__ = [

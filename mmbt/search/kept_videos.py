@@ -12,7 +12,7 @@ from mmbt.files.walk import files_below
 
 from .copies import Copies
 from .encoder import Encoder
-from .filling import Filling, Progress, leave_out
+from .filling import Filling, Progress, Watch, leave_out
 from .index import GONE, PathLike, Stamp, stamp_of
 from .memory_index import MemoryIndex
 from .moment_index import MomentIndex
@@ -83,7 +83,7 @@ class KeptVideos:
 
     def add(self, videos: PathLike | Iterable[PathLike], on_broken: str = 'skip',
             progress: Progress | None = None, batch_size: int = 8, workers: int = 0,
-            retry: bool = False) -> int:
+            retry: bool = False, watch: Watch | None = None) -> int:
         """Encode videos that are not in the index, or have changed since.
 
         Of links to a file and of files of one content the first alone is encoded; the others are in
@@ -98,6 +98,7 @@ class KeptVideos:
             workers: Threads that read ahead, each with a process that decodes; 0 reads in this one.
             retry: Whether what could not be read before, and has not changed, is tried again; what
                 was not there always is.
+            watch: Called, as windows get done, with a video's path and how many of how many are.
 
         Returns:
             How many were encoded.
@@ -116,7 +117,8 @@ class KeptVideos:
         again = self.broken if retry or on_broken == 'error' else {}
         todo, copies = self._split({path: stamp for path, stamp in stamps.items() if path in again
                                     or stamp == GONE or not self.index.is_current(path, *stamp)})
-        filling = Filling(self.encoder, self.index, stamps, batch_size, on_broken, progress)
+        filling = Filling(self.encoder, self.index, stamps, batch_size, on_broken, progress,
+                          watch)
         encoded = filling.fill(todo, self.plan, workers)
         broken = self.broken if copies else {}
         for path, first in copies.items():
@@ -155,11 +157,17 @@ class KeptVideos:
                              f'{", ".join(VIDEO_SUFFIXES)}')
         return self.add(videos, **settings)
 
+    def drop(self, paths: Iterable[PathLike]) -> None:
+        """Take videos out of the index, where they are in it; their files stay."""
+        paths = [os.path.abspath(path) for path in paths]
+        self.index.drop(paths)
+        self._contents = None
+        self.copies = {path: first for path, first in self.copies.items() if first not in paths}
+
     def drop_missing(self) -> list[str]:
         """Take the videos whose files are gone out of the index; return their paths."""
-        gone = self.index.drop_missing()
-        self._contents = None
-        self.copies = {path: first for path, first in self.copies.items() if first not in gone}
+        gone = [row.path for row in self.index.videos() if not os.path.exists(row.path)]
+        self.drop(gone)
         return gone
 
     def windows_of(self, video: PathLike) -> tuple[list[Window], np.ndarray]:

@@ -221,8 +221,12 @@ class VideoSearch(KeptVideos):
         return [LabelledWindow(*window, each) for window, each in zip(windows, labels)]
 
     def labels(self, videos: Iterable[PathLike], classes: Sequence[str], top: int = 5,
-               temperature: float | None = None) -> dict[str, list[tuple[str, float]]]:
+               temperature: float | None = None, over_time: bool = False
+               ) -> dict[str, list[tuple[str, float]]] | dict[str, list[LabelledWindow]]:
         """Absolute path -> :meth:`label`, each once, without those in :attr:`broken`."""
         broken = self.broken
-        return {path: self.label(path, classes, top, temperature)
-                for path in dict.fromkeys(map(os.path.abspath, videos)) if path not in broken}
+        paths = [path for path in dict.fromkeys(map(os.path.abspath, videos)) if path not in broken]
+        if over_time:
+            return {path: self.label(path, classes, top, temperature, over_time=True)
+                    for path in paths}
+        return {path: self.label(path, classes, top, temperature) for path in paths}
