@@ -18,6 +18,7 @@ ONE = 'VIDEOS [TEXT]'
 NEEDS = dict(index='--index', query='--index', label='--classes')
 CONFIGS = ('.py', '.json', '.yaml', '.yml')
 MODEL = 'clip-vit-l-14'
+END, MARK = '--end-of-options', '\0'  # in the place of -- and before the words behind it
 EPILOG = """\
 index, query and label work on an index of your own: `mmbt search index --help`."""
 
@@ -40,7 +41,7 @@ def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Nam
     """
     name, words = pick(list(words))
     command = parser.get_default('commands')[name]
-    args = command.parse_intermixed_args(words)
+    args = read_words(command, words)
     args.command = name
     if name == ONE:
         args.model = args.model or MODEL
@@ -56,6 +57,23 @@ def parse(parser: argparse.ArgumentParser, words: Sequence[str]) -> argparse.Nam
         command.error(f'unrecognized arguments: {" ".join(args.words)}')
     if name != 'query' and not args.words:
         command.error('the following arguments are required: VIDEOS')
+    return args
+
+
+def read_words(command: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    """Parse words and options in any order; what stands behind ``--`` is a word, however it begins.
+
+    argparse forgets a ``--`` among words that are mixed with options.
+    """
+    if '--' in words:
+        end = words.index('--')
+        words = [*words[:end], END, *(MARK + word for word in words[end + 1:])]
+    args = command.parse_intermixed_args(words)
+    for name, value in vars(args).items():
+        if isinstance(value, str):
+            setattr(args, name, value.removeprefix(MARK))
+        elif isinstance(value, list):
+            setattr(args, name, [str(word).removeprefix(MARK) for word in value])
     return args
 
 
@@ -162,6 +180,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
                         f'or hub name of save_pretrained, a config; default: {MODEL}')
     parser.add_argument('--weights', metavar='FILE', help='the checkpoint of a config')
     parser.add_argument('--clip', metavar='FILE', help="CLIP's weights: a file, or open_clip's tag")
+    parser.add_argument(END, action='store_true', help=argparse.SUPPRESS)
     add_device(parser)
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .options import config_of, pick_device, stdout_to_stderr
+from .options import config_of, logs_to_stderr, pick_device, stdout_to_stderr
 
 if TYPE_CHECKING:
     from mmbt.apis import VideoSearch
@@ -85,6 +85,7 @@ def build(args: argparse.Namespace) -> 'VideoSearch':
     device = pick_device(args.device)
     config, model = getattr(args, 'config', None), args.model
     with stdout_to_stderr():
+        logs_to_stderr()
         if config is not None and args.clip is None:
             from mmbt.apis import VideoSearch
             return VideoSearch.from_config(config_of(args), args.weights, device)
@@ -97,8 +98,9 @@ def build(args: argparse.Namespace) -> 'VideoSearch':
         except FileNotFoundError as error:
             if model.lower() not in CLIPS:
                 raise
-            raise FileNotFoundError(f'{error}; or name a file of them with --clip, or another '
-                                    'model with --model') from error
+            why = str(error).partition(';')[0]
+            raise FileNotFoundError(f'{why}: fetch them once with a network, name a file of them '
+                                    'with --clip, or another model with --model') from error
 
 
 def reading(args: argparse.Namespace) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class FolderSearch:
         if not count:
             raise ValueError(self._why_none(videos))
         done = f'{new} of them encoded now' if new else 'nothing new to encode'
-        return f'{shown(self.path)}: {count} videos, {done} (index {shown(str(self.place))})'
+        return f'{self._counted(count)}, {done} (index {shown(str(self.place))})'
 
     def open(self) -> str:
         """Take the index as it is, without a look at the videos; return a line on it.
@@ -85,8 +85,12 @@ class FolderSearch:
         Raises:
             FileNotFoundError: If there is none.
         """
-        self.search.open(self.place)
-        return (f'{shown(self.path)}: {self._count()} videos, as they were indexed (index '
+        try:
+            self.search.open(self.place)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'{error}: nothing is indexed yet for {printable(self.path)} '
+                                    'by this model; leave --as-is out to index it') from None
+        return (f'{self._counted(self._count())}, as they were indexed (index '
                 f'{shown(str(self.place))})')
 
     def ask(self, query: str | Query, top: int = 10) -> list[Hit]:
@@ -97,6 +101,9 @@ class FolderSearch:
     def _add(self, videos: Sequence[str], **how: Any) -> int:
         progress = Progress(self.search.index.flush, SAVE_EVERY)
         return add_videos(self.search, videos, progress, **how)
+
+    def _counted(self, count: int) -> str:
+        return f'{shown(self.path)}: {count} video{"" if count == 1 else "s"}'
 
     def _count(self) -> int:
         return sum(is_within(path, self.path) for path in self.search.paths)

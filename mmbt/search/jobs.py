@@ -55,6 +55,8 @@ class Progress:
 
     def __call__(self, done: int, total: int) -> None:
         """After a batch: ``done`` of ``total`` videos."""
+        if not total:
+            return
         due = done - self.saved >= self.every or done == total
         if due:
             self.save()
