@@ -89,9 +89,11 @@ class Stderr:
     """``sys.stderr``, whatever it is when something is written."""
 
     def write(self, text: str) -> None:
+        """Write it there."""
         sys.stderr.write(text)
 
     def flush(self) -> None:
+        """The same."""
         sys.stderr.flush()
 
 
