@@ -51,7 +51,7 @@ def section(name, choices, said, rows):
 def table(parser):
     """What a parser takes, a row each."""
     rows = [f'| `{written(action)}` | {told(action)} |' for action in parser._actions
-            if not isinstance(action, argparse._HelpAction)]
+            if not isinstance(action, argparse._HelpAction) and action.help != argparse.SUPPRESS]
     return '\n'.join(['| | |', '|---|---|', *rows]) + '\n'
 
 

@@ -1,7 +1,8 @@
 """The ``mmbt`` command. Parsers are read without torch, so that ``--help`` is there at once.
 
 Each sub-command is a module of its name with ``HELP``, ``add_arguments(parser)`` and ``run(args)``,
-which imports the room that does the work. ``tools/mmbt`` loads this package by its folder, since
+which imports the room that does the work; one whose words no parser tells apart has
+``parse(parser, words)`` too. ``tools/mmbt`` loads this package by its folder, since
 ``import mmbt`` takes seconds; it therefore imports nothing but the standard library and itself.
 """
 import argparse
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         meant = f': did you mean {near[0]}?' if near else f"; there are {', '.join(COMMANDS)}"
         sys.exit(f'error: mmbt has no command {name!r}{meant}')
     command = load(name)
-    args = parser_of(name, command).parse_args(rest)
+    args = parse(name, command, rest)
     if getattr(command, 'ALONE', False):  # sees to everything itself, and imports less
         command.run(args)
         return
@@ -68,6 +69,13 @@ def main(argv: Sequence[str] | None = None) -> None:
 def load(name: str) -> ModuleType:
     """The module of a sub-command."""
     return import_module(f'.{name}', __name__)
+
+
+def parse(name: str, command: ModuleType, words: Sequence[str]) -> argparse.Namespace:
+    """What a sub-command makes of its words, by its own ``parse`` where it has one."""
+    parser = parser_of(name, command)
+    own = getattr(command, 'parse', None)
+    return parser.parse_args(words) if own is None else own(parser, words)
 
 
 def parser_of(name: str, command: ModuleType) -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """What several sub-commands take, and what they do with it."""
 import argparse
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -74,6 +75,26 @@ def pick_device(name: str | None) -> str:
 def stdout_to_stderr() -> contextlib.AbstractContextManager:
     """For the time that a model is loaded, of which MMEngine speaks on stdout."""
     return contextlib.redirect_stdout(sys.stderr)
+
+
+def logs_to_stderr() -> None:
+    """Let what MMEngine logs go to stderr, also where it found stdout before."""
+    from mmengine.logging import MMLogger
+    for handler in MMLogger.get_current_instance().handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.stream = Stderr()
+
+
+class Stderr:
+    """``sys.stderr``, whatever it is when something is written."""
+
+    def write(self, text: str) -> None:
+        """Write it there."""
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """The same."""
+        sys.stderr.flush()
 
 
 def steady_bar() -> float:

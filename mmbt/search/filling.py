@@ -21,6 +21,7 @@ from .window_clips import Timeline
 from .windows import WindowPlan
 
 Progress = Callable[[int, int], Any]
+Watch = Callable[[str, int, int], Any]
 
 
 @dataclass
@@ -42,12 +43,15 @@ class Filling:
         batch_size: Windows encoded at a time.
         on_broken: ``'skip'`` or ``'error'``.
         progress: Called with how many of how many videos are done.
+        watch: Called with a video and how many of how many of its windows are done.
     """
 
     def __init__(self, encoder: Encoder, index: MemoryIndex | MomentIndex, stamps: dict[str, Stamp],
-                 batch_size: int, on_broken: str, progress: Progress | None) -> None:
+                 batch_size: int, on_broken: str, progress: Progress | None,
+                 watch: Watch | None = None) -> None:
         self.encoder, self.index, self.stamps = encoder, index, stamps
         self.batch_size, self.on_broken, self.progress = batch_size, on_broken, progress
+        self.watch = watch
         self.done = self.encoded = 0
         self._total = 0
         self._told = -1
@@ -92,6 +96,8 @@ class Filling:
 
     def _keep_if_whole(self, path: str) -> None:
         duration, windows = self._partial[path].timeline
+        if self.watch is not None:
+            self.watch(path, len(self._partial[path].embeddings), len(windows))
         if len(self._partial[path].embeddings) < len(windows):
             return
         whole = self._partial.pop(path)

@@ -1,23 +1,22 @@
-"""Work on folders of videos: found, indexed with progress, labelled into tables."""
-import json
+"""Work on folders of videos: found, and indexed with progress."""
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmbt.datasets.video_files import VIDEO_SUFFIXES
-from mmbt.files.atomic import whole_file
-from mmbt.files.shown import printable, write_csv
+from mmbt.files.shown import printable
 from mmbt.files.walk import files_below
 from mmbt.models.class_names import read_classes
 
-from .query import Hit
-from .video_search import VideoSearch
+from .kept_videos import KeptVideos
+from .tables import shown
 from .windows import clock
 
-Labels = Mapping[str, Sequence[tuple[str, float]]]
+QUIET = 10.  # seconds between two lines of progress in a log
+CLEAR = '\x1b[K'  # the rest of a terminal's line
 
 
 def find_videos(paths: Sequence[str]) -> list[str]:
@@ -33,14 +32,9 @@ def find_videos(paths: Sequence[str]) -> list[str]:
             raise FileNotFoundError(f'{path} is missing: name videos, or folders that hold some')
         found += files_below(path, VIDEO_SUFFIXES) if os.path.isdir(path) else [path]
     if not found:
-        raise ValueError(f'no videos in {", ".join(paths)}')
+        raise ValueError(f'no videos in {", ".join(paths)}: no file below ends in '
+                         f'{", ".join(VIDEO_SUFFIXES)}')
     return found
-
-
-def shown(path: str) -> str:
-    """A path as it is shortest, from the working folder or absolute, for a terminal."""
-    inside = os.path.relpath(path)
-    return printable(path if inside.startswith(os.pardir) else inside)
 
 
 class Progress:
@@ -57,21 +51,35 @@ class Progress:
         self.save = save
         self.every = every
         self.saved = 0
-        self.start = time.monotonic()
+        self.start = self.said = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         """After a batch: ``done`` of ``total`` videos."""
+        if not total:
+            return
         due = done - self.saved >= self.every or done == total
         if due:
             self.save()
             self.saved = done
-        if due or sys.stderr.isatty():
-            speed = done / max(time.monotonic() - self.start, 1e-9)
-            print(f'{done} of {total} videos, {speed:.1f} a second', file=sys.stderr, flush=True,
-                  end='\r' if sys.stderr.isatty() and done < total else '\n')
+        speed = done / max(time.monotonic() - self.start, 1e-9)
+        left = f', about {clock((total - done) / speed)} left' if 0 < done < total else ''
+        self._say(f'{done} of {total} videos, {speed:.1f} a second{left}', due, done == total)
+
+    def watch(self, path: str, done: int, total: int) -> None:
+        """After a batch: ``done`` of a video's ``total`` windows."""
+        if done < total:
+            self._say(f'{shown(path)}: {done} of {total} windows', False, False)
+
+    def _say(self, line: str, due: bool, last: bool) -> None:
+        terminal = sys.stderr.isatty()
+        if not due and not terminal and time.monotonic() - self.said < QUIET:
+            return
+        self.said = time.monotonic()
+        end = '\n' if last or not terminal else '\r'
+        print(f'{line}{CLEAR if terminal else ""}', file=sys.stderr, flush=True, end=end)
 
 
-def add_videos(search: VideoSearch, videos: Sequence[str], progress: Progress | None = None,
+def add_videos(search: KeptVideos, videos: Sequence[str], progress: Progress | None = None,
                **how: Any) -> int:
     """Encode what is to be encoded; say which videos could not be read, and return how many.
 
@@ -81,18 +89,19 @@ def add_videos(search: VideoSearch, videos: Sequence[str], progress: Progress | 
         progress: Says how far it is.
         how: ``on_broken``, ``batch_size``, ``workers``, see :meth:`VideoSearch.add`.
     """
-    new = search.add(videos, progress=progress or Progress(lambda: None, 100), **how)
-    broken = [path for path in dict.fromkeys(map(os.path.abspath, videos))
-              if path in search.broken]
+    progress = progress or Progress(lambda: None, 100)
+    new = search.add(videos, progress=progress, watch=progress.watch, **how)
+    reasons = search.broken
+    broken = [path for path in dict.fromkeys(map(os.path.abspath, videos)) if path in reasons]
     if broken:
         print(f'{len(broken)} of {len(videos)} videos left out, since they cannot be read:',
               file=sys.stderr)
     for path in broken:
-        print(f'  {printable(search.broken[path])}', file=sys.stderr)
+        print(f'  {printable(reasons[path])}', file=sys.stderr)
     return new
 
 
-def index_videos(search: VideoSearch, videos: Sequence[str], path: str, prune: bool = False,
+def index_videos(search: KeptVideos, videos: Sequence[str], path: str, prune: bool = False,
                  save_every: int = 100, **how: Any) -> str:
     """Encode videos into a new index, or one that is there; return a line on what was done.
 
@@ -124,15 +133,6 @@ def must_be_there(path: str) -> None:
         raise FileNotFoundError(f'index {path} is missing: make it with `mmbt search index`')
 
 
-def hit_lines(hits: Sequence[Hit], as_json: bool) -> Iterator[str]:
-    """Moments as lines for a terminal, or as one JSON list of path, start, end and score."""
-    if as_json:
-        yield json.dumps([hit._asdict() for hit in hits])
-        return
-    for hit in hits:
-        yield f'{hit.score:.3f}  {clock(hit.start)}-{clock(hit.end)}  {shown(hit.path)}'
-
-
 def read_names(names: Sequence[str]) -> list[str]:
     """Class names as they were typed, or of the one file that was named."""
     if len(names) > 1:
@@ -141,11 +141,3 @@ def read_names(names: Sequence[str]) -> list[str]:
         raise FileNotFoundError(f'--classes {names[0]}: no such file; name a file with a class a '
                                 'line, or two or more classes')
     return read_classes(names[0])
-
-
-def write_labels(labels: Labels, path: str) -> None:
-    """Write labels as CSV, whole or not at all, with no cell that a spreadsheet would run."""
-    rows = [(shown(video), rank, name, f'{probability:.6f}') for video, found in labels.items()
-            for rank, (name, probability) in enumerate(found, start=1)]
-    with whole_file(path) as draft, open(draft, 'w', newline='', encoding='utf-8') as file:
-        write_csv(file, [('video', 'rank', 'class', 'probability'), *rows])

@@ -5,6 +5,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from mmbt.files.shown import printable
+
 from .windows import Window
 
 MODES = ('plain', 'time')
@@ -54,6 +56,8 @@ class Query:
         for text in (*self.texts, *self.without):
             if not (isinstance(text, str) and text.strip()):
                 raise ValueError(f'a text to compare videos with is empty or no text: {text!r}')
+            if any('\ud800' <= letter <= '\udfff' for letter in text):
+                raise ValueError(f'a text to compare videos with is no UTF-8: {printable(text)}')
         if self.mode not in MODES:
             raise ValueError(f"a query's mode is 'plain' or 'time', got {self.mode!r}")
 

@@ -7,9 +7,11 @@ import transformers
 from mmengine.config import Config
 
 from mmbt.apis import VideoSearch, init_model, save_branch
+from mmbt.files.source import CARD
 from mmbt.lab.ablation.configs import write_row
 from mmbt.lab.world import generate_world
 from mmbt.models import BTAdapter, HuggingFaceTrunk, OpenCLIPTrunk
+from mmbt.models.checkpoints.card_files import model_card
 
 from ..configs.layouts import LAYOUTS, lay_out
 from ..conversation.models.folders import llava_v1_folder
@@ -47,11 +49,12 @@ def write_demo(home):
     (out / 'world/train.tsv').write_text(
         ''.join(f'{video}\t{text}\n' for video, (text, ) in captions.items()))
     torch.manual_seed(0)
-    state = init_model('configs/demo/demo_retrieval.py').state_dict()
+    model = init_model('configs/demo/demo_retrieval.py')
+    state = model.state_dict()
     clip = {name: value for name, value in state.items() if name.startswith('backbone.trunk.')}
     for name, weights in (('branch/epoch_20.pth', state), ('clip/epoch_16.pth', clip)):
         (out / name).parent.mkdir()
-        torch.save(dict(state_dict=weights), out / name)
+        torch.save(dict(meta={CARD: model_card(model).to_dict()}, state_dict=weights), out / name)
     videos = [out / f'world/videos/test_{number:05}.mp4' for number in range(2)]
     for name in ('clip.mp4', 'clips/new.mp4'):
         (home / name).parent.mkdir(exist_ok=True)

@@ -6,7 +6,6 @@ import shutil
 import threading
 import time
 
-import av
 import numpy as np
 import pytest
 from mmengine.config import Config
@@ -20,24 +19,8 @@ from mmbt.search.query import Hit, Query
 from mmbt.search.sheet import draw_sheet, read_three
 from mmbt.search.windows import WindowPlan
 
+from .colours import COLOURS, write_film
 from .search_world import new_search, write_clip
-
-COLOURS = dict(red=(1, 0, 0), green=(0, 1, 0), blue=(0, 0, 1), grey=(1, 1, 1), dark=(.1, .1, .1))
-RATE = 2
-
-
-def write_film(path, *parts):
-    """A film of (colour, seconds), two frames a second."""
-    with av.open(str(path), 'w') as file:
-        stream = file.add_stream('libx264', rate=RATE, options=dict(
-            preset='ultrafast', crf='10', threads='1'))
-        stream.width, stream.height, stream.pix_fmt = 32, 32, 'yuv420p'
-        for colour, seconds in parts:
-            picture = np.full((32, 32, 3), np.array(COLOURS[colour]) * 200, np.uint8)
-            for _ in range(round(seconds * RATE)):
-                file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgb24')))
-        file.mux(stream.encode())
-    return str(path)
 
 
 class OfColours:

@@ -5,7 +5,8 @@ from pathlib import Path
 from mmengine.visualization import Visualizer
 
 from mmbt.cli import load as load_command
-from mmbt.cli import main, parser_of
+from mmbt.cli import main
+from mmbt.cli import parse as parse_words
 
 ROOT = Path(__file__).parents[2]
 MMBT = ROOT / 'tools/mmbt'
@@ -43,4 +44,4 @@ def run(monkeypatch, command, *args):
 def parse(command, *args):
     """What the parser of a sub-command makes of its arguments."""
     name, *rest = command.split()
-    return parser_of(name, load_command(name)).parse_args([*rest, *map(str, args)])
+    return parse_words(name, load_command(name), [*rest, *map(str, args)])
