@@ -19,12 +19,12 @@ from mmbt.models.init_model import init_model
 from .copies import Copies
 from .encoder import Encoder
 from .filling import Filling, Progress, leave_out
-from .index import GONE, PathLike, Stamp, stamp_of
 from .labels import LabelledWindow, check_labels, check_top, rank_labels
 from .memory_index import MemoryIndex
 from .moment_index import Found, MomentIndex
 from .moment_rows import check_made_by
 from .query import Hit, Query, combine, mean_of, merge
+from .stamps import GONE, PathLike, Stamp, stamp_of
 from .windows import Window, WindowPlan
 from .zero_shot_config import read_config
 
