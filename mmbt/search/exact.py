@@ -8,34 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from mmbt.files.atomic import whole_file
+from mmbt.files.atomic import remove_dead_drafts, whole_file
 
+from .columns import Times, columns_of, times_of, vectors_of
 from .lance_table import LanceTable, lance_errors, shown
-
-if TYPE_CHECKING:
-    import pyarrow
 
 IN_MEMORY = 100_000  # rows
 AGAIN = 50  # candidates of int8 that are scored again, at least
 AT_ONCE = 2**16  # rows multiplied at a time
 FEW = .2  # share of a part's rows below which these alone are multiplied
-COLUMNS = ('embedding', 'baseline', 'time')
-LONGEST_TIME = 1e9  # seconds
-
-
-class Times(NamedTuple):
-    """Rows of windows: whose they are, and when; (N,) each."""
-
-    video: np.ndarray  # int64
-    start: np.ndarray  # float64, seconds
-    end: np.ndarray
 
 
 class Part(NamedTuple):
@@ -54,12 +42,15 @@ class ExactSearch:
         table: With columns video, start, end, embedding and baseline.
         width: E.
         copies: Folder of the int8 copies.
+        check: Called before the vectors of a file are read as a whole.
     """
 
-    def __init__(self, table: LanceTable, width: int, copies: Path) -> None:
+    def __init__(self, table: LanceTable, width: int, copies: Path,
+                 check: Callable[[], None] = lambda: None) -> None:
         self.table = table
         self.width = width
         self.copies = copies
+        self.check = check
         self._parts: dict[tuple, Part] = {}
 
     def parts(self, column: str, in_memory: bool) -> list[tuple[tuple, Part]]:
@@ -79,6 +70,7 @@ class ExactSearch:
         return [(key, self._parts[key]) for key in keys]
 
     def _read(self, fragment: Any, column: str) -> Part:
+        self.check()
         with lance_errors(self.table.index):
             rows = fragment.to_table(columns=columns_of(column), with_row_id=True)
         return Part(rows['_rowid'].to_numpy(), times_of(rows, self.table.index),
@@ -108,6 +100,7 @@ class ExactSearch:
 
     def _write_copy(self, path: Path, fragment: Any, column: str, layout: np.dtype,
                     count: int) -> None:
+        self.check()
         rows = np.zeros(count, layout)  # those deleted since are no video's
         rows['video'] = -1
         filled = 0
@@ -147,7 +140,7 @@ class ExactSearch:
             query: (E,) float32.
             top: How many.
             allowed: Numbers of the videos, sorted.
-            column: One of :data:`COLUMNS`; 'time' is the embedding less the baseline.
+            column: One of :data:`.columns.COLUMNS`; 'time' is the embedding less the baseline.
 
         Returns:
             Their times, and their (K,) float32 scores.
@@ -182,6 +175,7 @@ class ExactSearch:
 
     def truth(self, queries: np.ndarray, top: int, allowed: np.ndarray) -> np.ndarray:
         """The best ``top`` rows' addresses for (Q, E) queries, (Q, top), in one pass."""
+        self.check()
         best: np.ndarray = np.full((len(queries), top), -np.inf, np.float32)
         where: np.ndarray = np.zeros((len(queries), top), np.uint64)
         for fragment in self.table.fragments():
@@ -203,55 +197,12 @@ class ExactSearch:
         with lance_errors(self.table.index):
             names = {Path(fragment.data_files()[0].path).stem
                      for fragment in self.table.fragments()}
-        for path in self.copies.glob('*.int8') if self.copies.is_dir() else ():
-            if path.name.split('.')[0] not in names:
+        for path in self.copies.glob('*.int8*') if self.copies.is_dir() else ():
+            if path.suffix == '.part':
+                remove_dead_drafts(path.with_name(path.name.split('.int8')[0] + '.int8'))
+            elif path.name.split('.')[0] not in names:
                 with contextlib.suppress(OSError):
                     os.unlink(path)
-
-
-def columns_of(column: str) -> list[str]:
-    """What is read for a column of :data:`COLUMNS`: video, start, end, then the vectors."""
-    vectors = ['embedding', 'baseline'] if column == 'time' else [column]
-    return ['video', 'start', 'end', *vectors]
-
-
-def vectors_of(rows: pyarrow.Table, column: str, width: int, index: Path) -> np.ndarray:
-    """(N, E) float32 of some rows, zeros where there is none.
-
-    Raises:
-        ValueError: If they are not finite.
-    """
-    names = ('embedding', 'baseline') if column == 'time' else (column, )
-    found = []
-    for name in names:
-        values = rows[name].combine_chunks()
-        empty = values.null_count
-        flat = (values.fill_null([0.] * width) if empty else values).flatten().to_numpy()
-        if flat.size != len(values) * width:
-            raise ValueError(f'index {shown(index)} is damaged: vectors of another length; make it '
-                             'anew')
-        vectors = torch.from_numpy(flat.reshape(-1, width).copy()).float().numpy()
-        if not np.isfinite(vectors).all():
-            raise ValueError(f'index {shown(index)} is damaged: it holds vectors that are not of '
-                             'finite numbers; make it anew')
-        found.append(vectors)
-    return found[0] if len(found) == 1 else found[0] - found[1]
-
-
-def times_of(rows: pyarrow.Table, index: Path) -> Times:
-    """Whose and when some rows are.
-
-    Raises:
-        ValueError: If that cannot be.
-    """
-    if any(rows[name].null_count for name in Times._fields):
-        raise ValueError(f'index {shown(index)} is damaged: a window has no time; make it anew')
-    times = Times(*(rows[name].to_numpy() for name in Times._fields))
-    good = (times.start >= 0) & (times.start <= times.end) & (times.end < LONGEST_TIME)
-    if not good.all():
-        raise ValueError(f'index {shown(index)} is damaged: a window has times that cannot be; '
-                         'make it anew')
-    return times
 
 
 def products(part: Part, query: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:

@@ -12,10 +12,10 @@ from mmbt.datasets import VideoReadError
 from mmbt.files.shown import printable
 
 from .encoder import Encoder
-from .index import Stamp
 from .memory_index import MemoryIndex
 from .moment_index import MomentIndex
 from .read_ahead import Begin, Broken, read_videos
+from .stamps import Stamp
 from .video_rows import VideoRow
 from .window_clips import Timeline
 from .windows import WindowPlan

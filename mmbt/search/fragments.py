@@ -14,10 +14,10 @@ from mmbt.files.atomic import whole_file
 from mmbt.files.json_text import parse_json
 from mmbt.files.npz import read_npz
 
-from .index import PathLike, to_array
 from .lance_table import from_stored, shown, to_stored
 from .moment_index import MomentIndex
 from .moment_rows import check_made_by
+from .stamps import PathLike
 from .video_rows import VideoRow, fault_of
 from .windows import Window
 
@@ -176,3 +176,8 @@ def is_better(new: VideoRow, known: VideoRow | None) -> bool:
     if known is None:
         return True
     return (new.mtime_ns, not new.error) > (known.mtime_ns, not known.error)
+
+
+def to_array(texts: Iterable[str]) -> np.ndarray:
+    """An array of texts that needs no pickle."""
+    return np.array(list(texts), np.str_)

@@ -13,11 +13,11 @@ from mmbt.files.walk import files_below
 from .copies import Copies
 from .encoder import Encoder
 from .filling import Filling, Progress, Watch, leave_out
-from .index import GONE, PathLike, Stamp, stamp_of
 from .memory_index import MemoryIndex
 from .moment_index import MomentIndex
 from .moment_rows import check_made_by
 from .query import mean_of
+from .stamps import GONE, PathLike, Stamp, stamp_of
 from .windows import Window, WindowPlan
 
 

@@ -5,6 +5,8 @@ import contextlib
 import errno
 import os
 import re
+import shutil
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -119,11 +121,30 @@ class LanceTable:
                         raise
 
     def compact(self, keep: float) -> None:
-        """Join small files, and remove versions that are older than ``keep`` seconds."""
+        """Join small files; remove versions, and files of none, older than ``keep`` seconds."""
         with lance_errors(self.index):
             self.data.checkout_latest()
             self.data.optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
             self.data.cleanup_old_versions(older_than=timedelta(seconds=keep))
+            self._remove_leftovers(keep)
+
+    def _remove_leftovers(self, keep: float) -> None:
+        """Remove what writers that died, or met a full disk, have left: files of no version."""
+        found = {path.name: path for name in ('data', '_indices')
+                 for path in (self.folder / name).glob('*') if age_of_files(path) > keep}
+        for version in reversed(self.data.versions()) if found else ():
+            there = lance().dataset(os.fspath(self.folder), version=version['version'])
+            for fragment in there.get_fragments():
+                for file in fragment.data_files():
+                    found.pop(file.path, None)
+            for index in there.describe_indices():
+                for segment in index.segments:
+                    found.pop(str(segment.uuid), None)
+            if not found:
+                return
+        for path in found.values():
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def fragments(self) -> list:
         """What the table is stored in, each with a data file that never changes."""
@@ -134,6 +155,15 @@ class LanceTable:
         """Rows, without those that are deleted."""
         with lance_errors(self.index):
             return self.data.count_rows()
+
+
+def age_of_files(path: Path) -> float:
+    """Seconds since a file, or the newest one of a folder, was written; 0 where it is gone."""
+    try:
+        changed = max(each.stat().st_mtime for each in (path, *path.glob('*')))
+    except FileNotFoundError:
+        return 0.
+    return time.time() - changed
 
 
 def lance() -> ModuleType:

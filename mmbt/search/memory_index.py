@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .exact import COLUMNS
+from .columns import COLUMNS
 from .moment_index import Found
 from .moment_rows import is_within
 from .video_rows import VideoRow
@@ -73,6 +73,10 @@ class MemoryIndex:
 
     def flush(self) -> None:
         """Nothing is to be written."""
+
+    def describe_search(self) -> str:
+        """How windows are found."""
+        return 'exact'
 
     def search(self, query: np.ndarray, top: int, *, scope: str | None = None,
                column: str = 'embedding', exclude_path: str | None = None) -> list[Found]:

@@ -11,6 +11,7 @@ from mmbt.models.card import ModelCard
 
 from .lance_table import shown, to_stored
 from .video_rows import Known
+from .waiting import Added
 
 if TYPE_CHECKING:
     import pyarrow
@@ -24,18 +25,18 @@ def moment_schema(width: int) -> pyarrow.Schema:
                       ('end', pa.float64()), ('embedding', vector), ('baseline', vector)])
 
 
-def moment_rows(known: list[Known], added: list[tuple], width: int) -> pyarrow.Table:
+def moment_rows(known: list[Known], added: list[Added], width: int) -> pyarrow.Table:
     """Rows of windows as Arrow has them; the baseline is null where there is none."""
     import pyarrow as pa
-    counts = [len(times) for _, times, _ in added]
-    times = np.concatenate([times for _, times, _ in added])
+    counts = [len(each.times) for each in added]
+    times = np.concatenate([each.times for each in added])
     nothing: np.ndarray = np.zeros((0, width), np.float32)
 
     def column(which: int) -> pa.Array:
-        there: np.ndarray = np.repeat([len(vectors) > which for *_, vectors in added], counts)
+        there: np.ndarray = np.repeat([len(each.vectors) > which for each in added], counts)
         rows: np.ndarray = np.zeros((len(times), width), np.float16)
-        rows[there] = np.concatenate([vectors[which] if len(vectors) > which else nothing
-                                      for *_, vectors in added])
+        rows[there] = np.concatenate([each.vectors[which] if len(each.vectors) > which else nothing
+                                      for each in added])
         return pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), width,
                                                  mask=pa.array(~there))
 

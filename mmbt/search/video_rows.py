@@ -1,10 +1,9 @@
 """What an index knows of each video: one row, of which the newest of a path counts."""
 from __future__ import annotations
 
-import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -146,23 +145,6 @@ class Numbers:
 def age_of(id: int) -> float:
     """Seconds since a number was given."""
     return (time.time_ns() - id) / 1e9
-
-
-def one_of_each(paths: Iterable[str]) -> Iterator[str]:
-    """The files of these paths, each once: of links to the same file the first counts.
-
-    What is not there comes through, so that it can be reported.
-    """
-    seen: set = set()
-    for path in paths:
-        try:
-            status = os.stat(path)
-            key: object = (status.st_dev, status.st_ino)
-        except OSError:
-            key = os.path.abspath(path)
-        if key not in seen:
-            seen.add(key)
-            yield path
 
 
 def _key(fragment: Any) -> tuple:

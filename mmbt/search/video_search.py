@@ -14,11 +14,11 @@ from mmbt.models.checkpoints.card_files import temperature_of
 from mmbt.models.init_model import init_model
 
 from .encoder import Encoder
-from .index import PathLike
 from .kept_videos import KeptVideos
 from .labels import LabelledWindow, check_labels, check_top, rank_labels
 from .moment_index import Found
 from .query import Hit, Query, combine, mean_of, merge
+from .stamps import PathLike
 from .windows import WindowPlan
 from .zero_shot_config import read_config
 

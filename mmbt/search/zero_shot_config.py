@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from .index import PathLike
+from .stamps import PathLike
 
 
 def read_config(config: PathLike | Config) -> tuple[Config, Sequence[dict], dict[str, Any]]:

@@ -7,7 +7,9 @@ import torch
 from mmbt.apis import init_model, save_branch
 from mmbt.files.source import CARD
 from mmbt.models.checkpoints.card_files import model_card
+from mmbt.search.moment_index import MomentIndex
 
+from .moments_world import MADE_BY, WIDTH, a_name, add
 from .search_world import write_world
 
 
@@ -34,3 +36,13 @@ def checkpoint(world):
     save_branch(model, 'branch.pth')
     shutil.copy('whole.pth', 'clip.pth')
     return model
+
+
+@pytest.fixture
+def index(tmp_path):
+    """An index of moments: 30 videos of ten windows each."""
+    made = MomentIndex.create(tmp_path / 'index', WIDTH, MADE_BY)
+    for number in range(30):
+        add(made, a_name(number), seed=number)
+    made.flush()
+    return made

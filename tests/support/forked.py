@@ -1,10 +1,12 @@
 """Work done in a fork of the test's process, which has imported everything: killed, or limited."""
 import contextlib
 import io
+import json
 import os
 import resource
 import signal
 import sys
+import time
 import traceback
 
 
@@ -86,3 +88,65 @@ def run_limited(work, largest=None):
     os.waitpid(child, 0)
     lines, _, code = said.rpartition('\nended: ')
     return code.strip(), [line for line in lines.splitlines() if line.strip()]
+
+
+class ForkServer:
+    """A fork of this process as it is now, which forks in its turn whenever it is asked.
+
+    Some libraries, Lance among them, bear no fork of a process that has used them: make this before
+    any test runs, where a module of tests is imported. It ends with this process.
+
+    Args:
+        work: What its forks run, with what :meth:`start` is given.
+        prepare: Run once, in the server: what is imported there is there in all its forks.
+    """
+
+    def __init__(self, work, prepare=lambda: None):
+        asked, self._ask = os.pipe()
+        self._answers, answer = os.pipe()
+        if os.fork():
+            os.close(asked)
+            os.close(answer)
+            return
+        os.close(self._ask)
+        os.close(self._answers)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # its dead vanish
+        try:
+            prepare()
+            for line in os.fdopen(asked):
+                def job(args=json.loads(line)):
+                    os.close(answer)
+                    os.close(asked)
+                    work(*args)
+                os.write(answer, f'{fork(job)}\n'.encode())
+        finally:
+            os._exit(0)
+
+    def start(self, *args):
+        """Run the work with values that JSON has; return the process's id."""
+        os.write(self._ask, json.dumps(args).encode() + b'\n')
+        return int(os.read(self._answers, 100))
+
+
+def wait_until(condition, seconds=60):
+    """Wait for a condition; fail where it does not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, 'waited in vain'
+        time.sleep(.002)
+
+
+def is_gone(process):
+    """Whether a process that is no child of this one has ended."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def kill_other(process):
+    """End a process that is no child of this one, as a power cut would, and see it end."""
+    os.kill(process, signal.SIGKILL)
+    wait_until(lambda: is_gone(process))
