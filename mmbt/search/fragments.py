@@ -75,7 +75,7 @@ def write_fragment(folder: PathLike, name: str, rows: Iterable[Embedded], *, wid
     with whole_file(path) as draft, open(draft, 'wb') as file:
         np.savez(
             file,
-            paths=to_array(to_stored(video.path).replace('\x00', '\x01') for video in videos),
+            paths=to_array(to_stored(video.path) for video in videos),
             errors=to_array(video.error for video in videos),
             numbers=np.array([(video.size, video.mtime_ns, video.windows) for video in videos],
                              np.int64).reshape(-1, 3),
@@ -126,7 +126,7 @@ def _rows(damaged: str, arrays: dict[str, np.ndarray], paths: list[str],
     for stored, error, (size, changed, windows), duration, with_baseline in zip(
             paths, errors, arrays['numbers'].tolist(), arrays['durations'].tolist(),
             arrays['has_baseline'].tolist()):
-        row = VideoRow(from_stored(stored.replace('\x01', '\x00')), size, changed, duration,
+        row = VideoRow(from_stored(stored), size, changed, duration,
                        windows, error)
         why = fault_of(row)
         if why:

@@ -13,7 +13,7 @@ from mmbt.files.shown import printable
 from .job import Counts, Job
 from .listing import split
 from .output import Output, check_new
-from .running import POLL, Report, Worker, parts_of
+from .running import LONG, SHORT, Report, Worker, parts_of
 
 TRIES = 3  # of a part whose worker dies, after the first
 LOCAL = 'local'
@@ -158,6 +158,7 @@ class _Cluster:
         waiting, held, total = deque(self._in_order(len(parts))), list[int](), Counts()
         idle: list[Any] = []
         died: _Died | None = None
+        patience = SHORT
         while waiting or held or self.running:
             while idle and waiting:
                 actor, part = idle.pop(), waiting.popleft()
@@ -166,7 +167,8 @@ class _Cluster:
                 if not self.job.wait:
                     break
                 self.report.once(f'{len(held):,} parts are with others: waiting for them')
-                time.sleep(min(POLL, self.job.lease / 4))
+                time.sleep(patience)
+                patience = min(2 * patience, LONG)
                 waiting, held = deque(held), []
                 continue
             for ref in self._finished():
@@ -185,6 +187,7 @@ class _Cluster:
                 if found is None:
                     held.append(part)
                     continue
+                patience = SHORT
                 total = total.plus(found)
                 self.report.parts(total, len(parts))
         if died is not None:

@@ -15,7 +15,7 @@ from .output import Output, check_new, name_of
 from .part import embed_part
 
 Say = Callable[[str], Any]
-POLL = 10.  # seconds at most between two looks at what others do
+SHORT, LONG = 0.25, 10.  # seconds between two looks at what others do, at first and at most
 
 
 class Worker:
@@ -113,7 +113,7 @@ def embed_list(paths: Sequence[str], job: Job, part: int | None = None,
     worker = Worker(job, len(paths), model)
     parts = split(paths, worker.output.parts)
     total, left = Counts(), set(range(len(parts)) if part is None else [part])
-    begun, patience = worker.leases.now(), min(POLL, job.lease / 4)
+    begun, patience = worker.leases.now(), SHORT
     while left:
         counts = Counts()
         for each in _in_order(left, worker.output.when_done(), begun, part is not None):
@@ -126,6 +126,7 @@ def embed_list(paths: Sequence[str], job: Job, part: int | None = None,
         if part is None:
             left -= {each for each, when in worker.output.when_done().items() if when >= begun}
         if not left or counts.parts:
+            patience = SHORT
             continue
         who = f'{len(left):,} of {len(parts):,} parts are with others ({worker.holder(min(left))})'
         if not job.wait and part is not None:
@@ -134,6 +135,7 @@ def embed_list(paths: Sequence[str], job: Job, part: int | None = None,
             break
         report.once(f'{who}: waiting for them')
         time.sleep(patience)
+        patience = min(2 * patience, LONG)
     return total
 
 
