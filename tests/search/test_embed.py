@@ -12,7 +12,6 @@ import pytest
 
 import mmbt
 from mmbt.reading import process
-from mmbt.search import window_clips
 from mmbt.search.embed import Job, embed_list, merge_embedded
 from mmbt.search.embed import lease as lease_module
 from mmbt.search.embed.lease import Leases
@@ -211,7 +210,7 @@ def test_the_part_of_a_dead_machine_is_taken_again(world, monkeypatch, capsys):
     kill(dead)
     start = time.monotonic()
     assert embed_list(paths, job(lease=1.), model=world)[:3] == (6, 6, 1)
-    assert 0.5 < time.monotonic() - start and names_of() == ONCE
+    assert time.monotonic() - start > 0.5 and names_of() == ONCE
 
 
 def test_who_was_paused_too_long_writes_no_more(world, monkeypatch):
@@ -234,15 +233,18 @@ def test_who_was_paused_too_long_writes_no_more(world, monkeypatch):
 
 
 def test_a_decoder_that_dies_or_hangs_is_a_broken_video(world, monkeypatch):
-    choose, deeds = window_clips._Wanted.choose, {'b': signal.SIGSEGV, 'c': signal.SIGSTOP}
+    deeds = {'b': signal.SIGSEGV, 'c': signal.SIGSTOP}
+    stream = process.ReadingProcess.stream
 
-    def choose_or_die(self, facts):
-        deed = deeds.get(Path(self.path).stem)
-        if deed:
-            os.kill(process._process().popen.pid, deed)
-        return choose(self, facts)
+    def stream_or_die(self, path, choose, *limits):
+        def choose_or_die(facts):
+            if Path(path).stem in deeds:
+                os.kill(self.popen.pid, deeds[Path(path).stem])
+            return choose(facts)
 
-    monkeypatch.setattr(window_clips._Wanted, 'choose', choose_or_die)
+        return stream(self, path, choose_or_die, *limits)
+
+    monkeypatch.setattr(process.ReadingProcess, 'stream', stream_or_die)
     monkeypatch.setattr(world.encoder.reader.reader, 'deadline', 0.3)
     counts = embed_list(read_list('videos'), job(parts=1), model=world)
     errors = {Path(row.video.path).stem: row.video.error for path in Path('out').rglob('*.npz')

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -66,19 +67,15 @@ def test_one_of_many_gets_a_lease(tmp_path, monkeypatch):
     """A free one, and one whose holder is dead; the machine's clock does not matter."""
     monkeypatch.setattr(time, 'time', lambda: 0.)
     leases = Leases(tmp_path / 'leases', 60.)
+    start = threading.Barrier(8)
+
+    def take(_):
+        start.wait()
+        return leases.take('a')
+
     for number in range(3):
-        found, start = [], threading.Barrier(8)
-
-        def take():
-            start.wait()
-            found.append(leases.take('a'))
-
-        threads = [threading.Thread(target=take) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        held, = [each for each in found if each is not None]
+        with ThreadPoolExecutor(8) as pool:
+            held, = filter(None, pool.map(take, range(8)))
         assert held.number == number and leases.take('a') is None
         assert leases.holder('a').startswith(f'process {os.getpid()} on ')
         age(held.path, 59)

@@ -55,9 +55,10 @@ def merge_embedded(folder: PathLike, index: PathLike, partial: bool = False,
     missing = output.missing()
     if missing and not partial:
         more = f' and {len(missing) - NAMED:,} more' if len(missing) > NAMED else ''
-        raise ValueError(f'{printable(str(folder))}: {len(missing):,} of {output.parts:,} parts are '
-                         f'not done ({", ".join(map(str, missing[:NAMED]))}{more}): run `mmbt embed'
-                         '` on the list again, or merge what is there with --partial')
+        named = ', '.join(map(str, missing[:NAMED])) + more
+        raise ValueError(f'{printable(str(folder))}: {len(missing):,} of {output.parts:,} parts '
+                         f'are not done ({named}): run `mmbt embed` on the list again, or merge '
+                         'what is there with --partial')
     merged = merge_fragments(output.fragment_folder, index, progress)
     made = MomentIndex.open(index)
     return MergedParts(merged, made.count_videos(), made.count_windows(), len(made.errors()),

@@ -17,6 +17,7 @@ from .running import LONG, SHORT, Report, Worker, parts_of
 
 TRIES = 3  # of a part whose worker dies, after the first
 LOCAL = 'local'
+STORE = 100 * 2**20  # bytes of the memory that workers share, of which little is used
 LOOK = 5.  # seconds between two looks at workers that are not placed
 
 
@@ -97,13 +98,10 @@ def start(address: str) -> ModuleType:
         import ray
     except ImportError as error:
         raise ValueError(f"--engine ray needs Ray ({error}): pip install 'mmbt[ray]'") from error
-    quiet = dict(log_to_driver=False, logging_level='ERROR')
+    begun = dict(include_dashboard=False, object_store_memory=STORE) if address == LOCAL else {}
+    settings: dict[str, Any] = dict(log_to_driver=False, logging_level='ERROR', **begun)
     try:
-        if address == LOCAL:
-            ray.init(address=LOCAL, include_dashboard=False, object_store_memory=100 * 2**20,
-                     **quiet)
-        else:
-            ray.init(address=address, **quiet)
+        ray.init(address=address, **settings)
     except (ConnectionError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ValueError(f'no Ray cluster answers at --address {printable(address)} '
