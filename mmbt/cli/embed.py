@@ -5,10 +5,10 @@
     mmbt embed videos.txt --model clip-vit-l-14 --out fragments --engine ray
     mmbt embed --merge fragments --index index
 
-The first may run any number of times at once, on any machines that see the folder: each takes parts
-of the list that nobody has, also those of a machine that has died. The second does one part, as an
-array of jobs has them. The third has Ray place the workers. What was killed goes on when it is run
-again, nothing is embedded twice, and the last makes an index of it.
+Without --part the same command may run any number of times at once, on any machines that see the
+folder: each takes parts of the list that nobody has, also those of a machine that has died. With it
+one part is done, as an array of jobs has them; --engine ray has Ray place the workers. What was
+killed goes on when it is run again, and nothing is embedded twice. --merge makes an index of it.
 """
 import argparse
 import os

@@ -47,7 +47,7 @@ def embed_on_ray(paths: Sequence[str], job: Job, workers: int | None = None,
     """Embed the videos of a list on Ray's workers, with the fragments of :func:`.embed_list`.
 
     Args:
-        paths: Absolute, each once.
+        paths: The videos.
         job: How, and where to: a folder that all machines see. Its device is where a worker has a
             GPU or none.
         workers: How many. Defaults to as many as there is room for.
@@ -65,6 +65,7 @@ def embed_on_ray(paths: Sequence[str], job: Job, workers: int | None = None,
         OSError: If the disk refuses.
     """
     check_new(job.out)
+    paths = list(dict.fromkeys(map(os.path.abspath, paths)))
     report = report or Report(lambda line: None)
     ray = start(address)
     try:

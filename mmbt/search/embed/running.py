@@ -1,4 +1,5 @@
 """Workers: a model each, that take parts by lease until all are done."""
+import os
 import random
 import sys
 import time
@@ -95,7 +96,7 @@ def embed_list(paths: Sequence[str], job: Job, part: int | None = None,
     after they were killed.
 
     Args:
-        paths: Absolute, each once, see :func:`.listing.read_list`.
+        paths: The videos.
         job: How, and where to.
         part: The one that is to be done, of ``job.parts``. Defaults to all that nobody else has.
         report: Says how far it is.
@@ -109,6 +110,7 @@ def embed_list(paths: Sequence[str], job: Job, part: int | None = None,
         OSError: If the disk refuses.
     """
     check_new(job.out)
+    paths = list(dict.fromkeys(map(os.path.abspath, paths)))
     report = report or Report(lambda line: None)
     worker = Worker(job, len(paths), model)
     parts = split(paths, worker.output.parts)
