@@ -19,6 +19,7 @@ COMMANDS = dict(
     train='train a model: pretraining, tuning, ablations',
     test='evaluate a model: zero-shot retrieval and recognition',
     search='search and label your own videos by text',
+    embed='embed a million videos on many machines, for search',
     chat='talk with an image dialogue model about a video',
     converse='benchmarks of conversation: answered, judged, reported',
     convert="convert the authors' released weights",

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -12,16 +12,27 @@ from mmbt.datasets import VideoReadError
 from mmbt.files.shown import printable
 
 from .encoder import Encoder
-from .memory_index import MemoryIndex
-from .moment_index import MomentIndex
 from .read_ahead import Begin, Broken, read_videos
 from .stamps import Stamp
 from .video_rows import VideoRow
 from .window_clips import Timeline
-from .windows import WindowPlan
+from .windows import Window, WindowPlan
 
 Progress = Callable[[int, int], Any]
 Watch = Callable[[str, int, int], Any]
+
+
+class Rows(Protocol):
+    """What videos are added to: an index, or fragments of one."""
+
+    width: int
+
+    def add(self, video: VideoRow, windows: Sequence[Window], embeddings: np.ndarray,
+            baseline: np.ndarray | None = None) -> None:
+        """Keep a video in the place of what was known of it."""
+
+    def flush(self) -> None:
+        """Put on the disk what was added."""
 
 
 @dataclass
@@ -46,9 +57,8 @@ class Filling:
         watch: Called with a video and how many of how many of its windows are done.
     """
 
-    def __init__(self, encoder: Encoder, index: MemoryIndex | MomentIndex, stamps: dict[str, Stamp],
-                 batch_size: int, on_broken: str, progress: Progress | None,
-                 watch: Watch | None = None) -> None:
+    def __init__(self, encoder: Encoder, index: Rows, stamps: dict[str, Stamp], batch_size: int,
+                 on_broken: str, progress: Progress | None, watch: Watch | None = None) -> None:
         self.encoder, self.index, self.stamps = encoder, index, stamps
         self.batch_size, self.on_broken, self.progress = batch_size, on_broken, progress
         self.watch = watch
@@ -122,7 +132,7 @@ class Filling:
             self.progress(self.done, self._total)
 
 
-def leave_out(index: MemoryIndex | MomentIndex, path: str, stamp: Stamp, why: str) -> None:
+def leave_out(index: Rows, path: str, stamp: Stamp, why: str) -> None:
     """Keep that a video cannot be read, in the place of what was known of it."""
     none: np.ndarray = np.zeros((0, index.width), np.float32)
     index.add(VideoRow(path, *stamp, 0., 0, printable(why)), [], none, None)

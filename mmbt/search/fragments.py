@@ -4,7 +4,7 @@ A fragment is whole or not there, and holds videos by path, size and time of cha
 or merging one twice changes nothing.
 """
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from mmbt.files.atomic import whole_file
 from mmbt.files.json_text import parse_json
 from mmbt.files.npz import read_npz
 
+from .copies import Copies
 from .lance_table import from_stored, shown, to_stored
 from .moment_index import MomentIndex
 from .moment_rows import check_made_by
@@ -36,11 +37,15 @@ class Embedded(NamedTuple):
 
 
 class Merged(NamedTuple):
-    """How many fragments were read, and videos added; ``kept`` were known as well or better."""
+    """How many fragments were read, and videos added; ``kept`` were known as well or better.
+
+    ``copies`` were left out, since another of the videos is the same, see :class:`.copies.Copies`.
+    """
 
     fragments: int
     added: int
     kept: int
+    copies: int = 0
 
 
 def write_fragment(folder: PathLike, name: str, rows: Iterable[Embedded], *, width: int,
@@ -70,7 +75,7 @@ def write_fragment(folder: PathLike, name: str, rows: Iterable[Embedded], *, wid
     with whole_file(path) as draft, open(draft, 'wb') as file:
         np.savez(
             file,
-            paths=to_array(to_stored(video.path).replace('\x00', '\x01') for video in videos),
+            paths=to_array(to_stored(video.path) for video in videos),
             errors=to_array(video.error for video in videos),
             numbers=np.array([(video.size, video.mtime_ns, video.windows) for video in videos],
                              np.int64).reshape(-1, 3),
@@ -121,7 +126,7 @@ def _rows(damaged: str, arrays: dict[str, np.ndarray], paths: list[str],
     for stored, error, (size, changed, windows), duration, with_baseline in zip(
             paths, errors, arrays['numbers'].tolist(), arrays['durations'].tolist(),
             arrays['has_baseline'].tolist()):
-        row = VideoRow(from_stored(stored.replace('\x01', '\x00')), size, changed, duration,
+        row = VideoRow(from_stored(stored), size, changed, duration,
                        windows, error)
         why = fault_of(row)
         if why:
@@ -136,7 +141,8 @@ def _rows(damaged: str, arrays: dict[str, np.ndarray], paths: list[str],
         start += windows
 
 
-def merge_fragments(folder: PathLike, out: PathLike) -> Merged:
+def merge_fragments(folder: PathLike, out: PathLike,
+                    progress: Callable[[int, int], Any] | None = None) -> Merged:
     """Add the fragments of a folder to an index; merging them again changes nothing.
 
     Of a video that is in several, the one that could be read and was changed last counts.
@@ -144,6 +150,7 @@ def merge_fragments(folder: PathLike, out: PathLike) -> Merged:
     Args:
         folder: Of the fragments.
         out: The index's, made where there is none.
+        progress: Called after each fragment with how many of how many are done.
 
     Raises:
         FileNotFoundError: If there is no fragment.
@@ -153,22 +160,30 @@ def merge_fragments(folder: PathLike, out: PathLike) -> Merged:
     paths = sorted(Path(folder).glob(f'*{SUFFIX}'))
     if not paths:
         raise FileNotFoundError(f'{shown(folder)} has no fragments (*{SUFFIX})')
-    added = kept = 0
+    added = kept = copies = 0
     index: MomentIndex | None = None
-    for path in paths:
+    for done, path in enumerate(paths, start=1):
         width, made_by, rows = read_fragment(path)
         if index is None:
             index = MomentIndex.create(out, width, made_by)
+            contents = Copies((row.path, row.size) for row in index.videos() if not row.error)
         check_made_by(str(path), index.made_by, made_by)
         for row in rows:
-            if is_better(row.video, index.known(row.video.path)):
+            video = row.video
+            if not is_better(video, index.known(video.path)):
+                kept += 1
+            elif not video.error and contents.first_of(video.path, video.size) is not None:
+                copies += 1
+            else:
                 index.add(*row)
                 added += 1
-            else:
-                kept += 1
+                if not video.error:
+                    contents.add(video.path, video.size)
+        if progress is not None:
+            progress(done, len(paths))
     assert index is not None
     index.flush()
-    return Merged(len(paths), added, kept)
+    return Merged(len(paths), added, kept, copies)
 
 
 def is_better(new: VideoRow, known: VideoRow | None) -> bool:

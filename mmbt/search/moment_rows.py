@@ -46,13 +46,14 @@ def moment_rows(known: list[Known], added: list[Added], width: int) -> pyarrow.T
                      pa.array(times[:, 1]), column(0), column(1)], schema=moment_schema(width))
 
 
-def check_made_by(folder: str, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    """Name in what an index was made otherwise.
+def check_made_by(folder: str, ours: dict[str, Any], theirs: dict[str, Any],
+                  what: str = 'index') -> None:
+    """Name in what an index, or another folder, was made otherwise.
 
     Raises:
         ValueError: If it was.
     """
-    where = f'index {shown(folder)}'
+    where = f'{what} {shown(folder)}'
     ours = json.loads(json.dumps(ours))
     if ours.get('model_card') and theirs.get('model_card'):
         card = ModelCard.from_dict(theirs['model_card'], where)

@@ -16,6 +16,7 @@ from ..support.tools import parse as parse_command
 from .blocks import ROOT
 
 MIM = dict(train=mim_train, test=mim_test)
+OTHERS = ('find', 'seq', 'srun')  # the system's, which may run one of ours
 REGISTRIES = [getattr(mmaction.registry, name)
               for name in ('MODELS', 'DATASETS', 'TRANSFORMS', 'METRICS')]
 
@@ -78,6 +79,9 @@ def check(words, monkeypatch, home):
         check_imports(words[2])
     elif kind == 'mmbt':
         check_command(words[1], words[2:], home)
+    elif kind in OTHERS:
+        if 'mmbt' in words:
+            check(words[words.index('mmbt'):], monkeypatch, home)
     else:
         raise AssertionError(f'{kind}: a command that this test does not know')
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 import torch
 import transformers
+import yaml
 from mmaction.registry import DATASETS, METRICS, MODELS
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope, init_default_scope
@@ -155,7 +156,20 @@ def test_commands_exist_and_take_their_arguments(block, home, monkeypatch):
         check(words, monkeypatch, home)
 
 
+MANIFESTS = [block for block in BLOCKS if block.text.startswith('apiVersion: ')]
+
+
+@pytest.mark.parametrize('block', MANIFESTS, ids=str)
+def test_the_command_of_a_manifest_takes_its_arguments(block, home, monkeypatch):
+    spec = yaml.safe_load(block.text)['spec']['template']['spec']
+    for container in spec['containers']:
+        line, = container['args']
+        words, = commands(line.removeprefix('exec '))
+        check(words, monkeypatch, home)
+
+
 @pytest.mark.parametrize('command, wrong', [
+    ('seq 0 7 | xargs -I{} mmbt embed x.txt --prat {}', 'does not take'),
     ('make dmeo', ''), ('mmbt serach', 'no command serach'),
     ('mmbt demo --smll x', 'does not take'), ('curl x', 'does not know'),
     ('mim test mmbt configs/zeroshot_none.py --checkpoint a.pth', 'no such config'),
