@@ -2,8 +2,6 @@
 import importlib
 import math
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 

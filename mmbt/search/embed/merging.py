@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 from mmbt.files.shown import printable
 
 from ..fragments import Merged, merge_fragments
-from ..index import PathLike
 from ..moment_index import MomentIndex
+from ..stamps import PathLike
 from .output import Output
 
 NAMED = 10  # parts that are named in a message

@@ -13,8 +13,8 @@ from mmbt.files.lock import Lock
 from mmbt.files.shown import printable
 
 from ..fragments import SUFFIX, Embedded, write_fragment
-from ..index import PathLike, Stamp
 from ..moment_rows import check_made_by
+from ..stamps import PathLike, Stamp
 
 FORM = 'mmbt embed 1'
 SETTINGS = 'embed.json'

@@ -11,8 +11,8 @@ from mmbt.files.shown import printable
 from ..encoder import Encoder
 from ..filling import Filling, Progress
 from ..fragments import Embedded, is_better, read_fragment
-from ..index import stamp_of
 from ..moment_rows import check_made_by
+from ..stamps import stamp_of
 from ..video_rows import LONGEST_ERROR, VideoRow
 from ..windows import Window, WindowPlan
 from .job import Counts, Job
