@@ -1,0 +1,121 @@
+"""An explanation as a short film, H.264 in MP4 as browsers and phones play it."""
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mmbt.files.atomic import whole_file
+
+from .drawing import FAINT, INK, LINES, draw_lines, overlay, parts_of, scale_of, title_of, where_of
+from .explanation import Explanation
+
+ENCODERS = ('libx264', 'libopenh264', 'h264_videotoolbox', 'h264_nvenc')
+RATE = 10  # pictures a second
+SECONDS = 0.4, 1.0  # that a frame is shown, at least and at most
+
+
+def h264_encoder() -> str:
+    """The first encoder of H.264 that the installed PyAV has.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    for name in ENCODERS:
+        try:
+            av.codec.Codec(name, 'w')
+        except (av.error.FFmpegError, ValueError):
+            continue
+        return name
+    raise ValueError(f'this PyAV has no encoder of H.264 ({", ".join(ENCODERS)}): install the '
+                     'wheel of av from PyPI, or write no film')
+
+
+def write_film(explanation: Explanation, path: str | os.PathLike) -> None:
+    """Write a film: each frame, what its patches add, and where it is on the lines of all frames.
+
+    A frame is shown as long as it stands for in the video, but 0.4 to 1 s.
+
+    Raises:
+        ValueError: If there is no encoder.
+        OSError: If the file cannot be written.
+    """
+    seconds = (explanation.end - explanation.start) / len(explanation.times)
+    repeat = round(RATE * float(np.clip(seconds, *SECONDS)))
+    with whole_file(Path(path)) as draft:
+        write_h264(draft, (picture for drawn in draw_film(explanation)
+                           for picture in [drawn] * repeat), RATE)
+
+
+def write_h264(path: str | os.PathLike, pictures: Iterator[np.ndarray], rate: int,
+               quality: int = 21) -> None:
+    """Write pictures as a file that plays anywhere.
+
+    Args:
+        path: The file.
+        pictures: (H, W, 3) uint8 RGB each, of one even height and width.
+        rate: Pictures a second.
+        quality: CRF of x264: lower is better.
+    """
+    name = h264_encoder()
+    options = dict(crf=str(quality), preset='medium', threads='1') if name == 'libx264' else {}
+    with av.open(os.fspath(path), 'w', format='mp4',
+                 options=dict(movflags='+faststart')) as container:
+        stream = None
+        for number, picture in enumerate(pictures):
+            if stream is None:
+                stream = container.add_stream(name, rate=rate, options=options)
+                stream.height, stream.width = picture.shape[:2]
+                stream.pix_fmt = 'yuv420p'
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')
+            frame.pts, frame.time_base = number, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        if stream is not None:
+            container.mux(stream.encode())
+
+
+def draw_film(explanation: Explanation) -> Iterator[np.ndarray]:
+    """Draw the film's pictures, one a frame: (H, W, 3) uint8, 720 pixels wide."""
+    parts, scale = parts_of(explanation), scale_of(explanation)
+    lines = title_of(explanation, 50).count('\n') + 1
+    columns = len(parts) + 1
+    height, width = explanation.pictures.shape[1:3]
+    side = (3.6 - 0.16 - 0.06 * (columns - 1)) / columns
+    tall = 0.36 + 0.17 * lines + 0.17 + side * height / width + 0.1 + 1.45
+    tall = np.ceil(tall * 100) / 100
+    figure = Figure(figsize=(3.6, tall), dpi=200, facecolor='white')
+    canvas = FigureCanvasAgg(figure)
+    figure.text(0.022, 1 - 0.06 / tall, title_of(explanation, 50), fontsize=8.5, weight='bold',
+                color=INK, va='top', parse_math=False)
+    figure.text(0.022, 1 - (0.1 + 0.17 * lines) / tall, where_of(explanation, 58), fontsize=7,
+                color=FAINT, va='top', parse_math=False)
+    below = 0.36 + 0.17 * lines + 0.1
+    images = []
+    names = ['', *(name for name, _ in parts.values())]
+    colors = [INK, *(LINES[key][0] for key in parts)]
+    for column, (name, color) in enumerate(zip(names, colors)):
+        axes = figure.add_axes(((0.08 + column * (side + 0.06)) / 3.6,
+                                1 - (below + side * height / width) / tall, side / 3.6,
+                                side * height / width / tall))
+        axes.axis('off')
+        axes.set_title(name, fontsize=7.5, color=color, weight='bold', pad=3, loc='left')
+        images.append(axes.imshow(explanation.pictures[0], aspect='auto'))
+    chart = figure.add_axes((0.15, 0.33 / tall, 0.82, 1.08 / tall))
+    draw_lines(chart, explanation)
+    chart.tick_params(labelsize=7)
+    for text in chart.texts:
+        text.set_fontsize(7)
+    cursor = chart.axvline(explanation.times[0], color=INK, linewidth=1)
+    for place, time in enumerate(explanation.times):
+        shown = explanation.pictures[place]
+        maps = [overlay(shown, evidence.patches[place], scale) for _, evidence in parts.values()]
+        for image, picture in zip(images, [shown, *maps]):
+            image.set_data(picture)
+        cursor.set_xdata([time, time])
+        canvas.draw()
+        drawn = np.asarray(canvas.buffer_rgba())[..., :3]
+        yield drawn[:drawn.shape[0] // 2 * 2, :drawn.shape[1] // 2 * 2].copy()
