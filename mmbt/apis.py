@@ -14,6 +14,7 @@ from mmbt.models.checkpoints.branch_file import load_branch, save_branch
 from mmbt.models.checkpoints.conversion import convert
 from mmbt.models.init_model import init_model
 from mmbt.reading.check import check_videos
+from mmbt.search.explain import Explanation, explain, save_explanation
 from mmbt.search.inferencer import VideoTextInferencer
 from mmbt.search.jobs import find_videos, index_videos, write_labels
 from mmbt.search.load import load
@@ -21,9 +22,9 @@ from mmbt.search.pretrained import from_pretrained, push_to_hub, save_pretrained
 from mmbt.search.video_search import VideoSearch
 
 __all__ = [
-    'VideoChat', 'VideoSearch', 'VideoTextInferencer', 'answer_benchmark', 'answer_questions',
-    'check_videos', 'convert', 'exact_benchmark', 'find_benchmark', 'find_videos',
-    'from_pretrained', 'index_videos', 'init_dialogue', 'init_model', 'judge_benchmark', 'load',
-    'load_branch', 'make_shards', 'prepare', 'push_to_hub', 'report_runs', 'save_branch',
-    'save_pretrained', 'write_labels',
+    'Explanation', 'VideoChat', 'VideoSearch', 'VideoTextInferencer', 'answer_benchmark',
+    'answer_questions', 'check_videos', 'convert', 'exact_benchmark', 'explain', 'find_benchmark',
+    'find_videos', 'from_pretrained', 'index_videos', 'init_dialogue', 'init_model',
+    'judge_benchmark', 'load', 'load_branch', 'make_shards', 'prepare', 'push_to_hub',
+    'report_runs', 'save_branch', 'save_explanation', 'save_pretrained', 'write_labels',
 ]

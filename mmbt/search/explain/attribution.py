@@ -52,7 +52,7 @@ class Scorer:
         return cosine_similarity(video.to(kind), self.text.to(kind)[None], dim=-1)
 
 
-def integrated_gradients(scorer: Scorer, imgs: Tensor, steps: int,
+def integrated_gradients(scorer: Scorer, imgs: Tensor, steps: int, batch_size: int = 1,
                          progress: Progress | None = None) -> Tensor:
     """What each pixel adds to the cosines on the way from grey to the clip (Sundararajan 2017).
 
@@ -65,23 +65,26 @@ def integrated_gradients(scorer: Scorer, imgs: Tensor, steps: int,
         scorer: The cosines.
         imgs: (1, T, 3, H, W) normalised frames.
         steps: Places on the way that gradients are taken at.
-        progress: Called after each with how many of how many are done.
+        batch_size: Places at a time.
+        progress: Called after each batch with how many of how many are done.
 
     Returns:
         (names, T, H, W), summed over colours.
     """
     total = imgs.new_zeros((len(scorer.names), *imgs.shape[1:]))
-    nodes, weights = np.polynomial.legendre.leggauss(steps)
-    for done, (node, weight) in enumerate(zip(nodes, weights), start=1):
+    nodes, weights = (torch.from_numpy(values).to(imgs) / 2
+                      for values in np.polynomial.legendre.leggauss(steps))
+    for start in range(0, steps, batch_size):
+        part = slice(start, start + batch_size)
         with torch.enable_grad():
-            point = (imgs * float((node + 1) / 2)).requires_grad_()
-            scores = scorer(point)
+            points = ((nodes[part] + 0.5)[:, None, None, None, None] * imgs).requires_grad_()
+            scores = (scorer(points) * weights[part]).sum(dim=1)
             for place, score in enumerate(scores):
-                gradient, = torch.autograd.grad(score.sum(), point,
+                gradient, = torch.autograd.grad(score, points,
                                                 retain_graph=place + 1 < len(scores))
-                total[place] += float(weight / 2) * gradient[0]
+                total[place] += gradient.sum(dim=0)
         if progress is not None:
-            progress(done, steps)
+            progress(min(start + batch_size, steps), steps)
     return (total * imgs[0]).sum(dim=2)
 
 

@@ -4,6 +4,7 @@ from textwrap import shorten, wrap
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import ScaledTranslation
 
 from mmbt.files.shown import printable
 
@@ -13,12 +14,13 @@ from .explanation import Evidence, Explanation
 INK, FAINT, RULE = '#1d2a35', '#5f6b76', '#dfe4e8'
 FOR, AGAINST = (230, 97, 0), (93, 58, 155)  # orange and purple, told apart by everyone
 LINES = {'branch': ('#0b5fa5', '-', 'o'), 'trunk': ('#7a6a53', (0, (4, 2)), 's')}
+NAMES = 0.42  # inches
 SMALL, NORMAL, LARGE = 8.5, 10, 11.5  # points, of a picture 5.2 inches wide: a phone's
 
 
 def parts_of(explanation: Explanation) -> dict[str, tuple[str, Evidence]]:
     """``branch`` and ``trunk`` -> a name for people and the evidence, of those that there are."""
-    found = dict(trunk=('CLIP, mean of frames', explanation.trunk))
+    found = dict(trunk=('CLIP alone', explanation.trunk))
     if explanation.branch is None:
         return found
     name = 'branch' if explanation.gates is not None else explanation.model
@@ -48,48 +50,46 @@ def overlay(picture: np.ndarray, patches: np.ndarray, scale: float) -> np.ndarra
     value = np.clip(patches[np.ix_(rows, columns)] / scale, -1, 1)[..., None]
     grey = 90 + 0.5 * picture.astype(np.float64) @ (0.299, 0.587, 0.114)
     color = np.where(value > 0, FOR, AGAINST)
-    strength = 0.9 * np.abs(value) ** 0.7  # so that weak evidence is seen beside strong
+    strength = 0.95 * np.abs(value)
     return np.round((1 - strength) * grey[..., None] + strength * color).astype(np.uint8)
 
 
-def draw_lines(axes: Axes, explanation: Explanation) -> None:
-    """What each frame adds, a line for each model, named beside its end."""
-    times, parts = explanation.times, parts_of(explanation)
+def draw_lines(axes: Axes, explanation: Explanation, size: float = SMALL) -> None:
+    """What each frame adds, a line for each model, all named above the axes, clear of any line.
+
+    Args:
+        axes: Where; :data:`NAMES` of inches above them are for the names.
+        explanation: Of what.
+        size: Of letters, in points.
+    """
     axes.axhline(0, color=FAINT, linewidth=0.8, zorder=1)
-    for key, (name, evidence) in parts.items():
+    parts = parts_of(explanation)
+    for row, (key, (name, evidence)) in enumerate(reversed(parts.items())):
         color, style, mark = LINES[key]
-        axes.plot(times, evidence.frames, color=color, linestyle=style, marker=mark, markersize=4.5,
-                  linewidth=1.8, zorder=3)
-    low, high = axes.get_ylim()
-    room = 0.34 * (high - low)
-    axes.set_ylim(low, high + room)
-    for row, (key, (name, evidence)) in enumerate(parts.items()):
-        color, style, mark = LINES[key]
-        y = 0.94 - 0.115 * row
-        axes.plot([0.015, 0.085], [y - 0.035] * 2, color=color, linestyle=style, marker=mark,
-                  markersize=4.5, linewidth=1.8, transform=axes.transAxes, clip_on=False)
-        axes.text(0.11, y, _sum_of(name, evidence), color=color, fontsize=SMALL, va='top',
-                  weight='bold', transform=axes.transAxes)
-    axes.set_xlabel('seconds' if explanation.timed else 'frame', fontsize=SMALL, color=FAINT,
+        look = dict(color=color, linestyle=style, marker=mark, markersize=size / 2, linewidth=1.8)
+        axes.plot(explanation.times, evidence.frames, zorder=3, **look)
+        axes.annotate(
+            f'{name}: cosine {signed(evidence.score)}, of a grey clip {signed(evidence.grey)}',
+            (0.105, 1), xytext=(0, 6 + 1.4 * size * row), textcoords='offset points',
+            xycoords='axes fraction', color=color, fontsize=size, weight='bold')
+        above = axes.transAxes + ScaledTranslation(
+            0, (6 + 1.4 * size * row + 0.36 * size) / 72, axes.figure.dpi_scale_trans)
+        axes.plot([0, 0.085], [1, 1], transform=above, clip_on=False, **look)
+    axes.set_xlabel('seconds' if explanation.timed else 'frame', fontsize=size, color=FAINT,
                     labelpad=1)
-    plain(axes)
+    plain(axes, size)
 
 
-def _sum_of(name: str, evidence: Evidence) -> str:
-    told = f'{name}: cosine {signed(evidence.score, "")}, of a grey clip {signed(evidence.grey, "")}'
-    return told.replace('-', '−')
-
-
-def signed(value: float, plus: str = '+') -> str:
+def signed(value: float) -> str:
     """A number of two digits, with a minus that is one."""
-    return f'{value:{plus}.2f}'.replace('-', '−')
+    return f'{value:.2f}'.replace('-', '−')
 
 
-def plain(axes: Axes) -> None:
+def plain(axes: Axes, size: float = SMALL) -> None:
     """Axes without what is not needed."""
     axes.spines[['top', 'right']].set_visible(False)
     axes.spines[['left', 'bottom']].set_color(FAINT)
-    axes.tick_params(labelsize=SMALL, labelcolor=INK, color=FAINT, length=3)
+    axes.tick_params(labelsize=size, labelcolor=INK, color=FAINT, length=3)
     axes.locator_params(axis='y', nbins=4)
 
 
@@ -114,3 +114,15 @@ def exact_clock(seconds: float) -> str:
     """``0:07.5``: a clock with a tenth of a second where it is not whole."""
     tenths = round(seconds * 10)
     return clock(tenths / 10 + 1e-6) + (f'.{tenths % 10}' if tenths % 10 else '')
+
+
+def told(explanation: Explanation) -> list[str]:
+    """Scores and the frames that add most, a line for each model, for a terminal."""
+    lines = [where_of(explanation, 90)]
+    for name, evidence in parts_of(explanation).values():
+        best = int(np.argmax(evidence.frames))
+        at = explanation.times[best]
+        when = exact_clock(at) if explanation.timed else f'frame {int(at)}'
+        lines.append(f'{name}: cosine {evidence.score:.4f}, of a grey clip {evidence.grey:.4f}; '
+                     f'{when} adds most, {evidence.frames[best]:+.4f}')
+    return lines

@@ -171,7 +171,7 @@ def _gradients(scorer: Scorer, imgs: torch.Tensor, gain: torch.Tensor,
     options = scorer.model.trunk.visual.options
     is_coarse = next(scorer.model.parameters()).dtype.itemsize < 4  # rounding, that no step undoes
     for steps in STEPS[:1] if is_coarse else STEPS:
-        pixels = integrated_gradients(scorer, imgs, steps, progress)
+        pixels = integrated_gradients(scorer, imgs, steps, progress=progress)
         patches = by_patches(pixels, options.patch_size, options.grid)
         if (patches.double().sum((1, 2, 3)) - gain).abs().max() <= TOLERANCE:
             break

@@ -3,11 +3,15 @@ import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 
 from mmbt.files.atomic import whole_file
 
@@ -16,6 +20,7 @@ from .explanation import Explanation
 
 ENCODERS = ('libx264', 'libopenh264', 'h264_videotoolbox', 'h264_nvenc')
 RATE = 10  # pictures a second
+WIDE = 3.6  # inches, of 200 pixels
 SECONDS = 0.4, 1.0  # that a frame is shown, at least and at most
 
 
@@ -80,36 +85,10 @@ def write_h264(path: str | os.PathLike, pictures: Iterator[np.ndarray], rate: in
 
 def draw_film(explanation: Explanation) -> Iterator[np.ndarray]:
     """Draw the film's pictures, one a frame: (H, W, 3) uint8, 720 pixels wide."""
-    parts, scale = parts_of(explanation), scale_of(explanation)
-    lines = title_of(explanation, 50).count('\n') + 1
-    columns = len(parts) + 1
-    height, width = explanation.pictures.shape[1:3]
-    side = (3.6 - 0.16 - 0.06 * (columns - 1)) / columns
-    tall = 0.36 + 0.17 * lines + 0.17 + side * height / width + 0.1 + 1.45
-    tall = np.ceil(tall * 100) / 100
-    figure = Figure(figsize=(3.6, tall), dpi=200, facecolor='white')
+    figure = Figure(dpi=200, facecolor='white')
     canvas = FigureCanvasAgg(figure)
-    figure.text(0.022, 1 - 0.06 / tall, title_of(explanation, 50), fontsize=8.5, weight='bold',
-                color=INK, va='top', parse_math=False)
-    figure.text(0.022, 1 - (0.1 + 0.17 * lines) / tall, where_of(explanation, 58), fontsize=7,
-                color=FAINT, va='top', parse_math=False)
-    below = 0.36 + 0.17 * lines + 0.1
-    images = []
-    names = ['', *(name for name, _ in parts.values())]
-    colors = [INK, *(LINES[key][0] for key in parts)]
-    for column, (name, color) in enumerate(zip(names, colors)):
-        axes = figure.add_axes(((0.08 + column * (side + 0.06)) / 3.6,
-                                1 - (below + side * height / width) / tall, side / 3.6,
-                                side * height / width / tall))
-        axes.axis('off')
-        axes.set_title(name, fontsize=7.5, color=color, weight='bold', pad=3, loc='left')
-        images.append(axes.imshow(explanation.pictures[0], aspect='auto'))
-    chart = figure.add_axes((0.15, 0.33 / tall, 0.82, 1.08 / tall))
-    draw_lines(chart, explanation)
-    chart.tick_params(labelsize=7)
-    for text in chart.texts:
-        text.set_fontsize(7)
-    cursor = chart.axvline(explanation.times[0], color=INK, linewidth=1)
+    images, cursor = _lay_out(figure, explanation)
+    parts, scale = parts_of(explanation), scale_of(explanation)
     for place, time in enumerate(explanation.times):
         shown = explanation.pictures[place]
         maps = [overlay(shown, evidence.patches[place], scale) for _, evidence in parts.values()]
@@ -119,3 +98,35 @@ def draw_film(explanation: Explanation) -> Iterator[np.ndarray]:
         canvas.draw()
         drawn = np.asarray(canvas.buffer_rgba())[..., :3]
         yield drawn[:drawn.shape[0] // 2 * 2, :drawn.shape[1] // 2 * 2].copy()
+
+
+def _lay_out(figure: Figure, explanation: Explanation) -> tuple[list[AxesImage], Line2D]:
+    """Title, the frame and its overlays side by side, and the lines below them.
+
+    Returns:
+        The pictures, which change, and the line that tells the time.
+    """
+    parts, title = parts_of(explanation), title_of(explanation, 50)
+    high, wide = explanation.pictures.shape[1:3]
+    side = (WIDE - 0.16 - 0.06 * len(parts)) / (len(parts) + 1)
+    head, tall = 0.46 + 0.15 * title.count('\n'), side * high / wide
+    height = round(head + 0.17 + tall + 1.75, 2)
+    figure.set_size_inches(WIDE, height)
+
+    def axes(x: float, y: float, width: float, down: float) -> Axes:
+        return figure.add_axes((x / WIDE, 1 - (y + down) / height, width / WIDE, down / height))
+
+    words: dict[str, Any] = dict(va='top', parse_math=False)
+    figure.text(0.022, 1 - 0.06 / height, title, fontsize=8.5, weight='bold', color=INK, **words)
+    figure.text(0.022, 1 - (head - 0.2) / height, where_of(explanation, 58), fontsize=7,
+                color=FAINT, **words)
+    images = []
+    heads = [('', INK), *((name, LINES[key][0]) for key, (name, _) in parts.items())]
+    for column, (name, color) in enumerate(heads):
+        place = axes(0.08 + column * (side + 0.06), head + 0.17, side, tall)
+        place.axis('off')
+        place.set_title(name, fontsize=7.5, color=color, weight='bold', pad=3, loc='left')
+        images.append(place.imshow(explanation.pictures[0], aspect='auto'))
+    chart = axes(0.4, height - 1.33, WIDE - 0.5, 1.0)
+    draw_lines(chart, explanation, 7)
+    return images, chart.axvline(explanation.times[0], color=INK, linewidth=1, zorder=2)

@@ -3,7 +3,9 @@ import io
 import math
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from ..windows import clock
 from .drawing import (
@@ -13,6 +15,7 @@ from .drawing import (
     INK,
     LARGE,
     LINES,
+    NAMES,
     NORMAL,
     RULE,
     SMALL,
@@ -46,7 +49,7 @@ class _Page:
                          va='top', parse_math=False, linespacing=1.25, **look)
         self.top += (text.count('\n') + 1) * size * 1.32 / 72 + 0.03
 
-    def axes(self, x: float, y: float, width: float, height: float):  # noqa: ANN201
+    def axes(self, x: float, y: float, width: float, height: float) -> Axes:
         """Axes at ``x`` from the left and ``y`` below what is there."""
         return self.figure.add_axes((x / WIDTH, 1 - (self.top + y + height) / self.height,
                                      width / WIDTH, height / self.height))
@@ -60,7 +63,7 @@ def draw_explanation(explanation: Explanation) -> bytes:
     for, the cosine over the whole video.
     """
     chosen = frames_shown(len(explanation.times))
-    page = _Page(_height(explanation, len(chosen)))
+    page = _Page(_room(explanation, len(chosen)))
     page.text(title_of(explanation, 52), LARGE, weight='bold')
     page.text(where_of(explanation, 60), SMALL, FAINT)
     _chart(page, explanation)
@@ -70,7 +73,8 @@ def draw_explanation(explanation: Explanation) -> bytes:
     if explanation.windows is not None and len(explanation.windows) > 1:
         _windows(page, explanation)
     data = io.BytesIO()
-    page.figure.savefig(data, format='png', dpi=DPI)
+    used = Bbox([[0, page.height - page.top - 0.06], [WIDTH, page.height]])
+    page.figure.savefig(data, format='png', dpi=DPI, bbox_inches=used)
     return data.getvalue()
 
 
@@ -90,16 +94,11 @@ def _side(explanation: Explanation, frames: int) -> tuple[float, float]:
     return across, across * height / width
 
 
-def _height(explanation: Explanation, frames: int) -> float:
-    lines = title_of(explanation, 52).count('\n') + 1
+def _room(explanation: Explanation, frames: int) -> float:
+    """Inches that are enough for everything."""
     rows, parts = math.ceil(frames / _across(frames)), len(parts_of(explanation))
-    tall = 0.42 + 0.21 * lines + 2.1 + 0.68
-    tall += rows * ((parts + 1) * (_side(explanation, frames)[1] + 0.04) + 0.2 + 0.18 * parts)
-    if explanation.gates is not None:
-        tall += 0.75 + 0.24 * len(explanation.gates)
-    if explanation.windows is not None and len(explanation.windows) > 1:
-        tall += 1.65
-    return tall
+    gates = 0 if explanation.gates is None else len(explanation.gates)
+    return 7 + rows * (parts + 1) * (_side(explanation, frames)[1] + 0.5) + 0.24 * gates
 
 
 def _chart(page: _Page, explanation: Explanation) -> None:
@@ -107,8 +106,9 @@ def _chart(page: _Page, explanation: Explanation) -> None:
     by = ('what each frame adds to the cosine' if explanation.method == 'gradients' else
           'what the cosine loses where a frame is grey')
     page.text(by, NORMAL, weight='bold')
-    draw_lines(page.axes(LABELS, 0, WIDTH - LABELS - MARGIN, 1.3), explanation)
-    page.top += 1.3 + 0.42
+    page.top += NAMES if explanation.branch is not None else NAMES / 2
+    draw_lines(page.axes(LABELS, 0, WIDTH - LABELS - MARGIN, 1.2), explanation)
+    page.top += 1.2 + 0.42
 
 
 def _frames(page: _Page, explanation: Explanation, chosen: list[int]) -> None:
@@ -145,23 +145,21 @@ def _key(page: _Page, scale: float, shown: int, frames: int) -> None:
     some = f'{shown} of {frames} frames, and ' if shown < frames else ''
     page.text(f'{some}what their patches add', NORMAL, weight='bold')
     ramp = np.linspace(-1, 1, 61)[None]
-    axes = page.axes(MARGIN + 0.95, 0.02, 1.3, 0.11)
+    axes = page.axes(MARGIN + 1.15, 0.02, 1.3, 0.11)
     axes.imshow(overlay(np.full((4, 61, 3), 150, np.uint8), ramp, 1.), aspect='auto')
     axes.axis('off')
     digits = max(2, 1 - math.floor(math.log10(scale)))
-    page.figure.text((MARGIN + 0.88) / WIDTH, 1 - (page.top + 0.075) / page.height,
+    page.figure.text((MARGIN + 1.08) / WIDTH, 1 - (page.top + 0.075) / page.height,
                      f'against −{scale:.{digits}f}', ha='right', va='center', fontsize=SMALL,
-                     color='#%02x%02x%02x' % AGAINST)
-    page.figure.text((MARGIN + 2.32) / WIDTH, 1 - (page.top + 0.075) / page.height,
+                     color=[part / 255 for part in AGAINST])
+    page.figure.text((MARGIN + 2.52) / WIDTH, 1 - (page.top + 0.075) / page.height,
                      f'+{scale:.{digits}f} for the text', va='center', fontsize=SMALL,
                      color='#b34b00')
     page.top += 0.24
 
 
 def _gates(page: _Page, gates: np.ndarray) -> None:
-    """The branch's share of what each gate lets through: the mean, and the middle 80% of channels.
-
-    """
+    """The branch's share of what each gate lets through: mean and middle 80% of channels."""
     page.text("gates: the branch's share, by layer", NORMAL, weight='bold')
     tall = 0.24 * len(gates)
     axes = page.axes(1.05, 0.02, WIDTH - 1.05 - 0.75, tall)
@@ -187,8 +185,9 @@ def _windows(page: _Page, explanation: Explanation) -> None:
     page.text('the whole video: cosine of each window', NORMAL, weight='bold')
     axes = page.axes(LABELS, 0, WIDTH - LABELS - MARGIN, 0.85)
     axes.axvspan(explanation.start, explanation.end, color=RULE, zorder=0)
-    axes.plot(windows.mean(axis=1), scores, color=LINES['branch'][0], linewidth=1.5, marker='.',
-              markersize=4, zorder=3)
+    color = LINES[next(iter(parts_of(explanation)))][0]
+    axes.plot(windows.mean(axis=1), scores, color=color, linewidth=1.5, marker='.', markersize=4,
+              zorder=3)
     plain(axes)
     ticks = [tick for tick in axes.get_xticks() if 0 <= tick <= windows[-1, 1]]
     axes.set(xticks=ticks, xticklabels=[clock(tick) for tick in ticks])
