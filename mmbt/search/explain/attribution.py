@@ -40,7 +40,7 @@ class Scorer:
         encoding, trunk = self.model.encode(imgs), self.model.trunk
         cls = encoding.clip_cls
         if self.has_branch and not isinstance(self.model.backbone, BTAdapter):
-            cls = trunk.hidden_states(imgs, [trunk.num_layers])[0].cls  # that no video model changed
+            cls = trunk.hidden_states(imgs, [trunk.num_layers])[0].cls  # each frame by itself
         assert cls is not None
         videos = [trunk.frame_mean(cls)]
         if self.has_branch:

@@ -1,6 +1,7 @@
 """What the picture and the film of an explanation share: colours, overlays, lines, words."""
 from pathlib import Path
 from textwrap import shorten, wrap
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -66,7 +67,8 @@ def draw_lines(axes: Axes, explanation: Explanation, size: float = SMALL) -> Non
     parts = parts_of(explanation)
     for row, (key, (name, evidence)) in enumerate(reversed(parts.items())):
         color, style, mark = LINES[key]
-        look = dict(color=color, linestyle=style, marker=mark, markersize=size / 2, linewidth=1.8)
+        look: dict[str, Any] = dict(color=color, linestyle=style, marker=mark,
+                                    markersize=size / 2, linewidth=1.8)
         axes.plot(explanation.times, evidence.frames, zorder=3, **look)
         axes.annotate(
             f'{name}: cosine {signed(evidence.score)}, of a grey clip {signed(evidence.grey)}',
@@ -121,7 +123,7 @@ def told(explanation: Explanation) -> list[str]:
     lines = [where_of(explanation, 90)]
     for name, evidence in parts_of(explanation).values():
         best = int(np.argmax(evidence.frames))
-        at = explanation.times[best]
+        at = float(explanation.times[best])
         when = exact_clock(at) if explanation.timed else f'frame {int(at)}'
         lines.append(f'{name}: cosine {evidence.score:.4f}, of a grey clip {evidence.grey:.4f}; '
                      f'{when} adds most, {evidence.frames[best]:+.4f}')

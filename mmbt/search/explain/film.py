@@ -70,7 +70,7 @@ def write_h264(path: str | os.PathLike, pictures: Iterator[np.ndarray], rate: in
     options = dict(crf=str(quality), preset='medium', threads='1') if name == 'libx264' else {}
     with av.open(os.fspath(path), 'w', format='mp4',
                  options=dict(movflags='+faststart')) as container:
-        stream = None
+        stream: Any = None
         for number, picture in enumerate(pictures):
             if stream is None:
                 stream = container.add_stream(name, rate=rate, options=options)
@@ -129,4 +129,4 @@ def _lay_out(figure: Figure, explanation: Explanation) -> tuple[list[AxesImage],
         images.append(place.imshow(explanation.pictures[0], aspect='auto'))
     chart = axes(0.4, height - 1.33, WIDE - 0.5, 1.0)
     draw_lines(chart, explanation, 7)
-    return images, chart.axvline(explanation.times[0], color=INK, linewidth=1, zorder=2)
+    return images, chart.axvline(float(explanation.times[0]), color=INK, linewidth=1, zorder=2)

@@ -1,6 +1,7 @@
 """An explanation as a picture that can be read on a phone."""
 import io
 import math
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,6 @@ from ..windows import clock
 from .drawing import (
     AGAINST,
     FAINT,
-    FOR,
     INK,
     LARGE,
     LINES,
@@ -43,7 +43,7 @@ class _Page:
         self.height, self.top = height, 0.1
 
     def text(self, text: str, size: float, color: str = INK, x: float = MARGIN,
-             **look: object) -> None:
+             **look: Any) -> None:
         """Lines of text, below what is there."""
         self.figure.text(x / WIDTH, 1 - self.top / self.height, text, fontsize=size, color=color,
                          va='top', parse_math=False, linespacing=1.25, **look)
@@ -118,7 +118,7 @@ def _frames(page: _Page, explanation: Explanation, chosen: list[int]) -> None:
     for first in range(0, len(chosen), across):
         row = chosen[first:first + across]
         _row(page, [explanation.pictures[i] for i in row], width, height,
-             [exact_clock(explanation.times[i]) if explanation.timed else
+             [exact_clock(float(explanation.times[i])) if explanation.timed else
               str(int(explanation.times[i])) for i in row])
         for key, (name, evidence) in parts_of(explanation).items():
             page.text(name, SMALL, LINES[key][0], weight='bold')
