@@ -3,7 +3,7 @@ import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -56,20 +56,21 @@ def write_film(explanation: Explanation, path: str | os.PathLike) -> None:
                            for picture in [drawn] * repeat), RATE)
 
 
-def write_h264(path: str | os.PathLike, pictures: Iterator[np.ndarray], rate: int,
+def write_h264(path: str | os.PathLike | BinaryIO, pictures: Iterator[np.ndarray], rate: int,
                quality: int = 21) -> None:
     """Write pictures as a file that plays anywhere.
 
     Args:
-        path: The file.
+        path: The file, or an open one.
         pictures: (H, W, 3) uint8 RGB each, of one even height and width.
         rate: Pictures a second.
         quality: CRF of x264: lower is better.
     """
     name = h264_encoder()
     options = dict(crf=str(quality), preset='medium', threads='1') if name == 'libx264' else {}
-    with av.open(os.fspath(path), 'w', format='mp4',
-                 options=dict(movflags='+faststart')) as container:
+    file: Any = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    at_once = {} if hasattr(file, 'write') else dict(movflags='+faststart')  # which reads the file again
+    with av.open(file, 'w', format='mp4', options=at_once) as container:
         stream: Any = None
         for number, picture in enumerate(pictures):
             if stream is None:
