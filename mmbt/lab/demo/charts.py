@@ -52,8 +52,9 @@ def _bars(rows: Sequence[tuple[str, Sequence[float], float]], digits: int) -> st
 
 def _track(model: str, value: float, chance: float, text: str) -> str:
     width = value if np.isfinite(value) else 0
-    return (f'<div class="track"><div class="way"><i class="bar {model}" style="width:{width:.2f}%">'
-            f'</i><i class="notch" style="left:{chance:.2f}%"></i></div><b>{text}</b></div>')
+    bar = f'<i class="bar {model}" style="width:{width:.2f}%"></i>'
+    notch = f'<i class="notch" style="left:{chance:.2f}%"></i>'
+    return f'<div class="track"><div class="way">{bar}{notch}</div><b>{text}</b></div>'
 
 
 def loss_charts(curves: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]]) -> str:

@@ -30,6 +30,7 @@ class Filmstrips:
         self.read_all = ReadFrames(1, test_mode=True)
         self.read_all.sample = EveryFrame()
         self.strip = lru_cache(maxsize=None)(self._strip)
+        self.film_uri = lru_cache(maxsize=None)(self._film_uri)
 
     def _strip(self, video: str) -> np.ndarray:
         """Return ``NUM_FRAMES`` frames, evenly spaced in time, side by side: (H, W, 3) RGB uint8.
@@ -41,7 +42,7 @@ class Filmstrips:
         gap = np.full((frames[0].shape[0], GAP, 3), 255, np.uint8)
         return np.hstack([part for frame in frames for part in (frame, gap)][:-1])
 
-    def film_uri(self, video: str) -> str:
+    def _film_uri(self, video: str) -> str:
         """Return ``video`` as the source of an HTML video: some kilobytes of H.264.
 
         Twice its size, pixel by pixel, since players blur colours over two pixels each way.

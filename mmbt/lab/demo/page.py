@@ -109,7 +109,7 @@ def _retrieved_clip(found: Retrievals, strips: Filmstrips, query: int, video: in
 
 def _clip(strips: Filmstrips, video: str, shows: str) -> str:
     """A clip that plays, beside its frames."""
-    return ('<span class="clip"><video autoplay loop muted playsinline controls '
+    return ('<span class="clip"><video autoplay loop muted playsinline '
             f'aria-label="{escape(shows)}" src="{strips.film_uri(video)}"></video>'
             f'<img src="{strips.data_uri(video)}" alt=""></span>')
 
@@ -140,7 +140,8 @@ def pair_block(pair: tuple[int, int], retrievals: dict[str, Retrievals],
     captions = [found.captions[found.query_of(video)] for video in pair]
     clips = ''.join(
         f'<figure class="plain">{_clip(strips, found.videos[video], caption)}'
-        f'<figcaption>Clip {letter}: “{escape(caption)}”</figcaption></figure>' for letter, video, caption in zip('AB', pair, captions))
+        f'<figcaption>Clip {letter}: “{escape(caption)}”</figcaption></figure>'
+        for letter, video, caption in zip('AB', pair, captions))
     scores = {model: pair_scores(retrievals[model], pair) for model in MODELS}
     texts = iter(apart([score for table in scores.values() for score in table.flat], 4))
     tables = ''.join(f'<div><div class="model {model}">{name}</div>'

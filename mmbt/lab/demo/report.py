@@ -191,10 +191,11 @@ def _queries(groups: dict[str, dict], retrievals: dict[str, Retrievals],
     total = len(retrievals['bt_adapter'].captions)
     parts = [page.paragraph(
         f'Three best clips of each model, as they play and in {NUM_FRAMES} frames, with their '
-        'similarity to the caption, in as many digits as tell different ones apart; green is the clip that the caption belongs to, red another one, amber clips '
-        'that tie with the right one; a tie counts as wrong below. Bold is where another clip’s '
-        'caption differs. Frame-mean CLIP scores a clip and its reversal alike up to rounding, '
-        'so which of the two comes first is luck.')]
+        'similarity to the caption, in as many digits as tell different ones apart; green is the '
+        'clip that the caption belongs to, red another one, amber clips that tie with the right '
+        'one; a tie counts as wrong below. Bold is where another clip’s caption differs. '
+        'Frame-mean CLIP scores a clip and its reversal alike up to rounding, so which of the two '
+        'comes first is luck.')]
     for name, group in groups.items():
         shown = len(group['shown'])
         parts.append(f'<h3>{group["all"]} of {total} queries: {_GROUPS[name]} '

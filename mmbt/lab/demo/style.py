@@ -57,7 +57,7 @@ code {{ background: var(--code); border-radius: 4px; padding: .1rem .35rem;
 .legend {{ display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; font-size: .86rem;
   margin: .2rem 0 .6rem; align-items: center; }}
 .legend i {{ display: inline-block; vertical-align: middle; margin-right: .4rem; }}
-.legend i.bar {{ width: 18px; }}
+.legend i.bar {{ display: inline-block; width: 18px; }}
 .legend i.notch {{ position: static; height: 14px; transform: none; }}
 .bars {{ display: grid; grid-template-columns: minmax(8rem, 15rem) 1fr; gap: 0 1rem;
   align-items: center; padding: .22rem 0; font-size: .92rem; }}
@@ -82,9 +82,15 @@ svg line[class^=line] {{ stroke-width: 2; }}
   main { padding: 1.1rem .6rem 2rem; }
   h1 { font-size: 1.5rem; }
   section { padding: .9rem .8rem; }
-  th, td { padding: .3rem .32rem; font-size: .8rem; }
-  td .faint { display: block; }
+  section > table { width: 100%; }
+  th, td, td.faint { padding: .28rem .22rem; font-size: .8rem; }
+  th { font-size: .72rem; }
+  td .faint { display: block; font-size: .74rem; }
   .bars { grid-template-columns: 1fr; padding: .3rem 0; }
   .clip { grid-template-columns: 64px 1fr; }
+}
+@media (max-width: 380px) {
+  th, td, td.faint { padding: .25rem .12rem; font-size: .72rem; }
+  th { font-size: .62rem; }
 }
 """

@@ -69,7 +69,7 @@ def write_h264(path: str | os.PathLike | BinaryIO, pictures: Iterator[np.ndarray
     name = h264_encoder()
     options = dict(crf=str(quality), preset='medium', threads='1') if name == 'libx264' else {}
     file: Any = os.fspath(path) if isinstance(path, str | os.PathLike) else path
-    at_once = {} if hasattr(file, 'write') else dict(movflags='+faststart')  # which reads the file again
+    at_once = {} if hasattr(file, 'write') else dict(movflags='+faststart')  # by the file's name
     with av.open(file, 'w', format='mp4', options=at_once) as container:
         stream: Any = None
         for number, picture in enumerate(pictures):
