@@ -56,9 +56,11 @@ class Filmstrips:
                    rate=round(found['avg_fps']), quality=FILM_QUALITY)
         return data_uri(data.getvalue(), 'video/mp4')
 
-    def data_uri(self, video: str) -> str:
-        """Return the strip of ``video`` as the source of an HTML image."""
-        bgr = np.ascontiguousarray(self.strip(video)[..., ::-1])
+    def data_uri(self, video: str, frames: int = NUM_FRAMES) -> str:
+        """Return the strip of ``video``, or its first frames alone, as the source of a picture."""
+        strip = self.strip(video)
+        width = (strip.shape[1] + GAP) // NUM_FRAMES * frames - GAP
+        bgr = np.ascontiguousarray(strip[:, :width, ::-1])
         _, data = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         return data_uri(data.tobytes(), 'image/jpeg')
 

@@ -110,7 +110,8 @@ def _retrieved_clip(found: Retrievals, strips: Filmstrips, query: int, video: in
 def _clip(strips: Filmstrips, video: str, shows: str) -> str:
     """A clip that plays, beside its frames."""
     return ('<span class="clip"><video autoplay loop muted playsinline '
-            f'aria-label="{escape(shows)}" src="{strips.film_uri(video)}"></video>'
+            f'aria-label="{escape(shows)}" poster="{strips.data_uri(video, 1)}" '
+            f'src="{strips.film_uri(video)}"></video>'
             f'<img src="{strips.data_uri(video)}" alt=""></span>')
 
 

@@ -57,7 +57,7 @@ code {{ background: var(--code); border-radius: 4px; padding: .1rem .35rem;
 .legend {{ display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; font-size: .86rem;
   margin: .2rem 0 .6rem; align-items: center; }}
 .legend i {{ display: inline-block; vertical-align: middle; margin-right: .4rem; }}
-.legend i.bar {{ display: inline-block; width: 18px; }}
+.legend i.bar {{ display: inline-block; width: 18px; margin-right: .4rem; }}
 .legend i.notch {{ position: static; height: 14px; transform: none; }}
 .bars {{ display: grid; grid-template-columns: minmax(8rem, 15rem) 1fr; gap: 0 1rem;
   align-items: center; padding: .22rem 0; font-size: .92rem; }}

@@ -39,7 +39,7 @@ def test_unlike_numbers_never_look_alike():
 class NoStrips:
     """In the place of clips."""
 
-    def data_uri(self, video):
+    def data_uri(self, video, frames=8):
         return f'data:image/jpeg;base64,{video}'
 
     def film_uri(self, video):
@@ -159,6 +159,8 @@ def test_the_page_fits_a_phone_by_day_and_by_night(report):
         tab.goto((report / 'report.html').as_uri())
         tab.wait_for_function('[...document.querySelectorAll("video")].every('
                               'video => video.readyState > 1)')
+        tab.locator('video').nth(7).scroll_into_view_if_needed()
+        tab.wait_for_function('document.querySelectorAll("video")[7].currentTime > 0.3')
         for width, scheme in ((390, 'light'), (390, 'dark'), (320, 'light'), (1280, 'light')):
             tab.set_viewport_size(dict(width=width, height=844))
             tab.emulate_media(color_scheme=scheme)
