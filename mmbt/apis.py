@@ -15,6 +15,7 @@ from mmbt.models.checkpoints.conversion import convert
 from mmbt.models.init_model import init_model
 from mmbt.reading.check import check_videos
 from mmbt.search.embed import embed_list, merge_embedded
+from mmbt.search.explain import Explanation, explain, save_explanation
 from mmbt.search.folder_search import FolderSearch
 from mmbt.search.inferencer import VideoTextInferencer
 from mmbt.search.jobs import find_videos, index_videos
@@ -24,9 +25,10 @@ from mmbt.search.tables import write_labels
 from mmbt.search.video_search import VideoSearch
 
 __all__ = [
-    'FolderSearch', 'VideoChat', 'VideoSearch', 'VideoTextInferencer', 'answer_benchmark',
-    'answer_questions', 'check_videos', 'convert', 'embed_list', 'exact_benchmark',
-    'find_benchmark', 'find_videos', 'from_pretrained', 'index_videos', 'init_dialogue',
-    'init_model', 'judge_benchmark', 'load', 'load_branch', 'make_shards', 'merge_embedded',
-    'prepare', 'push_to_hub', 'report_runs', 'save_branch', 'save_pretrained', 'write_labels',
+    'Explanation', 'FolderSearch', 'VideoChat', 'VideoSearch', 'VideoTextInferencer',
+    'answer_benchmark', 'answer_questions', 'check_videos', 'convert', 'embed_list',
+    'exact_benchmark', 'explain', 'find_benchmark', 'find_videos', 'from_pretrained',
+    'index_videos', 'init_dialogue', 'init_model', 'judge_benchmark', 'load', 'load_branch',
+    'make_shards', 'merge_embedded', 'prepare', 'push_to_hub', 'report_runs', 'save_branch',
+    'save_explanation', 'save_pretrained', 'write_labels',
 ]

@@ -20,6 +20,7 @@ COMMANDS = dict(
     test='evaluate a model: zero-shot retrieval and recognition',
     search='search and label your own videos by text',
     embed='embed a million videos on many machines, for search',
+    explain='see which frames and patches of a video answer a text',
     chat='talk with an image dialogue model about a video',
     converse='benchmarks of conversation: answered, judged, reported',
     convert="convert the authors' released weights",

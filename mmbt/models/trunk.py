@@ -271,7 +271,8 @@ class Trunk(nn.Module):
         wanted = list(layers)
         assert wanted == sorted(set(wanted)) and wanted[0] >= 0 and wanted[-1] <= self.num_layers
         kept = []
-        with torch.no_grad() if self.frozen else contextlib.nullcontext():
+        still = self.frozen and not imgs.requires_grad
+        with torch.no_grad() if still else contextlib.nullcontext():
             tokens = self.embed(imgs.flatten(0, 1))
             for layer in range(wanted[-1] + 1):
                 if layer > 0:

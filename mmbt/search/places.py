@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .moment_index import SETTINGS
+from .index_folder import SETTINGS
 
 
 def cache_folder() -> Path:

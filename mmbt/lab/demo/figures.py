@@ -5,12 +5,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
 from ..world.scenes import MOTIONS, parse_caption
 from .filmstrips import Filmstrips
 from .retrievals import Retrievals
-from .scores import HEADLINES, MODELS
+from .scores import HEADLINES, MODELS, apart
 
 COLORS = {'bt_adapter': '#1f6fb2', 'frame_mean': '#b9ad9b'}
 VERDICTS = {'right': ('#2b9348', '✓'), 'tied': ('#e09f1f', '='), 'wrong': ('#d1495b', '✗')}
@@ -20,63 +19,6 @@ INK, FAINT = '#22303c', '#8a96a1'
 SHOWN_CLIPS = 3
 
 _WIDTH, _HEIGHT = 1200, 470  # of the main picture, in pixels
-_LOSS_COLORS = ('#1f6fb2', '#e07a2f', '#5b9c63', '#8661a8', '#a0795c')
-
-
-def headline_chart(metrics: dict, videos: int) -> bytes:
-    """Draw the headline numbers of both models as a PNG.
-
-    Args:
-        metrics: Model to flat metrics.
-        videos: Number of test videos.
-    """
-    figure = _figure(10.5, 3.6)
-    _headline_bars(figure.add_axes((0.05, 0.13, 0.94, 0.78)), metrics, videos)
-    return _png(figure, dpi=150)
-
-
-def motion_chart(accuracy: dict, chance: float) -> bytes:
-    """Draw the percentage of each motion's queries that found it, as a PNG.
-
-    Args:
-        accuracy: Model to (12,) percentages.
-        chance: What guessing scores.
-    """
-    figure = _figure(10.5, 4.6)
-    axes = figure.add_axes((0.245, 0.06, 0.735, 0.85))
-    rows = np.arange(len(MOTIONS))
-    for offset, (model, name) in zip((-0.19, 0.19), MODELS.items()):
-        axes.barh(rows + offset, accuracy[model], 0.36, color=COLORS[model], label=name)
-        for row, value in zip(rows, accuracy[model]):
-            if np.isfinite(value):
-                axes.text(value + 0.8, row + offset, f'{value:.0f}', va='center', fontsize=8,
-                          color=INK)
-    axes.axvline(chance, color=INK, linestyle=(0, (3, 2)), linewidth=1, label='chance')
-    axes.set(yticks=rows, yticklabels=MOTIONS, xlim=(0, 108), ylim=(len(MOTIONS) - 0.5, -0.5),
-             xticks=range(0, 101, 20))
-    axes.grid(axis='x', color='#e8ecef')
-    _legend(axes)
-    return _png(figure, dpi=150)
-
-
-def loss_chart(curves: dict) -> bytes:
-    """Draw loss curves side by side as a PNG.
-
-    Args:
-        curves: Title of a training to ``{loss name: (steps, values)}``, the main loss first.
-    """
-    figure = _figure(10.5, 3.2)
-    for column, (title, losses) in enumerate(curves.items()):
-        axes = figure.add_axes((0.05 + 0.5 * column, 0.15, 0.44, 0.73))
-        for index, (name, (steps, values)) in enumerate(losses.items()):
-            color = _LOSS_COLORS[index % len(_LOSS_COLORS)]
-            axes.plot(steps, values, color=color, linewidth=1.1 if index else 1.6, label=name)
-        axes.set_title(title, fontsize=10.5, color=INK, loc='left')
-        axes.set_xlabel('training step', fontsize=9, color=FAINT)
-        axes.set_ylim(bottom=0)
-        axes.grid(color='#e8ecef')
-        axes.legend(frameon=False, fontsize=8.5, labelcolor=INK)
-    return _png(figure, dpi=150)
 
 
 def main_picture(metrics: dict, retrievals: dict[str, Retrievals], strips: Filmstrips, query: int,
@@ -128,21 +70,22 @@ def _draw_clip(sheet: Axes, retrievals: Retrievals, strips: Filmstrips, query: i
 
 
 def _headline_bars(axes: Axes, metrics: dict, videos: int) -> None:
+    """Bars with their numbers above them, and above the line of chance where that is near."""
     columns = np.arange(len(HEADLINES))
-    for offset, (model, name) in zip((-0.2, 0.2), MODELS.items()):
-        values = [score.shown(metrics[model]) for score in HEADLINES]
-        axes.bar(columns + offset, values, 0.37, color=COLORS[model], label=name)
-        for bar, value in enumerate(values):
-            label = axes.text(bar + offset, value + 1.5, f'{value:.1f}', ha='center',
-                              fontsize=9.5, color=INK, zorder=3)
-            label.set_path_effects([withStroke(linewidth=3, foreground='white')])
     for column, score in enumerate(HEADLINES):
         chance = score.chance(videos, len(MOTIONS))
+        values = [score.shown(metrics[model]) for model in MODELS]
+        for (model, name), offset, value, text in zip(MODELS.items(), (-0.2, 0.2), values,
+                                                      apart(values, 1)):
+            axes.bar(column + offset, value, 0.37, color=COLORS[model],
+                     label=None if column else name)
+            at = chance if value - 1 < chance < value + 8 else value
+            axes.text(column + offset, max(at, value) + 1.5, text, ha='center', fontsize=9.5,
+                      color=INK)
         axes.plot((column - 0.44, column + 0.44), (chance, chance), color=INK, linewidth=1.2,
                   linestyle=(0, (3, 2)), label=None if column else 'chance')
     labels = [score.label.replace(', ', '\n') for score in HEADLINES]
-    axes.set(xticks=columns, xticklabels=labels, ylim=(0, 109), yticks=range(0, 101, 25))
-    axes.grid(axis='y', color='#e8ecef')
+    axes.set(xticks=columns, xticklabels=labels, ylim=(0, 112), yticks=range(0, 101, 25))
     _legend(axes)
 
 

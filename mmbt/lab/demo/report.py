@@ -12,7 +12,8 @@ from mmbt.files.text import read_lines
 
 from ..world.scenes import MOTIONS
 from . import page
-from .figures import headline_chart, loss_chart, main_picture, motion_chart
+from .charts import headline_bars, loss_charts, motion_bars
+from .figures import main_picture
 from .filmstrips import NUM_FRAMES, Filmstrips
 from .retrievals import (
     Retrievals,
@@ -163,7 +164,7 @@ def _introduction(world: dict) -> str:
 def _numbers(metrics: dict, retrievals: dict[str, Retrievals]) -> str:
     videos = len(retrievals['bt_adapter'].videos)
     return page.section(
-        'The numbers', page.picture(headline_chart(metrics, videos), 'headline numbers'),
+        'The numbers', headline_bars(metrics, videos),
         page.numbers_table(metrics, videos),
         page.paragraph(
             f'Percent, except ranks. Retrieval: each of the {videos} captions looks for its own '
@@ -182,18 +183,19 @@ def _motions(retrievals: dict[str, Retrievals]) -> str:
         page.paragraph('Share of each motion’s captions whose first retrieved clip shows that '
                        'motion, in percent, whatever its scene; clips with equal scores share the '
                        'first place.'),
-        page.picture(motion_chart(accuracy, 100 / len(MOTIONS)), 'accuracy of each motion'))
+        motion_bars(accuracy, 100 / len(MOTIONS)))
 
 
 def _queries(groups: dict[str, dict], retrievals: dict[str, Retrievals],
              strips: Filmstrips) -> str:
     total = len(retrievals['bt_adapter'].captions)
     parts = [page.paragraph(
-        f'Three best clips of each model, {NUM_FRAMES} frames each, with their similarity to the '
-        'caption; green is the clip that the caption belongs to, red another one, amber clips '
-        'that tie with the right one; a tie counts as wrong below. Bold is where another clip’s '
-        'caption differs. Frame-mean CLIP scores a clip and its reversal alike up to rounding, '
-        'so which of the two comes first is luck.')]
+        f'Three best clips of each model, as they play and in {NUM_FRAMES} frames, with their '
+        'similarity to the caption, in as many digits as tell different ones apart; green is the '
+        'clip that the caption belongs to, red another one, amber clips that tie with the right '
+        'one; a tie counts as wrong below. Bold is where another clip’s caption differs. '
+        'Frame-mean CLIP scores a clip and its reversal alike up to rounding, so which of the two '
+        'comes first is luck.')]
     for name, group in groups.items():
         shown = len(group['shown'])
         parts.append(f'<h3>{group["all"]} of {total} queries: {_GROUPS[name]} '
@@ -215,7 +217,7 @@ def _pairs(pairs: list[tuple[int, int]], retrievals: dict[str, Retrievals],
 def _trainings(curves: dict) -> str:
     if not curves:
         return ''
-    return page.section('The trainings', page.picture(loss_chart(curves), 'loss curves'))
+    return page.section('The trainings', loss_charts(curves))
 
 
 def _facts(report: dict) -> str:

@@ -1,8 +1,25 @@
 """The numbers of a test: what they are called, their unit, and what guessing scores."""
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+_MOST_DIGITS = 12
 MODELS = {'bt_adapter': 'BT-Adapter', 'frame_mean': 'Frame-mean CLIP'}
+
+
+def apart(values: Sequence[float], digits: int) -> list[str]:
+    """Numbers with as many digits behind the point as tell all that differ apart.
+
+    Args:
+        values: Finite numbers.
+        digits: At least so many.
+    """
+    different = len({float(value) for value in values})
+    for count in range(digits, _MOST_DIGITS + 1):
+        texts = [f'{value:.{count}f}' for value in map(float, values)]
+        if len(set(texts)) >= different:
+            break
+    return [text.replace('-', '−') for text in texts]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mmbt.evaluation.retrieval import top_candidates
+from mmbt.lab.demo.report import write_report
 from mmbt.lab.world import generate_world
 
 METRICS = {
@@ -74,15 +75,28 @@ def metrics():
     return METRICS
 
 
-@pytest.fixture
-def inputs(world, annotations, tmp_path):
-    """The arguments ``runs`` and ``meta`` of ``write_report``."""
+def write_inputs(folder, world, annotations):
+    """The arguments ``runs`` and ``meta`` of ``write_report``, whose files are in a folder."""
     scores = {'bt_adapter': branch_scores(), 'frame_mean': baseline_scores()}
     runs = {model: dict(metrics=dict(METRICS[model]),
-                        features=write_features(tmp_path / f'{model}.npz', annotations, rows))
+                        features=write_features(folder / f'{model}.npz', annotations, rows))
             for model, rows in scores.items()}
-    scalars = {'clip': write_scalars(tmp_path / 'clip.json', ['loss_itc']),
-               'branch': write_scalars(tmp_path / 'branch.json', ['loss_vtc', 'loss_mbta'])}
+    scalars = {'clip': write_scalars(folder / 'clip.json', ['loss_itc']),
+               'branch': write_scalars(folder / 'branch.json', ['loss_vtc', 'loss_mbta'])}
     meta = dict(seed=3, world=str(world), seconds={'world': 1.25, 'total': 1234.56},
                 versions={'torch': '2.0', 'mmbt': '0.1'}, machine={'cores': 2}, scalars=scalars)
     return runs, meta
+
+
+@pytest.fixture
+def inputs(world, annotations, tmp_path):
+    """The arguments ``runs`` and ``meta`` of ``write_report``, to be changed."""
+    return write_inputs(tmp_path, world, annotations)
+
+
+@pytest.fixture(scope='session')
+def report(world, annotations, tmp_path_factory):
+    """The folder of a written report, which no test changes."""
+    folder = tmp_path_factory.mktemp('written')
+    write_report(str(folder / 'out'), *write_inputs(folder, world, annotations))
+    return folder / 'out'

@@ -15,6 +15,7 @@ import mmbt
 from mmbt.evaluation.retrieval import similarity
 from mmbt.files.safe_load import weights_only
 from mmbt.lab.ablation.sources import made_by
+from mmbt.lab.demo.scores import apart
 from mmbt.lab.world.scenes import MOTIONS
 
 from ...support.tools import MMBT
@@ -192,7 +193,7 @@ def test_the_page_has_the_numbers_of_the_report(demo):
             ('Video to text, median rank ', 'retrieval/v2t_MdR', 1),
             ('Recognition, top-1', 'acc/top1', 100), ('Recognition, top-5', 'acc/top5', 100),
             ('Time-order pairs', 'pairs/acc', 1)):
-        shown = [f'{demo.report["metrics"][model][key] * scale:.1f}' for model in MODELS]
+        shown = apart([demo.report['metrics'][model][key] * scale for model in MODELS], 1)
         assert rows[label] == '</td><td>'.join(shown), label
     assert (f'Seed {SEED} generated {TRAIN} training clips, {TEST} test clips and {STILLS} still '
             'pictures') in html
