@@ -125,7 +125,7 @@ def test_training_ends_with_the_weights_of_training_from_frames(world, kept, tmp
     for name, states in (('frames', None), ('states', kept)):
         config = config_of(world, states, work_dir=str(tmp_path / name))
         with contextlib.redirect_stdout(io.StringIO()):
-            del config.test_dataloader
+            config.test_dataloader = None
             Runner.from_cfg(config).train()
         with weights_only():
             ends.append(torch.load(tmp_path / name / f'epoch_{EPOCHS}.pth'))
