@@ -25,6 +25,7 @@ COMMANDS = dict(
     converse='benchmarks of conversation: answered, judged, reported',
     convert="convert the authors' released weights",
     prepare='make lists of published annotation files, shards, the moving-shapes world',
+    cache='keep what a frozen CLIP makes of every clip, for trainings to read',
     check='look at every video before it is used',
     ablate="run rows of the paper's tables and figures",
     bench="measure speed and memory against the machine's own limit",

@@ -5,11 +5,11 @@ from .broken_videos import BrokenVideoPolicy
 from .pipeline_fit import fit_pipeline
 from .recognition import LabelledVideos, SplitVideos
 from .shards import ShardedVideos
-from .transforms import PackVideoText, ReadFrames, ReadShardFrames, TokenizeText
+from .transforms import FixedDraws, PackVideoText, ReadFrames, ReadShardFrames, TokenizeText
 from .video_text import CaptionedVideos
 
 __all__ = [
-    'BrokenVideoPolicy', 'CaptionedVideos', 'LabelledVideos', 'PackVideoText', 'ReadFrames',
-    'ReadShardFrames', 'ShardedVideos', 'SplitVideos', 'TokenizeText', 'VideoReadError',
-    'fit_pipeline',
+    'BrokenVideoPolicy', 'CaptionedVideos', 'FixedDraws', 'LabelledVideos', 'PackVideoText',
+    'ReadFrames', 'ReadShardFrames', 'ShardedVideos', 'SplitVideos', 'TokenizeText',
+    'VideoReadError', 'fit_pipeline',
 ]

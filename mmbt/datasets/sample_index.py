@@ -25,15 +25,16 @@ class SampleIndex(int):
     """
 
     seed: int
+    epoch: int | None
 
-    def __new__(cls, index: int, seed: int) -> 'SampleIndex':
-        """Give the index ``index`` a seed."""
+    def __new__(cls, index: int, seed: int, epoch: int | None = None) -> 'SampleIndex':
+        """Give the index ``index`` a seed, and the epoch that it is read in."""
         self = super().__new__(cls, index)
-        self.seed = seed
+        self.seed, self.epoch = seed, epoch
         return self
 
     def __reduce__(self) -> tuple:
-        return SampleIndex, (int(self), self.seed)
+        return SampleIndex, (int(self), self.seed, self.epoch)
 
 
 def seed_sample(index: int) -> None:

@@ -35,7 +35,7 @@ class ResumableSampler(DefaultSampler):
         self.seed, self.epoch, self.skipped = seed, epoch, skipped
 
     def __iter__(self) -> Iterator[int]:
-        return (SampleIndex(i, mixed_seed(self.seed, self.epoch, i))
+        return (SampleIndex(i, mixed_seed(self.seed, self.epoch, i), self.epoch)
                 for i in map(int, self.order()[self.skipped:]))
 
     def order(self) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The text features of class names, kept for as long as the weights that made them."""
 from collections.abc import Callable, Hashable
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -12,13 +13,13 @@ class KeptFeatures:
     """
 
     def __init__(self) -> None:
-        self.kept: tuple[Hashable, Tensor] | None = None
+        self.kept: tuple[Hashable, Any] | None = None
 
     def forget(self) -> None:
         """Compute them anew at the next use."""
         self.kept = None
 
-    def get(self, made_by: nn.Module, names: Hashable, compute: Callable[[], Tensor]) -> Tensor:
+    def get(self, made_by: nn.Module, names: Hashable, compute: Callable[[], Any]) -> Any:
         """The features of these names by this module.
 
         Args:

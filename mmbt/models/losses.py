@@ -41,31 +41,51 @@ def symmetric_info_nce(x: Tensor, y: Tensor, temperature: float) -> Tensor:
 def token_alignment(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared error between tokens of the branch and of CLIP, Eq. 7.
 
-    **Mean** over clips, frames, visible positions and channels, in float32 at least. The teacher
-    gets no gradient.
+    **Mean** over clips of :func:`token_errors`.
+
+    Returns:
+        Scalar. Under several processes it is this process's share, see :func:`global_mean`.
+    """
+    return global_mean(token_errors(student, teacher))
+
+
+def token_errors(student: Tensor, teacher: Tensor) -> Tensor:
+    """Each clip's squared error between tokens of the branch and of CLIP.
+
+    **Mean** over frames, visible positions and channels, in float32 at least. The teacher gets no
+    gradient.
 
     Args:
         student: (B, T, N_vis, E).
         teacher: (B, T, N_vis, E), the same tokens in the same order.
 
     Returns:
-        Scalar. Under several processes it is this process's share, see :func:`global_mean`.
+        (B,).
     """
     assert student.shape == teacher.shape, (student.shape, teacher.shape)
     student, teacher = in_float32(student, teacher.detach())
-    return global_mean((student - teacher).square().flatten(1).mean(dim=1))
+    return (student - teacher).square().flatten(1).mean(dim=1)
 
 
 def cosine_alignment(student: Tensor, teacher: Tensor) -> Tensor:
     """``2 - 2 cos`` between tokens of the branch and of CLIP, as in the authors' released code.
 
+    **Mean** over clips of :func:`cosine_errors`; arguments and result as in
+    :func:`token_alignment`.
+    """
+    return global_mean(cosine_errors(student, teacher))
+
+
+def cosine_errors(student: Tensor, teacher: Tensor) -> Tensor:
+    """Each clip's ``2 - 2 cos`` between tokens of the branch and of CLIP.
+
     It is the squared distance of the normalised tokens: the **sum** over channels, the **mean**
-    over clips, frames and visible positions. Arguments and result as in :func:`token_alignment`.
+    over frames and visible positions. Arguments and result as in :func:`token_errors`.
     """
     assert student.shape == teacher.shape, (student.shape, teacher.shape)
     student, teacher = in_float32(student, teacher.detach())
     cosine = F.cosine_similarity(student, teacher, dim=-1)
-    return global_mean((2 - 2 * cosine).flatten(1).mean(dim=1))
+    return (2 - 2 * cosine).flatten(1).mean(dim=1)
 
 
 def gather_rows(rows: Tensor) -> tuple[Tensor, int]:

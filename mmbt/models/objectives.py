@@ -1,14 +1,15 @@
 """The training objectives VTC, MBTA and MBCA (Sec. 3.3, Eqs. 6 to 8) as heads of the model."""
-from abc import ABCMeta, abstractmethod
+from abc import ABCMeta
 
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
 from .losses import (
-    cosine_alignment,
+    cosine_errors,
+    global_mean,
     in_float32,
     symmetric_info_nce,
-    token_alignment,
+    token_errors,
     without_autocast,
 )
 from .structures import VideoEncoding
@@ -17,6 +18,10 @@ from .trunk import Trunk
 
 class ObjectiveHead(nn.Module, metaclass=ABCMeta):
     """One training objective.
+
+    A head overrides either :meth:`forward`, or :meth:`summarize` and :meth:`compare`: what it needs
+    of each clip by itself, and what it makes of all of them. Only the latter can be trained with
+    more clips than memory holds, see :class:`VideoTextModel`.
 
     Args:
         loss_weight: Factor of the loss in the total; 1 for each in the paper (Sec. 4.1).
@@ -31,7 +36,6 @@ class ObjectiveHead(nn.Module, metaclass=ABCMeta):
         super().__init__()
         self.loss_weight = loss_weight
 
-    @abstractmethod
     def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
         """The weighted loss.
 
@@ -43,6 +47,22 @@ class ObjectiveHead(nn.Module, metaclass=ABCMeta):
         Returns:
             Scalar.
         """
+        return self.loss_weight * self.compare(self.summarize(encoding, trunk), text)
+
+    def summarize(self, encoding: VideoEncoding, trunk: Trunk) -> Tensor:
+        """What the loss needs of each clip, (B, ...), which depends on no other clip."""
+        raise NotImplementedError
+
+    def compare(self, summary: Tensor, text: Tensor) -> Tensor:
+        """The loss, before its weight, of all clips' summaries (B, ...) and texts (B, E)."""
+        raise NotImplementedError
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the loss can be had from summaries of parts of a batch."""
+        kind = type(self)
+        return (kind.forward is ObjectiveHead.forward
+                and kind.summarize is not ObjectiveHead.summarize)
 
 
 def require_branch(encoding: VideoEncoding, objective: str) -> Tensor:
@@ -68,10 +88,13 @@ class VTCHead(ObjectiveHead):
         super().__init__(loss_weight)
         self.temperature = temperature
 
-    def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
+    def summarize(self, encoding: VideoEncoding, trunk: Trunk) -> Tensor:
+        """The video embeddings, (B, E)."""
+        return encoding.video
+
+    def compare(self, summary: Tensor, text: Tensor) -> Tensor:
         """Contrast (B, E) videos with (B, E) captions; a scalar, a sum over both directions."""
-        loss = symmetric_info_nce(encoding.video, text, self.temperature)
-        return self.loss_weight * loss
+        return symmetric_info_nce(summary, text, self.temperature)
 
 
 @MODELS.register_module()
@@ -106,15 +129,19 @@ class MBTAHead(ObjectiveHead):
         if variant == 'released':
             self.proj = nn.Sequential(nn.Linear(width, embed_dim), nn.LayerNorm(embed_dim))
 
-    def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
-        """Compare (B, T, N_vis, D) tokens of the branch with CLIP's; a scalar."""
+    def summarize(self, encoding: VideoEncoding, trunk: Trunk) -> Tensor:
+        """Compare (B, T, N_vis, D) tokens of the branch with CLIP's; (B,) errors."""
         branch, clip = in_float32(require_branch(encoding, 'MBTA'), encoding.clip_tokens)
         with without_autocast(branch):
             student = self.proj(branch)
             if self.variant == 'released':
                 teacher = trunk.proj(trunk.norm(clip))
-                return self.loss_weight * cosine_alignment(student, teacher)
-            return self.loss_weight * token_alignment(student, trunk.proj(clip))
+                return cosine_errors(student, teacher)
+            return token_errors(student, trunk.proj(clip))
+
+    def compare(self, summary: Tensor, text: Tensor) -> Tensor:
+        """The mean over the clips of all processes."""
+        return global_mean(summary)
 
 
 @MODELS.register_module()
@@ -132,10 +159,13 @@ class MBCAHead(ObjectiveHead):
         super().__init__(loss_weight)
         self.temperature = temperature
 
-    def forward(self, encoding: VideoEncoding, text: Tensor, trunk: Trunk) -> Tensor:
-        """Contrast the mean of (B, T, N_vis, D) tokens with (B, E) captions; a scalar."""
+    def summarize(self, encoding: VideoEncoding, trunk: Trunk) -> Tensor:
+        """The projected mean of (B, T, N_vis, D) tokens, (B, E)."""
         # The projection is linear: projecting the mean is the mean of the projections.
         pooled, = in_float32(require_branch(encoding, 'MBCA'))
         with without_autocast(pooled):
-            pooled = trunk.proj(pooled.mean(dim=(1, 2)))
-        return self.loss_weight * symmetric_info_nce(pooled, text, self.temperature)
+            return trunk.proj(pooled.mean(dim=(1, 2)))
+
+    def compare(self, summary: Tensor, text: Tensor) -> Tensor:
+        """Contrast (B, E) means with (B, E) captions; a scalar, a sum over both directions."""
+        return symmetric_info_nce(summary, text, self.temperature)

@@ -1,12 +1,13 @@
 """From uint8 frames to normalised batches, on the device."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseDataPreprocessor
-from torch import nn
+from torch import Tensor, nn
 
 from .card import ModelCard, show
+from .states import FrozenStates
 
 # Per-channel RGB statistics, in 0..255, that OpenAI's and EVA's CLIP were trained with.
 CLIP_MEAN = (122.7709383, 116.7460125, 104.09373615)
@@ -62,23 +63,54 @@ class VideoTextDataPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs`` with ``imgs``, B tensors of (T, 3, H, W) uint8, and optionally
                 ``tokens``, B tensors of (M, L) int64, the M captions of each clip; and
-                ``data_samples``, B samples.
+                ``data_samples``, B samples. ``states``, lists of what ``FixedDraws`` adds for
+                each clip, may be in the place of ``imgs``.
             training: Unused: both modes are treated alike.
 
         Returns:
-            ``inputs`` with ``imgs`` (B, T, 3, H, W) float32 and ``tokens`` (sum of M, L), and
-            ``data_samples`` as they came.
+            ``inputs`` with ``imgs`` (B, T, 3, H, W) float32, or ``FrozenStates``, and ``tokens``
+            (sum of M, L), and ``data_samples`` as they came.
         """
         inputs = self.cast_data(data['inputs'])
-        shapes = {tuple(clip.shape) for clip in inputs['imgs']}
-        if len(shapes) > 1:
-            raise ValueError(f'clips of one batch differ in shape: {sorted(shapes)}; sample and '
-                             'crop all to one size in the pipeline')
-        frames = torch.stack(list(inputs['imgs'])).float()  # a copy, normalised in place
-        batch = dict(imgs=frames.sub_(self.mean).div_(self.std))
+        frames = self.normalised(inputs['imgs']) if 'imgs' in inputs else stacked(inputs['states'])
+        batch = dict(imgs=frames)
         if 'tokens' in inputs:
             batch['tokens'] = torch.cat(list(inputs['tokens']))
         return dict(inputs=batch, data_samples=data.get('data_samples'))
+
+    def normalised(self, imgs: Sequence[Tensor]) -> Tensor:
+        """B clips of (T, 3, H, W) uint8 as one batch, normalised.
+
+        Raises:
+            ValueError: If they are of several shapes.
+        """
+        shapes = {tuple(clip.shape) for clip in imgs}
+        if len(shapes) > 1:
+            raise ValueError(f'clips of one batch differ in shape: {sorted(shapes)}; sample and '
+                             'crop all to one size in the pipeline')
+        frames = torch.stack(list(imgs)).float()  # a copy, normalised in place
+        return frames.sub_(self.mean).div_(self.std)
+
+
+def stacked(states: Mapping[str, Sequence]) -> FrozenStates:
+    """B clips' states, a list for each part of them, as one batch in float32.
+
+    Raises:
+        ValueError: If they are of several caches.
+    """
+    made_by = {(tuple(layers.tolist()), mask, weights) for layers, mask, weights in zip(
+        states['layers'], states['mask'], states['weights'])}
+    if len(made_by) > 1:
+        raise ValueError('clips of one batch have frozen states of several CLIPs, masks or layers; '
+                         'make them alike with mmbt cache')
+    (layers, mask, weights), = made_by
+    tokens = [torch.stack([clip[place] for clip in states['tokens']]).float()
+              for place in range(len(layers))]
+    if 'scale' in states:
+        for place, each in enumerate(tokens):
+            each.mul_(torch.stack([clip[place] for clip in states['scale']])[..., None])
+    visible = torch.stack(list(states['visible'])).long() if 'visible' in states else None
+    return FrozenStates(layers, tuple(tokens), visible, mask, weights)
 
 
 def follow_card(preprocessor: nn.Module, card: ModelCard) -> None:

@@ -1,36 +1,23 @@
 """The frozen image-text model, seen one way: embed -> blocks -> norm -> proj."""
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .card import ModelCard
+from .class_features import KeptFeatures
 from .families.names import rename_old
 from .families.preprocessing import Preprocessing
 from .float8 import check_float8, put_in_float8
 from .layer import Block
-from .masks import gather_visible
+from .states import FrameTokens, FrozenStates, KeptStates, weights_mark
 from .text import TextTower
 from .vit import VisionTransformer
 
 TRUNK = 'backbone.trunk.'
 """What precedes a trunk's weights in a checkpoint."""
-
-
-@dataclass
-class FrameTokens:
-    """One layer's tokens of every frame.
-
-    Attributes:
-        cls: (B, T, D), each frame's CLS token.
-        patches: (B, T, N, D), each frame's patch tokens.
-    """
-
-    cls: Tensor
-    patches: Tensor
 
 
 class Trunk(nn.Module):
@@ -105,6 +92,7 @@ class Trunk(nn.Module):
         self.image_size = options.image_size
         self.eps = options.eps
         self.card = self._card(arch, whole, preprocessing or Preprocessing())
+        self._kept_mark = KeptFeatures()
         self.freeze(frozen)
         self._register_load_state_dict_pre_hook(name_as_now, with_module=True)
 
@@ -248,14 +236,19 @@ class Trunk(nn.Module):
         """Eval mode whatever is asked for, while it is frozen."""
         return super().train(mode and not self.frozen)
 
+    @property
+    def mark(self) -> str:
+        """A digest of the vision tower's bits, by which frozen states know whose they are."""
+        return self._kept_mark.get(self.visual, self.float8, lambda: weights_mark(self))
+
     def hidden_states(self,
-                      imgs: Tensor,
+                      imgs: Tensor | FrozenStates | KeptStates,
                       layers: Iterable[int],
                       visible: Tensor | None = None) -> list[FrameTokens]:
         """Run the frames and keep the outputs of the layers asked for, no others.
 
         Args:
-            imgs: (B, T, 3, H, W) normalised frames.
+            imgs: (B, T, 3, H, W) normalised frames, or what this trunk has made of them before.
             layers: Increasing layer numbers in 0..L; 0 is V(0), l is the output of layer l.
             visible: Patch positions to keep of each, (B, N_vis) or (B, T, N_vis) int64; the layers
                 themselves see all. None keeps all.
@@ -264,8 +257,10 @@ class Trunk(nn.Module):
             The tokens of each such layer, in the order of ``layers``.
 
         Raises:
-            ValueError: If the frames have not the trunk's image size.
+            ValueError: If the frames have not the trunk's image size, or states are of another.
         """
+        if not isinstance(imgs, Tensor):
+            return imgs.take(self, layers, visible)
         self.check_frames(imgs)
         batch, frames = imgs.shape[:2]
         wanted = list(layers)
@@ -280,10 +275,7 @@ class Trunk(nn.Module):
                 if layer in wanted:
                     states = tokens.unflatten(0, (batch, frames))
                     states = states.to(imgs.dtype) if self.float8 else states  # V(0) under autocast
-                    cls, patches = states[:, :, 0], states[:, :, 1:]
-                    if visible is not None:  # copies, so that the whole layer can be given back
-                        cls, patches = cls.clone(), gather_visible(patches, visible)
-                    kept.append(FrameTokens(cls, patches))
+                    kept.append(FrameTokens(states[:, :, 0], states[:, :, 1:]).kept(visible))
         return kept
 
     def check_frames(self, imgs: Tensor) -> None:

@@ -11,7 +11,9 @@ from torch.nn.functional import normalize
 
 from .checkpoints.checkpoint import check_state_dict, settle_keys
 from .class_features import KeptFeatures
+from .large_batch import LargeBatch
 from .preprocessor import follow_card
+from .states import FrozenStates
 from .structures import VideoEncoding
 from .text import TextTower
 from .tokenizer import tokenizer_spec
@@ -29,6 +31,10 @@ class VideoTextModel(BaseModel):
         heads: Configs of the training objectives.
         cls_head: Config of zero-shot recognition.
         data_preprocessor: Config of the preprocessor.
+        large_batch: For batches of more clips than memory holds, such as ``dict(clips=80)``:
+            training runs them through the branch 80 at a time, twice, and its gradient is that of
+            the whole batch; see :class:`~mmbt.models.large_batch.LargeBatch`. None runs all at
+            once.
         init_cfg: As in MMEngine.
     """
 
@@ -39,6 +45,7 @@ class VideoTextModel(BaseModel):
                  heads: Sequence[dict] = (),
                  cls_head: dict | None = None,
                  data_preprocessor: dict | None = None,
+                 large_batch: dict | None = None,
                  init_cfg: dict | None = None) -> None:
         preprocessor = data_preprocessor or dict(type='VideoTextDataPreprocessor')
         super().__init__(MODELS.build(preprocessor), init_cfg)
@@ -49,6 +56,9 @@ class VideoTextModel(BaseModel):
         follow_card(self.data_preprocessor, self.trunk.card)
         self.mask = MODELS.build(mask) if mask else None
         self.heads = nn.ModuleList(self._build_head(head) for head in heads)
+        self.large_batch = LargeBatch(**large_batch) if large_batch else None
+        if self.large_batch is not None:
+            self.large_batch.check(self.heads)
         self.cls_head = MODELS.build(cls_head) if cls_head else None
         self._check_cls_head()
         self.kept_classes = KeptFeatures()
@@ -164,8 +174,8 @@ class VideoTextModel(BaseModel):
         """Run a batch of the preprocessor.
 
         Args:
-            inputs: ``imgs`` (B, T, 3, H, W), and ``tokens`` (sum of M, L) with the M captions of
-                each clip; training takes one caption a clip.
+            inputs: ``imgs`` (B, T, 3, H, W), or ``FrozenStates``, and ``tokens`` (sum of M, L)
+                with the M captions of each clip; training takes one caption a clip.
             data_samples: B samples.
             mode: ``'loss'`` for a dict of losses, ``'predict'`` for samples with features and
                 scores, ``'tensor'`` for the encoding.
@@ -184,12 +194,23 @@ class VideoTextModel(BaseModel):
         if len(tokens) != len(imgs):
             raise ValueError(f'training takes one caption a clip, got {len(tokens)} captions for '
                              f"{len(imgs)} clips; set caption='random' in TokenizeText")
-        visible = None
-        if self.mask is not None:
-            visible = self.mask(*imgs.shape[:2], self.trunk.num_patches, imgs.device)
+        visible = self._visible(imgs)
+        if self.large_batch is not None:
+            summaries = self.large_batch.summaries(self.backbone, self.heads, imgs, visible)
+            text = self.text(tokens)
+            return {head.name: head.loss_weight * head.compare(summary, text)
+                    for head, summary in zip(self.heads, summaries)}
         encoding = self.backbone(imgs, visible)
         text = self.text(tokens)
         return {head.name: head(encoding, text, self.trunk) for head in self.heads}
+
+    def _visible(self, imgs: Tensor | FrozenStates) -> Tensor | None:
+        """The positions that a training step's branch sees; None for all."""
+        if isinstance(imgs, FrozenStates) and imgs.visible is not None:
+            return imgs.mask_of(self.mask)
+        if self.mask is None:
+            return None
+        return self.mask(*imgs.shape[:2], self.trunk.num_patches, imgs.device)
 
     @torch.no_grad()
     def predict(self, inputs: dict[str, Tensor],

@@ -15,6 +15,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import distributed as dist
 
 from mmbt.engine import LazyRuntimeInfoHook
+from mmbt.models.large_batch import LargeBatch
 from mmbt.models.losses import batch_sizes, group_of_hosts, symmetric_info_nce
 from tests.support.processes import run_splits
 from tests.support.tiny import FRAMES, build_model, stir
@@ -22,7 +23,7 @@ from tests.support.tiny import FRAMES, build_model, stir
 CLIPS = 8
 COUNT = itertools.count()
 SPLITS = {'one': [8], 'two': [4, 4], 'two_uneven': [5, 3], 'four': [2, 2, 2, 2],
-          'four_uneven': [3, 2, 2, 1]}
+          'four_uneven': [3, 2, 2, 1], 'two_in_parts': [5, 3]}
 OBJECTIVES = {'loss_vtc': 0, 'loss_mbta': 1, 'loss_mbca': 2, 'all': None}
 
 
@@ -49,7 +50,7 @@ def joined_batch():
     return imgs, tokens
 
 
-def gradients(objective, rank, sizes):
+def gradients(objective, rank, sizes, large_batch=None):
     """The gradients after one backward pass of this process's part."""
     variant = dict(type='BTAdapter', num_layers=3, num_frames=FRAMES)
     model = build_model(variant, mask=None)
@@ -57,6 +58,7 @@ def gradients(objective, rank, sizes):
     stir(model.heads)
     first = sum(sizes[:rank])
     model.mask = MaskOfClips(first)
+    model.large_batch = large_batch
     if OBJECTIVES[objective] is not None:
         model.heads = torch.nn.ModuleList([model.heads[OBJECTIVES[objective]]])
     wrapped = MMDistributedDataParallel(model, find_unused_parameters=True)
@@ -105,8 +107,9 @@ def with_group_of_hosts(rank, sizes):
 def work(rank, split, folder):
     """One process of a split."""
     sizes = SPLITS[split]
+    large_batch = LargeBatch(2) if split.endswith('in_parts') else None
     for objective in OBJECTIVES:
-        found, losses = gradients(objective, rank, sizes)
+        found, losses = gradients(objective, rank, sizes, large_batch)
         if rank == 0:
             torch.save(found, folder / f'{split}_{objective}.pt')
         log = logged(losses)

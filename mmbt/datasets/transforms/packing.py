@@ -12,7 +12,8 @@ class PackVideoText(BaseTransform):
 
     Required keys: ``imgs`` (T, 3, H, W) uint8, as ``FormatShape(input_format='NCHW')`` leaves it.
     Where they are more frames than ``clip_len``, by several clips or crops of a video, they become
-    views, (V, T, 3, H, W), whose features the model averages.
+    views, (V, T, 3, H, W), whose features the model averages. ``states``, which ``FixedDraws`` adds
+    in their place, become views likewise.
     Optional keys: ``clip_len`` (T), ``tokens`` (M, L) int64, ``label`` (int), ``captions`` (list of
     M str).
 
@@ -30,11 +31,8 @@ class PackVideoText(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Return the packed sample; see the class."""
-        imgs = torch.from_numpy(np.ascontiguousarray(results['imgs']))
-        clip_len = results.get('clip_len') or len(imgs)
-        if len(imgs) != clip_len:
-            imgs = imgs.unflatten(0, (-1, clip_len))
-        inputs = dict(imgs=imgs)
+        inputs = dict(states=in_views(results)) if 'states' in results else dict(
+            imgs=frames_in_views(results))
         if 'tokens' in results:
             inputs['tokens'] = results['tokens']
         sample = ActionDataSample()
@@ -48,3 +46,20 @@ class PackVideoText(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(meta_keys={self.meta_keys})'
+
+
+def frames_in_views(results: dict) -> torch.Tensor:
+    """(T, 3, H, W) frames of a clip, (V, T, 3, H, W) of several views."""
+    imgs = torch.from_numpy(np.ascontiguousarray(results['imgs']))
+    clip_len = results.get('clip_len') or len(imgs)
+    return imgs if len(imgs) == clip_len else imgs.unflatten(0, (-1, clip_len))
+
+
+def in_views(results: dict) -> dict:
+    """States whose tokens are (layers, T, 1 + N, D), or (layers, V, T, 1 + N, D) of views."""
+    states, clip_len = results['states'], results['clip_len']
+    if states['tokens'].shape[1] == clip_len:
+        return states
+    split = {name: states[name].unflatten(1, (-1, clip_len)) for name in ('tokens', 'scale')
+             if name in states}
+    return dict(states, **split)

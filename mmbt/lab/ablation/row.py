@@ -20,6 +20,7 @@ from mmbt.files.lock import Lock
 from ..world import generate_world
 from .configs import data_fingerprint, fingerprint, load_prepared, load_row, trains
 from .sources import made_by
+from .states import make_states, use_states
 from .worlds import SHAPES, WORLDS, World
 
 
@@ -68,6 +69,7 @@ def _run_row(row: str, world: World, seed: int, folder: Path, data: Path, launch
     config = load_row(row, world, folder=data)
     result: dict = dict(row=row, world=world.name, seed=seed, version=mmbt.__version__, **made_by())
     if trains(config):
+        use_states(config, data)
         result['training'] = run_training(config, folder / 'train', seed, launcher)
         checkpoint = latest_checkpoint(folder / 'train', print)
     result['metrics'] = {}
@@ -137,6 +139,7 @@ def prepare(world: World, seed: int, data: Path) -> None:
     assert world.prepared
     with Lock(data / 'preparation.lock', str(data)):
         prepare_shapes(data, seed, world)
+        make_states(world, data)
 
 
 if __name__ == '__main__':
