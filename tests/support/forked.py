@@ -3,6 +3,7 @@ import contextlib
 import io
 import os
 import resource
+import runpy
 import signal
 import sys
 import traceback
@@ -86,3 +87,11 @@ def run_limited(work, largest=None):
     os.waitpid(child, 0)
     lines, _, code = said.rpartition('\nended: ')
     return code.strip(), [line for line in lines.splitlines() if line.strip()]
+
+
+def run_script(script, *args):
+    """Run a script in a fork as ``python SCRIPT ...``; what it ends with as :func:`run_limited`."""
+    def work():
+        sys.argv = [str(script), *map(str, args)]
+        runpy.run_path(str(script), run_name='__main__')
+    return run_limited(work)

@@ -2,8 +2,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +15,7 @@ from mmbt.files.safe_load import weights_only
 from mmbt.lab.ablation.sources import made_by
 from mmbt.lab.world.scenes import MOTIONS
 
+from ...support.forked import run_script
 from ...support.tools import MMBT
 
 pytestmark = pytest.mark.slow
@@ -32,17 +31,15 @@ MODELS = {'bt_adapter': ('retrieval', 'recognition'),
 def demo(tmp_path_factory):
     """A whole small demo: its folder, what it printed, the report, and the logs of the tests."""
     folder, elsewhere = tmp_path_factory.mktemp('demo') / 'new', tmp_path_factory.mktemp('cwd')
-    done = subprocess.run(
-        [sys.executable, str(MMBT), 'demo', '--small', str(folder), '--seed', str(SEED)],
-        cwd=elsewhere,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},  # threads of several tests wait for each other
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode:
-        pytest.fail(done.stdout[-2000:], pytrace=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(elsewhere)
+        code, lines = run_script(MMBT, 'demo', '--small', folder, '--seed', SEED)
+    if code != '0':
+        pytest.fail('\n'.join([*lines[-20:], code]), pytrace=False)
     assert not list(elsewhere.iterdir())
     out = folder / 'work_dirs/demo'
     return SimpleNamespace(
-        folder=folder, out=out, output=done.stdout,
+        folder=folder, out=out, output='\n'.join(lines),
         report=json.loads((out / 'report.json').read_text()),
         logs={test: read_log(out / test) for tests in MODELS.values() for test in tests})
 
