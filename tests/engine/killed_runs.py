@@ -9,6 +9,7 @@ import random
 import signal
 import time
 
+import mmaction.models  # noqa: F401  which each run would import
 import numpy as np
 import torch
 from mmaction.registry import DATASETS, HOOKS
