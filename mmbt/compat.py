@@ -34,6 +34,8 @@ MOVED_NAMES = {
     'PretrainedConfig': 'transformers.configuration_utils',
 }
 
+FORMATTED = 16
+"""Configs that are kept as they were written."""
 HARMLESS_WARNINGS = (
     'Fail to import ``MultiScaleDeformableAttention``',  # mmcv-lite: no video model needs it
     'Importing from timm.models.layers is deprecated',  # mmaction2's and mmpretrain's own imports
@@ -56,6 +58,7 @@ def apply() -> None:
     write_checkpoints_whole()
     find_checkpoints_that_are_there()
     log_any_name()
+    format_configs_once()
 
 
 def check_versions() -> None:
@@ -393,6 +396,29 @@ def log_any_name() -> None:
                 handler.stream.reconfigure(errors=ANY_NAME)
 
     _replace(MMLogger, '__init__', original, init)
+
+
+def format_configs_once() -> None:
+    """Write a config nicely once, not anew for the log, the dump and each checkpoint.
+
+    That takes longer than many a training step, and a config seldom changes.
+    https://github.com/open-mmlab/mmengine/blob/v0.10.7/mmengine/config/config.py#L1478
+    """
+    import mmengine.config.config as config
+
+    original = config.FormatCode
+    written: dict[tuple, tuple[str, bool]] = {}
+
+    @wraps(original)
+    def format_code(text: str, style_config: dict, **kwargs: Any) -> tuple[str, bool]:
+        key = text, tuple(sorted(style_config.items())), tuple(sorted(kwargs.items()))
+        if key not in written:
+            if len(written) >= FORMATTED:
+                written.clear()
+            written[key] = original(text, style_config=style_config, **kwargs)
+        return written[key]
+
+    _replace(config, 'FormatCode', original, format_code)
 
 
 def has_accelerator() -> bool:

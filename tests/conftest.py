@@ -1,6 +1,10 @@
-"""The order of all tests, and a cache of their own: nothing of theirs stays in the user's."""
+"""One thread, a cache of the tests' own, of which nothing stays in the user's, and their order."""
 import os
 import tempfile
+
+# Forks of a process whose threads have computed hang; and processes that share cores and have a
+# thread for each core wait for one another.
+os.environ['OMP_NUM_THREADS'] = '1'
 
 CACHE = tempfile.TemporaryDirectory(prefix='mmbt_cache_')
 os.environ.setdefault('MPLCONFIGDIR', os.path.expanduser('~/.cache/matplotlib'))  # its list of fonts

@@ -12,8 +12,11 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmbt.cli import main
 from mmbt.files.safe_load import weights_only
 from mmbt.lab.world import generate_world
+
+from .support.forked import fork, run_limited
 
 pytestmark = pytest.mark.slow
 
@@ -23,8 +26,9 @@ EPOCHS = 6
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
     """A folder with a small world and two configs that inherit the demo's."""
+    monkeypatch.chdir(tmp_path)
     generate_world(tmp_path / 'work_dirs/demo/world', train=24, test=12, stills=0)
     for name, extra in (('demo_pretrain', train_changes()), ('demo_retrieval', '')):
         base = CONFIGS / 'demo' / f'{name}.py'
@@ -53,15 +57,22 @@ def finish(process, minutes=5):
     return output
 
 
-def kill_once_there(process, path):
-    """Kill the whole group with SIGKILL as soon as a file is there."""
+def finish_in_fork(*words):
+    """Run ``mmbt`` as mim does, but for Python's start; return what it printed."""
+    code, lines = run_limited(lambda: main(list(words)))
+    assert code == '0', lines[-30:]
+    return '\n'.join(lines)
+
+
+def kill_once_there(pid, path):
+    """Kill a whole group with SIGKILL as soon as a file is there."""
     deadline = time.time() + 300
     while not path.exists():
-        assert process.poll() is None, process.communicate()[0][-3000:]
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0), 'it ended by itself'
         assert time.time() < deadline, f'{path} never came'
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+        time.sleep(0.02)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
 
 
 def read(path):
@@ -71,12 +82,12 @@ def read(path):
 
 def test_train_kill_resume_test(project):
     run = project / 'run'
-    kill_once_there(mim('train', 'mmbt', 'small_demo_pretrain.py', cwd=project),
-                    run / 'last_checkpoint')
+    with mim('train', 'mmbt', 'small_demo_pretrain.py', cwd=project) as process:
+        kill_once_there(process.pid, run / 'last_checkpoint')
     assert not (run / f'epoch_{EPOCHS}.pth').exists()
     stopped_at = int((run / 'last_checkpoint').read_text().split('epoch_')[1].split('.')[0])
 
-    output = finish(mim('train', 'mmbt', 'small_demo_pretrain.py', '--resume', cwd=project))
+    output = finish_in_fork('train', 'small_demo_pretrain.py', '--resume')
     assert f'resumed epoch: {stopped_at}' in output
     assert f'Epoch(train)  [{stopped_at}]' not in output  # none is trained twice
     last = read(run / f'epoch_{EPOCHS}.pth')
@@ -104,9 +115,9 @@ def test_a_kill_within_an_epoch_costs_no_more_than_since_the_last_checkpoint(pro
                       'train_dataloader = dict(batch_size=1, sampler=sampler)\n'
                       "train_cfg = dict(type='ResumableTrainLoop', max_epochs=1)\n")
     run = project / 'run'
-    kill_once_there(mim('train', 'mmbt', config.name, cwd=project), run / 'iter_4.pth')
+    kill_once_there(fork(lambda: main(['train', config.name])), run / 'iter_4.pth')
     assert not (run / 'epoch_1.pth').exists()
-    finish(mim('train', 'mmbt', config.name, '--resume', cwd=project))
+    finish_in_fork('train', config.name, '--resume')
     last = read(run / 'epoch_1.pth')
     assert last['meta']['iter'] == 24  # none is trained twice
     # The schedule went on and ended, after the 24 steps that it was made for.

@@ -56,6 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(f'error: mmbt has no command {name!r}{meant}')
     command = load(name)
     args = parse(name, command, rest)
+    if hasattr(command, 'before_import'):  # for what is read when torch is imported
+        command.before_import(args)
     if getattr(command, 'ALONE', False):  # sees to everything itself, and imports less
         command.run(args)
         return

@@ -9,9 +9,12 @@ same in several tables are run once. Where the command is stopped, its rows end 
 where it is killed.
 """
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
+
+from .options import cores
 
 # Named here too, so that --help need not import torch.
 TABLES = ('table1', 'table6', 'table7', 'table10', 'table11', 'fig3', 'fig4')
@@ -47,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'configs/, for mim train and mim test; run nothing')
     parser.add_argument('--report-only', action='store_true',
                         help='write the tables, run nothing; what is old is marked')
+
+
+def before_import(args: argparse.Namespace) -> None:
+    """Share the cores among the rows, which are forks, and leave the GPUs to them."""
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, cores() // args.jobs)))
+    os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
 
 
 def run(args: argparse.Namespace) -> None:

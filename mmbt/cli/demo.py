@@ -6,6 +6,7 @@ Everything goes to work_dirs/demo; the page to look at is work_dirs/demo/report.
 runs the same steps and configs on a tiny world, in DIR/work_dirs/demo.
 """
 import argparse
+import os
 from pathlib import Path
 
 
@@ -15,6 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--small', type=Path, metavar='DIR',
                         help='see in two minutes whether all steps work: a tiny world, whose '
                         'numbers mean nothing, in DIR/work_dirs/demo')
+
+
+def before_import(args: argparse.Namespace) -> None:
+    """Leave the GPUs to the steps, which are forks."""
+    os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
 
 
 def run(args: argparse.Namespace) -> None:

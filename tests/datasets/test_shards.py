@@ -2,9 +2,6 @@
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import tarfile
 import time
 from pathlib import Path
@@ -17,6 +14,7 @@ from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from mmbt.cli import main
 from mmbt.datasets import CaptionedVideos, ReadFrames, ShardedVideos, VideoReadError
 from mmbt.datasets.shards.layout import ClipTable
 from mmbt.datasets.shards.settings import ShardSettings
@@ -25,8 +23,7 @@ from mmbt.datasets.transforms import ReadShardFrames
 from mmbt.engine import ResumableSampler
 from mmbt.files.lock import Lock
 
-from ..support.forked import fork_until_told, kill
-from ..support.tools import MMBT
+from ..support.forked import fork, fork_until_told, kill, run_limited
 
 pytestmark = pytest.mark.slow
 
@@ -193,23 +190,22 @@ def test_a_killed_run_goes_on(make_video, tmp_path):
     captions = {f'{number}.mp4': ['x'] for number in range(16)}
     (tmp_path / 'ann.json').write_text(json.dumps(captions))
 
-    def command(out):
-        return [sys.executable, str(MMBT), 'prepare', 'shards', str(tmp_path / out),
-                '--ann-file', str(tmp_path / 'ann.json'), '--form', 'dict', '--videos',
-                str(tmp_path / 'videos'), '--clips', '2', '--workers', '2']
+    def work():
+        main(['prepare', 'shards', str(tmp_path / 'war'), '--ann-file', str(tmp_path / 'ann.json'),
+              '--form', 'dict', '--videos', str(tmp_path / 'videos'), '--clips', '2', '--workers',
+              '2'])
 
-    run = subprocess.Popen(command('war'), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run = fork(work)
     end = time.monotonic() + 60
     while len(list((tmp_path / 'war').glob('shard-*.tar'))) < 2 and time.monotonic() < end:
         time.sleep(0.01)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
+    kill(run)
     assert not (tmp_path / 'war' / 'manifest.json').exists()
     for path in (tmp_path / 'war').glob('shard-*.tar'):
         assert len(tarfile.open(path).getnames()) == 2 * 17
-    done = subprocess.run(command('war'), capture_output=True, text=True, timeout=100)
-    assert done.returncode == 0, done.stderr
-    assert '16 clips in 8 shards' in done.stdout and '0 broken' in done.stdout
+    code, lines = run_limited(work)
+    assert code == '0', lines
+    assert '16 clips in 8 shards' in lines[-1] and '0 broken' in lines[-1]
     source = CaptionedVideos(ann_file=str(tmp_path / 'ann.json'), pipeline=[],
                              data_prefix=dict(video=str(tmp_path / 'videos')))
     make_shards(source, str(tmp_path / 'peace'), ShardSettings(clips=2))

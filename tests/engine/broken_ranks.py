@@ -1,18 +1,11 @@
-"""Two processes that meet broken videos, and what each one's report says: the driver.
-
-Started as a script by test_hooks.py. The processes are forks of this one, which has imported
-everything and computed nothing.
-"""
+"""Two processes that meet broken videos, and what each one's report says."""
 import json
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 from mmaction.datasets import BaseActionDataset
 
 from mmbt.datasets.broken_videos import BrokenVideoPolicy
 from mmbt.engine import BrokenVideoHook
-from tests.support.processes import run_splits
 
 # For each process the videos that it knows to be broken after each epoch.
 MET = (((1, 2), (1, 2), ()), ((2, 5, 7), (2, 5, 6, 7), ()))
@@ -51,7 +44,3 @@ def work(rank, split, folder):
         dataset.now_broken(*numbers)
         reports.append(report(hook, dataset))
     (folder / f'{rank}.json').write_text(json.dumps(reports))
-
-
-if __name__ == '__main__':
-    run_splits(dict(both=[1, 1]), work, Path(sys.argv[1]))

@@ -1,17 +1,15 @@
-"""Train one tiny model twice, once in peace and once killed again and again: the driver.
+"""Train one tiny model twice, once in peace and once killed again and again.
 
-Started as a script by test_resuming.py. Every run is a fork of this process, which has imported
-everything and computed nothing, so that starting one takes a moment. The runs are killed with
-SIGKILL, workers and all, a random moment after a random iteration.
+Every run is a fork of the test's process. The runs are killed with SIGKILL, workers and all, a
+random moment after a random iteration.
 """
 import contextlib
 import os
 import random
 import signal
-import sys
 import time
-from pathlib import Path
 
+import mmaction.models  # noqa: F401  which each run would import
 import numpy as np
 import torch
 from mmaction.registry import DATASETS, HOOKS
@@ -22,6 +20,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmbt.datasets.broken_videos import BrokenVideoPolicy
+
+from ..support.forked import fork
 
 EPOCHS, SAMPLES, BATCH = 4, 36, 2
 ITERATIONS = EPOCHS * SAMPLES // BATCH
@@ -102,20 +102,14 @@ def config(work_dir, resume):
 def start(work_dir, resume):
     """Fork a run in a process group of its own; return its id and the pipe it tells through."""
     reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setsid()
+
+    def train():
         os.close(reader)
         TellIteration.pipe = writer
         torch.set_num_threads(1)
         torch.manual_seed(0)  # the frozen CLIP
-        try:
-            Runner.from_cfg(config(work_dir, resume)).train()
-            os._exit(0)
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-            os._exit(1)
+        Runner.from_cfg(config(work_dir, resume)).train()
+    child = fork(train)
     os.close(writer)
     return child, reader
 
@@ -153,10 +147,10 @@ def end(child, reader):
     return told
 
 
-def main(folder, kills, seed):
-    """Train in peace and in war, and print how much was trained."""
+def train_in_peace_and_war(folder, kills, seed):
+    """Train, and train again with kills; return how many iterations each took."""
     moments = random.Random(seed)
-    print('peace', finish(folder / 'peace', resume=False))
+    peace = finish(folder / 'peace', resume=False)
     trained = []
     for number in range(kills):
         after = moments.randrange(4, 9)
@@ -164,8 +158,4 @@ def main(folder, kills, seed):
         if number == kills // 2:  # a kill may also come while the record is written
             (folder / 'war' / 'last_checkpoint').write_text('')
     trained.append(finish(folder / 'war', resume=True))
-    print('war', sum(trained), trained)
-
-
-if __name__ == '__main__':
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    return peace, sum(trained)

@@ -1,10 +1,6 @@
 """Hooks of training and evaluation."""
 import json
 import logging
-import os
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,11 +10,10 @@ from torch import nn
 from mmbt.engine import BranchFileHook, BrokenVideoHook, ClassPromptHook
 from mmbt.models.checkpoints.branch_file import load_branch
 
-from .broken_ranks import Videos, report
+from ..support.processes import run_splits
+from .broken_ranks import Videos, report, work
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
 
 
 class Model(nn.Module):
@@ -63,15 +58,9 @@ def test_broken_videos_are_reported_where_there_are_any():
 def test_a_report_names_what_other_processes_met(tmp_path):
     """Two processes with one video in common; the second epoch names what is new."""
     start = ' broken videos skipped so far; each is named above'
-    path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name('broken_ranks.py')), str(tmp_path)],
-        capture_output=True, text=True, timeout=300,
-        env={**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'})
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_splits(dict(both=[1, 1]), work, tmp_path)
     more = ' or is one of these, met by other processes: '
     first, second = (json.loads((tmp_path / f'{rank}.json').read_text()) for rank in (0, 1))
-    more = ' or is one of these, met by other processes: '
     assert first == [[f'4{start}{more}5.mp4 and 1 more'], [f'5{start}{more}6.mp4 and 1 more'], []]
     assert second == [[f'4{start}{more}1.mp4'], [f'5{start}'], []]
 

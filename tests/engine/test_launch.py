@@ -1,41 +1,31 @@
-"""Two processes, started as mim starts them, train one model on the CPU."""
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
-
+"""Two processes, started by torchrun's agent, train one model on the CPU."""
 import pytest
 from mmengine.runner import CheckpointLoader
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-import mmbt  # noqa: F401
 import toys
+from mmbt.cli import main
+
+from ..support.forked import run_limited
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 
+def test_two_processes_train_over_gloo(tmp_path, monkeypatch):
+    """Each sees half of the data, and the config's ``backend='nccl'`` does not stand in the way.
 
-def free_port():
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
-def test_two_processes_train_over_gloo(tmp_path):
-    """Each sees half of the data, and the config's ``backend='nccl'`` does not stand in the way."""
+    The agent is the one that ``torchrun`` and mim run; its processes are forks here.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     config = tmp_path / 'toy.py'
     config.write_text(toys.CONFIG)
-    env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), str(ROOT / 'tests')]),
-               OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
-    done = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.launch', '--nproc_per_node=2',
-         f'--master_port={free_port()}', str(ROOT / 'tools' / 'train.py'), str(config),
-         '--launcher', 'pytorch'],
-        cwd=tmp_path, env=env, text=True, capture_output=True, check=False)
-
-    assert done.returncode == 0, done.stderr
+    launch = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=2, rdzv_backend='c10d', run_id='toys',
+        rdzv_endpoint='127.0.0.1:0', max_restarts=0, start_method='fork')
+    code, lines = run_limited(lambda: elastic_launch(launch, main)(
+        ['train', str(config), '--launcher', 'pytorch']))
+    assert code == '0', '\n'.join([*lines[-30:], code])
     weights = tmp_path / 'work_dirs' / 'toy' / 'epoch_2.pth'
     saved = CheckpointLoader.load_checkpoint(str(weights))
     batch_size, processes = 2, 2

@@ -110,7 +110,7 @@ def test_mmengine_s_own_hook_reads_in_each_step(train):
     assert min(read) == len(LOSSES)
 
 
-@pytest.mark.parametrize('logger', [5, 6, 1000])
+@pytest.mark.parametrize('logger', [5, 1000])
 def test_the_log_and_the_weights_are_the_same(train, logger):
     """Of 18 iterations; 5 leaves a rest that MMEngine logs at the end, 1000 logs nothing else."""
     lazy, _ = train('lazy', 'LazyRuntimeInfoHook', logger=logger)

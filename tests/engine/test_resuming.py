@@ -1,7 +1,4 @@
 """Exact resumption: killed runs, the sampler's order, and what is refused."""
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +11,7 @@ from mmbt.datasets.sample_index import SampleIndex, mixed_seed
 from mmbt.engine import ResumableSampler, ResumableTrainLoop
 from mmbt.files.safe_load import weights_only
 
-from .killed_runs import EPOCHS, ITERATIONS
+from .killed_runs import EPOCHS, ITERATIONS, train_in_peace_and_war
 
 pytestmark = pytest.mark.slow
 
@@ -45,14 +42,9 @@ def assert_same(ours, theirs, path=''):
 
 def test_a_run_killed_at_ten_random_moments_ends_as_one_in_peace(tmp_path):
     """Weights, their moving average, the optimizer's state and the schedules."""
-    driver = Path(__file__).with_name('killed_runs.py')
-    done = subprocess.run([sys.executable, str(driver), str(tmp_path), str(KILLS), '7'],
-                          capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    counts = {line.split()[0]: int(line.split()[1]) for line in done.stdout.splitlines()
-              if line.startswith(('peace', 'war'))}
-    assert counts['peace'] == ITERATIONS
-    assert counts['war'] > ITERATIONS  # the kills cost something: they did hit the training
+    trained = train_in_peace_and_war(tmp_path, KILLS, 7)
+    assert trained[0] == ITERATIONS
+    assert trained[1] > ITERATIONS  # the kills cost something: they did hit the training
 
     peace, war = (read(tmp_path / run / f'epoch_{EPOCHS}.pth') for run in ('peace', 'war'))
     for part in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers'):

@@ -1,12 +1,9 @@
-"""Gradients of one batch split over processes, by mmengine's data parallelism: the driver.
+"""Gradients of one batch split over processes, by mmengine's data parallelism.
 
-Started as a script by test_distributed_gradients.py. The processes are forks of this one, which
-has imported everything and computed nothing. Each split is run for every objective alone and for
-all together; process 0 saves its parameters' gradients.
+Each split is run for every objective alone and for all together; process 0 saves its parameters'
+gradients.
 """
 import itertools
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import torch
@@ -17,8 +14,8 @@ from torch import distributed as dist
 from mmbt.engine import LazyRuntimeInfoHook
 from mmbt.models.large_batch import LargeBatch
 from mmbt.models.losses import batch_sizes, group_of_hosts, symmetric_info_nce
-from tests.support.processes import run_splits
-from tests.support.tiny import FRAMES, build_model, stir
+
+from ..support.tiny import FRAMES, build_model, stir
 
 CLIPS = 8
 COUNT = itertools.count()
@@ -121,7 +118,3 @@ def work(rank, split, folder):
         largest_matrix(16)
     told = with_group_of_hosts(rank, sizes)
     torch.save(told, folder / f'{split}_told_{rank}.pt')
-
-
-if __name__ == '__main__':
-    run_splits(SPLITS, work, Path(sys.argv[1]))

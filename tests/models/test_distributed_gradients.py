@@ -1,28 +1,18 @@
 """The whole model's gradients over several processes are those of one with the joined batch."""
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
-from .ranks import OBJECTIVES, SPLITS
+from ..support.processes import run_splits
+from .ranks import OBJECTIVES, SPLITS, work
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='module')
 def found(tmp_path_factory):
     """The folder with the gradients of every split and objective."""
     folder = tmp_path_factory.mktemp('ranks')
-    path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
-    done = subprocess.run([sys.executable, str(Path(__file__).with_name('ranks.py')), str(folder)],
-                          capture_output=True, text=True, timeout=300,
-                          env={**os.environ, 'PYTHONPATH': path})
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_splits(SPLITS, work, folder)
     return folder
 
 

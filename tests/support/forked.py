@@ -4,6 +4,7 @@ import io
 import json
 import os
 import resource
+import runpy
 import signal
 import sys
 import time
@@ -150,3 +151,11 @@ def kill_other(process):
     """End a process that is no child of this one, as a power cut would, and see it end."""
     os.kill(process, signal.SIGKILL)
     wait_until(lambda: is_gone(process))
+
+
+def run_script(script, *args):
+    """Run a script in a fork as ``python SCRIPT ...``; what it ends with as :func:`run_limited`."""
+    def work():
+        sys.argv = [str(script), *map(str, args)]
+        runpy.run_path(str(script), run_name='__main__')
+    return run_limited(work)

@@ -1,8 +1,14 @@
-"""Run the processes of data parallelism as forks, which a driver's imports serve once."""
+"""Run the processes of data parallelism as forks, which the test's imports serve."""
+import contextlib
 import os
+import signal
+import time
+from datetime import timedelta
 
 import torch
 from torch import distributed as dist
+
+from .forked import fork
 
 
 def run_splits(splits, work, folder):
@@ -14,26 +20,30 @@ def run_splits(splits, work, folder):
         folder: A folder for what the processes leave.
     """
     for split, sizes in splits.items():
-        children = [fork(work, rank, split, len(sizes), folder) for rank in range(len(sizes))]
-        for child in children:
-            _, status = os.waitpid(child, 0)
-            assert status == 0, f'a process of {split} failed'
+        def member(rank, split=split, world_size=len(sizes)):
+            torch.set_num_threads(1)
+            dist.init_process_group('gloo', init_method=f'file://{folder}/{split}.store',
+                                    rank=rank, world_size=world_size,
+                                    timeout=timedelta(seconds=60))
+            work(rank, split, folder)
+            dist.barrier()
+            dist.destroy_process_group()
+        wait_for(split, [fork(lambda rank=rank: member(rank)) for rank in range(len(sizes))])
 
 
-def fork(work, rank, split, world_size, folder):
-    """Start one process; return its id."""
-    child = os.fork()
-    if child:
-        return child
-    try:
-        torch.set_num_threads(1)
-        dist.init_process_group('gloo', init_method=f'file://{folder}/{split}.store', rank=rank,
-                                world_size=world_size)
-        work(rank, split, folder)
-        dist.barrier()
-        dist.destroy_process_group()
-        os._exit(0)
-    except BaseException:
-        import traceback
-        traceback.print_exc()
-        os._exit(1)
+def wait_for(split, children):
+    """Wait until all have ended; where one fails, end those that would wait for it."""
+    left = list(children)
+    while left:
+        child, status = next((found for found in (os.waitpid(each, os.WNOHANG) for each in left)
+                              if found[0]), (0, 0))
+        if not child:
+            time.sleep(0.01)
+            continue
+        left.remove(child)
+        if status:
+            for other in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(other, signal.SIGKILL)
+                os.waitpid(other, 0)
+            raise AssertionError(f'a process of {split} failed')

@@ -1,8 +1,12 @@
-"""Train and test one row, in a process of its own: ``python -m mmbt.lab.ablation.row``."""
+"""Train and test one row, in a process of its own.
+
+It is a fork of ``mmbt ablate``, or ``python -m mmbt.lab.ablation.row``.
+"""
 import argparse
 import json
 import os
 import platform
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -90,8 +94,12 @@ def _run_row(row: str, world: World, seed: int, folder: Path, data: Path, launch
             draft.write_text(json.dumps(result, indent=1))
 
 
-def main() -> None:
-    """Run one row, or prepare what the rows of a seed need."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one row, or prepare what the rows of a seed need.
+
+    Args:
+        argv: The words after the program's name; those of this process where it is not given.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('row', help='name in configs/ablations/, or "prepare"')
     parser.add_argument('--world', required=True, choices=sorted(WORLDS))
@@ -100,7 +108,7 @@ def main() -> None:
     parser.add_argument('--folder', type=Path)
     parser.add_argument('--planned', help='what the fingerprint was when this was planned')
     parser.add_argument('--launcher', choices=['none', 'pytorch'], default='none')
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     world = WORLDS[args.world]
     run_tool(lambda: work(args, world))
 

@@ -1,16 +1,26 @@
-"""Run rows side by side, each in a process of its own, within a budget of time."""
+"""Run rows side by side, each in a process of its own, within a budget of time.
+
+A row's process is a fork of this one, which has imported mmbt and computed nothing.
+"""
 import contextlib
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import BinaryIO
 
+from mmbt.files.shown import ANY_NAME
+
+from .. import forks
+from ..forks import Command
+from . import row
 from .configs import data_fingerprint, fingerprint
 from .results import former_results
 from .tables import Table
@@ -22,6 +32,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LIBC = ctypes.CDLL(None) if sys.platform == 'linux' else None
 PR_SET_PDEATHSIG = 1
 """prctl's order to be sent a signal when the parent ends."""
+ROW = ('-m', 'mmbt.lab.ablation.row')
 
 
 @dataclass(frozen=True)
@@ -73,12 +84,16 @@ class Failed(RuntimeError):
     """A process ended with an error."""
 
 
-def run_all(commands: Sequence[tuple[str, list[str], Path]], jobs: int,
+Titled = tuple[str, Command, Path]
+"""A title, a command, and the log file that it appends to."""
+
+
+def run_all(commands: Sequence[Titled], jobs: int,
             deadline: float | None, done: Callable[[str, float], None]) -> bool:
     """Run commands, some at a time.
 
     Args:
-        commands: Title, arguments of ``python`` and log file of each.
+        commands: What is to be run.
         jobs: How many run side by side.
         deadline: Time after which none is started any more; None for no end.
         done: Called with the title and the seconds of each that ended well.
@@ -91,19 +106,19 @@ def run_all(commands: Sequence[tuple[str, list[str], Path]], jobs: int,
     """
     waiting = list(commands)
     active: list[Job] = []
-    environment = {**environment_of(jobs), **os.environ}
+    threads = threads_of(jobs)
     try:
         while waiting or active:
             in_time = deadline is None or time.time() < deadline
             while waiting and in_time and len(active) < jobs:
                 with signals_wait():
-                    active.append(start(*waiting.pop(0), environment))
+                    active.append(start(*waiting.pop(0), threads))
             if not active:
                 return False
             time.sleep(0.2)
-            for job in [job for job in active if job.process.poll() is not None]:
+            for job in [job for job in active if job.process.exitcode is not None]:
                 active.remove(job)
-                if job.process.returncode:
+                if job.process.exitcode:
                     raise Failed(f'{job.title} failed: {job.reason()} (all of it in {job.log})')
                 done(job.title, time.time() - job.begin)
     finally:
@@ -136,9 +151,9 @@ def signals_wait() -> Iterator[None]:
         handlers[number](number, None)
 
 
-def environment_of(jobs: int) -> dict[str, str]:
-    """Variables of processes that share a machine, where the user has not set them."""
-    return dict(OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // jobs)))
+def threads_of(jobs: int) -> int:
+    """Threads of each process that shares the machine, unless the user has set their number."""
+    return int(os.environ.get('OMP_NUM_THREADS', max(1, (os.cpu_count() or 1) // jobs)))
 
 
 @dataclass(frozen=True)
@@ -146,15 +161,16 @@ class Job:
     """A process that runs; ``log_begin`` is where its own part of the log begins, in bytes."""
 
     title: str
-    process: subprocess.Popen
+    process: BaseProcess
     log: Path
     log_begin: int
     begin: float
 
     def reason(self) -> str:
         """Why it ended: the last line that tells an error, else the last, or the signal."""
-        if self.process.returncode < 0:
-            return f'killed by signal {-self.process.returncode}'
+        status = self.process.exitcode
+        if status is not None and status < 0:
+            return f'killed by signal {-status}'
         with self.log.open('rb') as log:
             log.seek(self.log_begin)
             lines = log.read().decode(errors='replace').split('\n')
@@ -163,15 +179,28 @@ class Job:
         return (told or lines or ['no output'])[-1].removeprefix('error: ')
 
 
-def start(title: str, arguments: list[str], log: Path, environment: dict[str, str]) -> Job:
+def start(title: str, command: Command, log: Path, threads: int) -> Job:
     """Start one process, its output appended to its log, that leads a group of its own."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('ab') as output:
         log_begin = output.tell()
-        process = subprocess.Popen([sys.executable, *arguments], stdout=output,
-                                   stderr=subprocess.STDOUT, env=environment,
-                                   start_new_session=True, preexec_fn=end_with_parent)
+        process = forks.start(command, partial(become_job, output, threads, os.getpid()))
     return Job(title, process, log, log_begin, time.time())
+
+
+def become_job(output: BinaryIO, threads: int, parent: int) -> None:
+    """In a new fork: lead a group, end with the parent, write to the log, and have some threads."""
+    import torch
+    os.setsid()
+    end_with_parent()
+    if os.getppid() != parent:  # it has ended before it could be told so
+        os._exit(1)
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    sys.stdout = open(1, 'w', buffering=1, errors=ANY_NAME, closefd=False)
+    sys.stderr = open(2, 'w', buffering=1, errors='backslashreplace', closefd=False)
+    os.environ['OMP_NUM_THREADS'] = str(threads)  # for what it starts
+    torch.set_num_threads(threads)
 
 
 def end_with_parent() -> None:
@@ -180,37 +209,46 @@ def end_with_parent() -> None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def stop(processes: Sequence[subprocess.Popen]) -> None:
+def stop(processes: Sequence[BaseProcess]) -> None:
     """End processes and what they started, and wait until they have ended."""
     for process in processes:
         send(signal.SIGTERM, process)
     for process in processes:
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
+        if not has_ended(process, PATIENCE):
             send(signal.SIGKILL, process)
-            process.wait()
+        process.join()
 
 
-def send(signal_number: int, process: subprocess.Popen) -> None:
+def has_ended(process: BaseProcess, patience: float) -> bool:
+    """Whether a process ends within some seconds."""
+    until = time.monotonic() + patience
+    while process.exitcode is None and time.monotonic() < until:
+        time.sleep(0.02)
+    return process.exitcode is not None
+
+
+def send(signal_number: int, process: BaseProcess) -> None:
     """Send a signal to a process's group, such as the workers that read its data."""
+    assert process.pid is not None
     with contextlib.suppress(ProcessLookupError, PermissionError):  # it has just ended
         os.killpg(process.pid, signal_number)
 
 
-def command(run: Run, world: World, processes: int = 1) -> tuple[str, list[str], Path]:
+def command(run: Run, world: World, processes: int = 1) -> Titled:
     """How to run a row, in one process or in several that share its batches."""
-    arguments = [
-        '-m', 'mmbt.lab.ablation.row', run.row, '--world', world.name, '--seed', str(run.seed),
-        '--data', str(run.data), '--folder', str(run.folder), '--planned', run.folder.name]
+    words = [run.row, '--world', world.name, '--seed', str(run.seed), '--data', str(run.data),
+             '--folder', str(run.folder), '--planned', run.folder.name]
     if processes > 1:
-        arguments = ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node',
-                     str(processes), *arguments, '--launcher', 'pytorch']
-    return f'{run.row}, seed {run.seed}', arguments, run.folder / 'log.txt'
+        told = Command([*words, '--launcher', 'pytorch'], [
+            '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', str(processes),
+            *ROW])
+    else:
+        told = Command(words, ROW, row.main)
+    return f'{run.row}, seed {run.seed}', told, run.folder / 'log.txt'
 
 
-def preparation(world: World, run: Run) -> tuple[str, list[str], Path]:
+def preparation(world: World, run: Run) -> Titled:
     """How to prepare the seed of a run."""
-    return (f'{world.name}, seed {run.seed}', [
-        '-m', 'mmbt.lab.ablation.row', 'prepare', '--world', world.name, '--seed', str(run.seed),
-        '--data', str(run.data), '--planned', run.data.name], run.data / 'log.txt')
+    words = ['prepare', '--world', world.name, '--seed', str(run.seed), '--data', str(run.data),
+             '--planned', run.data.name]
+    return f'{world.name}, seed {run.seed}', Command(words, ROW, row.main), run.data / 'log.txt'

@@ -13,7 +13,7 @@ IDLE = (
     'version.py', '__main__.py',
     'apis.py', 'cli', 'conversation', 'search',
     'datasets/preparation', 'engine/training_picture.py',
-    'lab/benchmark', 'lab/demo',
+    'lab/benchmark', 'lab/demo', 'lab/forks.py',
     'lab/ablation/pictures.py', 'lab/ablation/report.py', 'lab/ablation/run.py',
     'lab/ablation/schedule.py',
     'lab/ablation/summary.py', 'lab/ablation/tables.py',

@@ -4,7 +4,6 @@ import os
 import platform
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -13,10 +12,11 @@ from mmbt.files.lock import Lock
 from mmbt.files.shipped import shipped
 from mmbt.version import __version__
 
+from .. import forks
 from ..ablation.sources import made_by
 from .report import write_report
 
-Command = Callable[[list[str]], object]
+Main = Callable[[list[str]], object]
 OUT = Path('work_dirs/demo')
 SMALL = ('--train', '32', '--test', '48', '--stills', '128')  # a batch an epoch, two a test
 PACKAGES = ('torch', 'mmengine', 'mmaction2', 'open_clip_torch', 'transformers', 'av')
@@ -36,40 +36,15 @@ def enter(folder: Path) -> None:
     os.chdir(folder)  # the configs' paths begin where they are run
 
 
-def run(command: Command, title: str, *arguments: object) -> float:
-    """Run a sub-command of ``mmbt``, and return the seconds that it took."""
+def run(command: Main, title: str, *arguments: object) -> float:
+    """Run a sub-command of ``mmbt``, in a fork; return the seconds that it took."""
     words = [str(argument) for argument in arguments]
     print(f'\n=== {title}: mmbt {" ".join(words)}', flush=True)
     begin = time.time()
-    if in_fork(command, words):
+    program = [str(shipped('tools') / 'mmbt')]
+    if forks.run(forks.Command(words, program, command)):
         sys.exit(f'error: {title} failed, see above')
     return time.time() - begin
-
-
-def in_fork(command: Command, words: list[str]) -> int:
-    """Run a command in a fork of this process, which has imported mmbt; return its exit status.
-
-    That import, and taking it down in the end, takes longer than many a step.
-    """
-    sys.stderr.flush()
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    status = 1
-    try:
-        command(words)
-        status = 0
-    except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-        else:
-            status = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
 
 
 def read_metrics(config: str) -> dict:
@@ -97,7 +72,7 @@ def machine() -> dict:
         system=platform.system())
 
 
-def run_demo(command: Command, seed: int = 0, small: Path | None = None) -> None:
+def run_demo(command: Main, seed: int = 0, small: Path | None = None) -> None:
     """Run every step, then write the report, in ``work_dirs/demo``, alone in that folder.
 
     Args:
@@ -114,7 +89,7 @@ def run_demo(command: Command, seed: int = 0, small: Path | None = None) -> None
         run_steps(command, seed, small)
 
 
-def run_steps(command: Command, number: int, small: Path | None) -> None:
+def run_steps(command: Main, number: int, small: Path | None) -> None:
     """Run every step, then write the report."""
     configs = Path(os.path.relpath(shipped('configs'))) / 'demo'
     begin, seed = time.time(), ('--seed', number)

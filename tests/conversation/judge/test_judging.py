@@ -1,10 +1,6 @@
 """Judging a file of answers: side by side, with failures, and again after a kill."""
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -23,11 +19,10 @@ from mmbt.conversation.judge import (
     summarize,
 )
 
+from ...support.forked import fork, kill
 from .stub_server import serve
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[3]
 
 
 def answers(count=12, start=0):
@@ -198,15 +193,6 @@ def test_an_interruption_loses_nothing_and_ends_soon():
         assert judge_all(stub) == GRADES and len(stub.requests) == 9
 
 
-KILLED = """
-import sys
-from mmbt.conversation.judge import Answered, Judge, judge_answers
-answers = [Answered(f'v{n}', dict(question=f'q{n}', answer='dog', prediction='cat'))
-           for n in range(12)]
-judge_answers(answers, 'detail', Judge('stub', sys.argv[1]), 'out.json', threads=2)
-"""
-
-
 def test_a_killed_run_goes_on_where_it_was():
     """SIGKILL in the middle: what was judged is not asked again, and the results are the same."""
     waiting = threading.Event()
@@ -218,15 +204,13 @@ def test_a_killed_run_goes_on_where_it_was():
         return grade(question)
 
     with serve(answer) as stub:
-        path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
-        process = subprocess.Popen([sys.executable, '-c', KILLED, stub.url],
-                                   env=dict(os.environ, PYTHONPATH=path))
+        process = fork(lambda: judge_answers(answers(), 'detail', Judge('stub', stub.url),
+                                             'out.json', threads=2))
         assert waiting.wait(120)
         journal = Path('out.json.journal')
         while len(journal.read_text().splitlines()) < 8:
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        kill(process)
     with serve(grade) as stub:
         assert judge_all(stub) == GRADES
     assert sorted(number_of(each['messages'][1]['content'])

@@ -1,22 +1,16 @@
 """Gradients of tuning: over several processes, and through each kind of dialogue model."""
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
 from mmbt.conversation import DialogueTuning
 
+from ...support.processes import run_splits
 from ...support.tiny import stir
 from .tiny_dialogue import BRANCH, blip2, instructblip, llava, tokenizer, videos
 from .tiny_tuning import ANSWERS, QUESTIONS, gradients, trained, write_models
-from .tuning_ranks import SPLITS
+from .tuning_ranks import SPLITS, work
 
 pytestmark = pytest.mark.slow
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope='module')
@@ -24,11 +18,7 @@ def found(tmp_path_factory):
     """The loss and gradients of every split."""
     folder = tmp_path_factory.mktemp('ranks')
     write_models(folder)
-    path = os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')])
-    driver = Path(__file__).with_name('tuning_ranks.py')
-    done = subprocess.run([sys.executable, str(driver), str(folder)], capture_output=True,
-                          text=True, timeout=300, env={**os.environ, 'PYTHONPATH': path})
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_splits(SPLITS, work, folder)
     return {split: torch.load(folder / f'{split}.pt', weights_only=True) for split in SPLITS}
 
 

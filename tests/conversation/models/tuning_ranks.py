@@ -1,23 +1,12 @@
-"""Gradients of tuning with one batch split over processes: the driver.
+"""Gradients of tuning with one batch split over processes.
 
-Started as a script by test_tuning_gradients.py with a folder of models. The processes are forks of
-this one, which has imported everything and computed nothing. Process 0 saves its loss and its
-parameters' gradients.
+Process 0 saves its loss and its parameters' gradients.
 """
-import sys
-from pathlib import Path
-
 import torch
 from mmengine.model import MMDistributedDataParallel
 from torch import distributed as dist
-from transformers import (  # noqa: F401  imported here once, and not in each process
-    AutoTokenizer,
-    CLIPVisionModel,
-    LlamaForCausalLM,
-)
 
-from tests.conversation.models.tiny_tuning import ANSWERS, QUESTIONS, clips, trained, tuning
-from tests.support.processes import run_splits
+from .tiny_tuning import ANSWERS, QUESTIONS, clips, trained, tuning
 
 SPLITS = {'one': [3], 'two': [2, 1], 'two_the_other_way': [1, 2], 'three': [1, 1, 1]}
 
@@ -38,7 +27,3 @@ def work(rank, split, folder):
         torch.save(dict(loss=share / len(sizes), **{
             name: parameter.grad for name, parameter in trained(model).items()}),
             folder / f'{split}.pt')
-
-
-if __name__ == '__main__':
-    run_splits(SPLITS, work, Path(sys.argv[1]))

@@ -1,16 +1,19 @@
 """Small Python programs side by side: limits, failures, and what is left running."""
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
-from mmbt.lab.ablation import schedule
+from mmbt.lab.ablation import row, schedule
 from mmbt.lab.ablation.schedule import Failed, Run, command, run_all
 from mmbt.lab.ablation.worlds import WORLDS
+from mmbt.lab.forks import Command
+
+from ...support.forked import fork, kill
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +59,18 @@ def ignore(title, seconds):
 
 def python(folder, title, code, *arguments):
     """A command for ``run_all``."""
-    return title, ['-c', code, *map(str, arguments)], folder / 'logs' / f'{title}.txt'
+    return title, told(code, *arguments), folder / 'logs' / f'{title}.txt'
+
+
+def told(code, *arguments):
+    """Some code for a Python of its own."""
+    return Command([str(each) for each in arguments], ['-c', code])
+
+
+def warm(folder, title, work):
+    """A command for ``run_all`` that a fork does, as rows are done."""
+    return title, Command([title], ['-c', 'raise SystemExit("not a fork")'], work), (
+        folder / f'{title}.txt')
 
 
 def meeting(folder, patience):
@@ -152,21 +166,13 @@ def test_what_they_started_is_ended_too(deaf, tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform != 'linux', reason='no other system tells a child')
 def test_they_end_where_the_scheduler_is_killed(tmp_path):
     told = tmp_path / 'pid'
-    code = f"""
-from pathlib import Path
-from mmbt.lab.ablation.schedule import run_all
-run_all([('stays', ['-c', {STAY!r}, {str(told)!r}], Path({str(tmp_path / 'log.txt')!r}))], 1, None,
-        print)"""
-    root = str(Path(__file__).parents[3])
-    scheduler = subprocess.Popen([sys.executable, '-c', code],
-                                 env={**os.environ, 'PYTHONPATH': root})
+    scheduler = fork(lambda: run_all([python(tmp_path, 'stays', STAY, told)], 1, None, ignore))
     try:
-        assert wait_until(told.exists, 120)
+        assert wait_until(told.exists)
         pid = int(told.read_text())
         assert not has_ended(pid)
     finally:
-        scheduler.kill()
-    assert scheduler.wait() == -signal.SIGKILL
+        kill(scheduler)
     assert wait_until(lambda: has_ended(pid))
 
 
@@ -222,19 +228,42 @@ def test_cores_are_shared_unless_the_user_says_otherwise(tmp_path, monkeypatch):
         monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
         if given:
             monkeypatch.setenv('OMP_NUM_THREADS', given)
-        run_all([python(tmp_path, f'{jobs}', show)], jobs, None, ignore)
-        assert (tmp_path / f'logs/{jobs}.txt').read_text() == f'{threads}\n'
+        run_all([python(tmp_path, f'{jobs}', show),
+                 warm(tmp_path, f'{jobs}', lambda words: print(torch.get_num_threads()))],
+                jobs, None, ignore)
+        for folder in (tmp_path / 'logs', tmp_path):
+            assert (folder / f'{jobs}.txt').read_text() == f'{threads}\n'
 
 
-def test_several_processes_are_started_by_torchrun():
+def test_a_fork_is_a_process_like_another(tmp_path):
+    """With a group, a log and an end of its own, and signals as a new Python handles them."""
+    before = os.getpgid(0), signal.getsignal(signal.SIGTERM), sys.stdout
+
+    def tell(words):
+        os.write(2, b'what C says\n')
+        print(words, os.getpgid(0) == os.getpid() == os.getsid(0))
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_IGN)
+        sys.exit('error: \udcff is no name')
+    with pytest.raises(Failed, match='^job failed: .* is no name [(]all of it in '):
+        run_all([warm(tmp_path, 'job', tell)], 1, None, ignore)
+    assert (tmp_path / 'job.txt').read_bytes().splitlines() == [
+        b'what C says', b"['job'] True", b'error: \\udcff is no name']
+    assert before == (os.getpgid(0), signal.getsignal(signal.SIGTERM), sys.stdout)
+
+
+def test_a_row_is_a_fork_or_started_by_torchrun():
     run = Run('table6_branch', 2, Path('runs/x'), Path('seed2'))
     title, alone, log = command(run, WORLDS['webvid'])
     assert (title, log) == ('table6_branch, seed 2', Path('runs/x/log.txt'))
-    assert alone == ['-m', 'mmbt.lab.ablation.row', 'table6_branch', '--world', 'webvid', '--seed',
-                     '2', '--data', 'seed2', '--folder', 'runs/x', '--planned', 'x']
+    words = ['table6_branch', '--world', 'webvid', '--seed', '2', '--data', 'seed2', '--folder',
+             'runs/x', '--planned', 'x']
+    module = ['-m', 'mmbt.lab.ablation.row']
+    assert (alone.main, [*alone.program, *alone.words]) == (row.main, [*module, *words])
     _, shared, _ = command(run, WORLDS['webvid'], 8)
-    assert shared == ['-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '8',
-                      *alone, '--launcher', 'pytorch']
+    assert shared.main is None and [*shared.program, *shared.words] == [
+        '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '8', *module, *words,
+        '--launcher', 'pytorch']
 
 
 def test_a_signal_waits_while_rows_are_started_or_stopped(interruptible):

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from mmbt.lab.ablation import schedule
 from mmbt.lab.ablation.tables import TABLES
+from mmbt.lab.forks import Command
 
 from ...support.tools import MMBT
 from ...support.tools import run as run_command
@@ -24,6 +25,8 @@ GOES_ON = 'the same command goes on where it stopped'
 def run(monkeypatch, tmp_path):
     """Run the tool in this process; return what it ends with, None where all is well."""
     monkeypatch.chdir(tmp_path)
+    for name in ('OMP_NUM_THREADS', 'PYTORCH_NVML_BASED_CUDA_CHECK'):
+        monkeypatch.setenv(name, os.environ.get(name, '1'))  # as before when the test is over
     monkeypatch.setattr(schedule, 'fingerprint', lambda row, world: row)
     monkeypatch.setattr(schedule, 'data_fingerprint', lambda world: 'data')
     handlers = {each: signal.getsignal(each)
@@ -128,7 +131,7 @@ def test_a_spent_budget_is_told(run, capsys):
 
 def test_a_failed_row_is_one_line(run, monkeypatch):
     monkeypatch.setattr(schedule, 'preparation', lambda world, run: (
-        'world', ['-c', 'raise SystemExit("error: no room")'], Path('log.txt')))
+        'world', Command([], ['-c', 'raise SystemExit("error: no room")']), Path('log.txt')))
     assert run('table7') == 'error: world failed: no room (all of it in log.txt)'
 
 
@@ -158,9 +161,9 @@ pathlib.Path('pid').write_text(str(os.getpid()))
 os.kill(os.getppid(), signal.{name})
 time.sleep(60)"""
     monkeypatch.setattr(schedule, 'preparation', lambda world, run: (
-        'world', ['-c', 'pass'], Path('log.txt')))
+        'world', Command([], ['-c', 'pass']), Path('log.txt')))
     monkeypatch.setattr(schedule, 'command', lambda run, world, processes: (
-        'row', ['-c', code], Path('log.txt')))
+        'row', Command([], ['-c', code]), Path('log.txt')))
     assert run('table7') == f'interrupted; {GOES_ON}'
     with pytest.raises(ProcessLookupError):
         os.kill(int(Path('pid').read_text()), 0)

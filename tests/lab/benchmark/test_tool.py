@@ -1,8 +1,5 @@
 """tools/benchmark.py end to end on a tiny model."""
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,8 @@ import torch
 from mmbt.lab.benchmark import machine
 from mmbt.lab.benchmark.report import compiled_line
 
-from ...support.tools import MMBT, ROOT
+from ...support.forked import run_script
+from ...support.tools import MMBT
 from ...support.tools import run as run_command
 
 pytestmark = pytest.mark.slow
@@ -59,19 +57,14 @@ def check_rows(report):
 
 
 def test_each_command_in_a_process_of_its_own(arch):
-    env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-    started = {command: subprocess.Popen(
-        [sys.executable, str(MMBT), 'bench', command, '--arch', arch, *TINY,
-         '--json', f'out/{command}.json'],
-        env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for command in ('train', 'infer')}
-    for command, process in started.items():
-        out, err = process.communicate()
-        assert process.returncode == 0, err
+    for command in ('train', 'infer'):
+        code, lines = run_script(MMBT, 'bench', command, '--arch', arch, *TINY,
+                                 '--json', f'out/{command}.json')
+        assert code == '0', lines
         report = read(f'out/{command}.json')
         check_rows(report)
         assert command == report['command'] and len(report['rows']) == 1
-        assert 'of limit' in out and len(out.splitlines()) == 4
+        assert 'of limit' in '\n'.join(lines) and len(lines) == 4
 
 
 def test_lists_are_a_row_for_each_combination(arch, monkeypatch, capsys):

@@ -2,8 +2,6 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +16,7 @@ from mmbt.lab.ablation.sources import made_by
 from mmbt.lab.demo.scores import apart
 from mmbt.lab.world.scenes import MOTIONS
 
+from ...support.forked import run_script
 from ...support.tools import MMBT
 
 pytestmark = pytest.mark.slow
@@ -33,17 +32,15 @@ MODELS = {'bt_adapter': ('retrieval', 'recognition'),
 def demo(tmp_path_factory):
     """A whole small demo: its folder, what it printed, the report, and the logs of the tests."""
     folder, elsewhere = tmp_path_factory.mktemp('demo') / 'new', tmp_path_factory.mktemp('cwd')
-    done = subprocess.run(
-        [sys.executable, str(MMBT), 'demo', '--small', str(folder), '--seed', str(SEED)],
-        cwd=elsewhere,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},  # threads of several tests wait for each other
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode:
-        pytest.fail(done.stdout[-2000:], pytrace=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(elsewhere)
+        code, lines = run_script(MMBT, 'demo', '--small', folder, '--seed', SEED)
+    if code != '0':
+        pytest.fail('\n'.join([*lines[-20:], code]), pytrace=False)
     assert not list(elsewhere.iterdir())
     out = folder / 'work_dirs/demo'
     return SimpleNamespace(
-        folder=folder, out=out, output=done.stdout,
+        folder=folder, out=out, output='\n'.join(lines),
         report=json.loads((out / 'report.json').read_text()),
         logs={test: read_log(out / test) for tests in MODELS.values() for test in tests})
 
@@ -203,7 +200,7 @@ def test_the_page_has_the_numbers_of_the_report(demo):
 
 
 def test_the_headline_is_printed(demo):
-    *_, heads, r1, back, pairs, top1, _, look = demo.output.splitlines()
+    *_, heads, r1, back, pairs, top1, look = demo.output.splitlines()  # but for blank lines
     assert heads.split() == ['BT-Adapter', 'frame-mean', 'CLIP']
     for line, key, scale in ((r1, 'retrieval/t2v_R1', 1), (back, 'retrieval/v2t_R1', 1),
                              (pairs, 'pairs/acc', 1), (top1, 'acc/top1', 100)):

@@ -4,9 +4,10 @@ import os
 import pytest
 
 from mmbt import cli
+from mmbt.lab import forks
 from mmbt.lab.demo import run as demo
 
-from ...support.tools import ROOT, run
+from ...support.tools import MMBT, ROOT, run
 
 STEPS = ['1 of 4, the world', '2 of 4, CLIP on still pictures', '3 of 4, the branch on videos',
          '4 of 4, demo_retrieval', '4 of 4, demo_recognition', '4 of 4, demo_retrieval_frame_mean',
@@ -33,12 +34,13 @@ def main(monkeypatch):
     def main(*arguments, failing=None):
         steps = []
 
-        def pretend(command, words):
-            assert command is cli.main
-            steps.append((' '.join(words), os.getcwd()))
+        def pretend(command):
+            assert command.main is cli.main and command.program == [str(MMBT)]
+            steps.append((' '.join(command.words), os.getcwd()))
             return int(len(steps) - 1 == failing)
 
-        monkeypatch.setattr(demo, 'in_fork', pretend)
+        monkeypatch.setenv('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
+        monkeypatch.setattr(forks, 'run', pretend)
         monkeypatch.setattr(demo, 'read_metrics', lambda config: {})
         monkeypatch.setattr(demo, 'report', lambda *_: None)
         code = run(monkeypatch, 'demo', *arguments)
@@ -90,18 +92,3 @@ def test_the_report_of_a_whole_demo_says_how_to_repeat_it(tmp_path, monkeypatch,
     printed = capsys.readouterr().out
     assert 'acc/top1                        45.8              45.8' in printed
     assert printed.endswith('\nLook at work_dirs/demo/report.html (533 s altogether)\n')
-
-
-@pytest.mark.parametrize('command, status, line', [
-    (lambda words: print(*words), 0, 'a b\n'),
-    (lambda words: exit('error: no'), 1, 'error: no\n'),
-    (lambda words: exit(3), 3, ''), (lambda words: exit(), 0, '')])
-def test_a_fork_ends_as_the_command_does(command, status, line, capfd):
-    assert demo.in_fork(command, ['a', 'b']) == status
-    said = capfd.readouterr()
-    assert said.out + said.err == line
-
-
-def test_a_fault_in_a_fork_shows_its_traceback(capfd):
-    assert demo.in_fork(lambda words: 1 / 0, []) == 1
-    assert capfd.readouterr().err.endswith('ZeroDivisionError: division by zero\n')

@@ -1,9 +1,6 @@
 """``mmbt convert``, and what it writes in MMAction2's own tools."""
 import json
-import os
 import re
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -11,26 +8,25 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from ...support.forked import run_script
 from ...support.tools import run
 from .files import PARITY, ROOT, arch_file, clip_shapes, filled, save
 
 pytestmark = pytest.mark.slow
 
 
-def test_it_runs_from_any_folder(tmp_path):
+def test_it_runs_from_any_folder(tmp_path, monkeypatch):
     arch_file(tmp_path)
-    env = {key: value for key, value in os.environ.items() if key != 'MMBT_TRACEBACK'}
-    env['PYTHONPATH'] = str(ROOT)
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / 'convert_checkpoint.py'), str(PARITY / 'gated.pth'),
-         'new/out.pth', '--arch', 'arch.json'],
-        cwd=tmp_path, env=env, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    code, lines = run_script(ROOT / 'tools/convert_checkpoint.py', PARITY / 'gated.pth',
+                             'new/out.pth', '--arch', 'arch.json')
+    assert code == '0', lines
+    said = '\n'.join(lines)
     for part in ("pretraining beside OpenAI's CLIP", 'CLIP vision: 316,672 weights',
                  'CLIP text: 93,360 weights', 'branch: 213,504', 'MBTA head: 3,216 weights',
                  'the first 8 of 64 rows kept', 'mim test mmbt new/out.py --checkpoint new/out.pth',
                  "init_model('new/out.py', 'new/out.pth')"):
-        assert part in done.stdout
+        assert part in said
     text = (tmp_path / 'new' / 'out.py').read_text()
     assert text.startswith(
         '# mmbt convert gated.pth out.pth --arch arch.json\n')
