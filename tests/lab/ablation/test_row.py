@@ -3,6 +3,7 @@ import functools
 import json
 import math
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,9 @@ import mmbt.lab.ablation.configs
 import mmbt.lab.world
 from mmbt.files.lock import Lock
 from mmbt.lab.ablation import row as module
+from mmbt.lab.ablation.configs import fingerprint
 from mmbt.lab.ablation.row import alone, main, prepare_shapes, run_row
+from mmbt.lab.ablation.schedule import Run, command, run_all
 from mmbt.lab.ablation.sources import made_by
 from mmbt.lab.ablation.summary import read_result
 from mmbt.lab.ablation.tables import Row
@@ -191,6 +194,26 @@ def test_a_row_that_trains_nothing(watched, data, monkeypatch):
     with pytest.raises(SystemExit, match='changed since this run was planned'):
         main()
     assert len(calls) == 1
+
+
+def test_a_row_is_the_same_in_a_fork_and_in_a_process_of_its_own(data, tmp_path):
+    mark = fingerprint('table6_clip', SHAPES)
+    commands = []
+    for name in ('fork', 'process'):
+        title, told, log = command(Run('table6_clip', 0, tmp_path / name / mark, data), SHAPES)
+        assert told.main is main
+        commands.append((name, told if name == 'fork' else replace(told, main=None), log))
+    ended = []
+    assert run_all(commands, 1, None, lambda title, seconds: ended.append(title))
+    fork, process = (json.loads((tmp_path / name / mark / 'result.json').read_text())
+                     for name in ended)
+    assert ended == ['fork', 'process'] and set(fork['metrics']) == set(SHAPES.tests)
+    for test, metrics in fork['metrics'].items():
+        assert len(metrics) > 5
+        for name, value in metrics.items():
+            assert name in ('time', 'data_time') or value == process['metrics'][test][name]
+    for part in ('sources', 'libraries', 'version', 'row', 'world', 'seed'):
+        assert fork[part] == process[part]
 
 
 def test_a_row_is_run_by_one_at_a_time(tmp_path, monkeypatch):

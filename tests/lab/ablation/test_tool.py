@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmbt.cli import ablate as command
 from mmbt.lab.ablation import schedule
 from mmbt.lab.ablation.tables import TABLES
 from mmbt.lab.forks import Command
 
-from ...support.tools import MMBT
+from ...support.tools import MMBT, parse
 from ...support.tools import run as run_command
 
 pytestmark = pytest.mark.slow
@@ -72,6 +73,19 @@ except SystemExit:
     said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
     assert said.stdout.endswith('[]\n')
     assert all(name in said.stdout for name in (*TABLES, 'moving_shapes', 'webvid', '--budget'))
+
+
+def test_cores_and_gpus_are_left_to_the_rows_before_torch_is_imported(monkeypatch):
+    monkeypatch.setattr('mmbt.cli.ablate.cores', lambda: 8)
+    for given, jobs, threads in ((None, 1, '8'), (None, 3, '2'), (None, 9, '1'), ('5', 2, '5')):
+        monkeypatch.setenv('PYTORCH_NVML_BASED_CUDA_CHECK', '')
+        monkeypatch.delenv('PYTORCH_NVML_BASED_CUDA_CHECK')
+        monkeypatch.setenv('OMP_NUM_THREADS', given or '')
+        if given is None:
+            monkeypatch.delenv('OMP_NUM_THREADS')
+        command.before_import(parse('ablate', 'table7', '--jobs', jobs))
+        assert os.environ['OMP_NUM_THREADS'] == threads
+        assert os.environ['PYTORCH_NVML_BASED_CUDA_CHECK'] == '1'
 
 
 def test_runs_what_is_left_and_writes_the_tables(run, started, capsys):
