@@ -9,7 +9,7 @@ import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from ..sample_index import SampleIndex, mixed_seed, seed_all
+from ..sample_index import SampleIndex, mixed_seed, seed_host
 from ..states import StatesReader
 
 # Settings of transforms that change no pixel.
@@ -120,7 +120,7 @@ class FixedDraws(BaseTransform):
 def random_numbers_of(seed: int) -> Iterator[None]:
     """Inside, random numbers are those of a seed; outside, as if nothing had been drawn."""
     kept = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    seed_all(seed)
+    seed_host(seed)
     try:
         yield
     finally:
