@@ -299,7 +299,7 @@ def noted_layers(trunk: nn.Module) -> Iterator[set[int]]:
         noted.update(layers)
         return original(imgs, layers, visible)
 
-    trunk.hidden_states = hidden_states  # type: ignore[assignment]
+    trunk.hidden_states = hidden_states
     try:
         yield noted
     finally:

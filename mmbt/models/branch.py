@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from .gates import GATES
 from .layer import Block, DropPath, SelfAttention
-from .trunk import FrameTokens, Trunk
+from .states import FrameTokens
+from .trunk import Trunk
 
 
 class TemporalBlock(nn.Module):

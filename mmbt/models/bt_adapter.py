@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from .branch import VARIANTS
 from .gates import GATES
 from .masks import gather_visible
+from .states import FrameTokens
 from .structures import VideoEncoding
-from .trunk import FrameTokens, Trunk
+from .trunk import Trunk
 
 
 @MODELS.register_module()

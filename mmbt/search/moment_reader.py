@@ -51,7 +51,7 @@ class MomentReader:
         videos.check_schema(video_schema())
         self._rows = VideoRows(videos)
         self._exact = ExactSearch(self._moments, width, self.folder / 'copies', self._check_vectors)
-        self._all = -1, np.zeros(0, np.int64), {}, 0
+        self._all: tuple[int, np.ndarray, dict, int] = -1, np.zeros(0, np.int64), {}, 0
 
     def _check_vectors(self) -> None:
         check_origin(self.folder, self.folder / SETTINGS, WHOLE)

@@ -4,7 +4,7 @@ import torch
 
 from mmbt.models import BTAdapter, OpenCLIPTrunk, RandomMask
 from mmbt.models.branch import SpatialBlock, TemporalBlock
-from mmbt.models.trunk import FrameTokens
+from mmbt.models.states import FrameTokens
 
 from ..support.tiny import CLIPS, FRAMES, PATCHES, TINY, build_model, stir
 

@@ -74,7 +74,7 @@ def test_the_trunk_runs_once_where_its_states_are_kept(states, runs, batch, monk
 
 
 def test_nothing_of_the_branch_is_kept_between_the_two_runs(batch):
-    """But summaries: all tensors that the whole batch's graph keeps are smaller than one layer's."""
+    """But summaries: each tensor that the whole batch's graph keeps is smaller than a layer's."""
     model = stirred_model()
 
     def kept(large_batch):

@@ -1,5 +1,6 @@
 """Work done in a fork of the test's process, which has imported everything: killed, or limited."""
 import contextlib
+import functools
 import io
 import json
 import os
@@ -116,11 +117,12 @@ class ForkServer:
         try:
             prepare()
             for line in os.fdopen(asked):
-                def job(args=json.loads(line)):
+                def job(args):
                     os.close(answer)
                     os.close(asked)
                     work(*args)
-                os.write(answer, f'{fork(job)}\n'.encode())
+                child = fork(functools.partial(job, json.loads(line)))
+                os.write(answer, f'{child}\n'.encode())
         finally:
             os._exit(0)
 

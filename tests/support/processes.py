@@ -20,7 +20,9 @@ def run_splits(splits, work, folder):
         folder: A folder for what the processes leave.
     """
     for split, sizes in splits.items():
-        def member(rank, split=split, world_size=len(sizes)):
+        world_size = len(sizes)
+
+        def member(rank, split=split, world_size=world_size):
             torch.set_num_threads(1)
             dist.init_process_group('gloo', init_method=f'file://{folder}/{split}.store',
                                     rank=rank, world_size=world_size,

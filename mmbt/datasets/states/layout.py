@@ -70,8 +70,10 @@ class StatesForm:
             ValueError: If it is something else.
         """
         try:
-            form = cls(**{name: tuple(value) if isinstance(value, list) else value
-                          for name, value in told.items()})
+            values: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in told.items()}
+            form = cls(**values)
             counts = (*form.layers, *form.visible, form.frames, form.tokens, form.width,
                       form.clip_len, form.records)
             if not (form.layers and form.dtype in DTYPES and form.records > 0

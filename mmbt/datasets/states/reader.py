@@ -41,7 +41,7 @@ class StatesReader:
         self.made_by: Mapping[str, Any] = told['made_by']
         self.clips, self.draws = int(told['clips']), int(told['draws'])
         self._sums = np.asarray(told['crc32'], np.uint32)
-        self._seen = np.zeros(len(self._sums), bool)
+        self._seen: np.ndarray = np.zeros(len(self._sums), bool)
         if len(self._sums) != self.clips * self.draws:
             raise ValueError(f'{path} has not a checksum for each record: damaged; run mmbt cache '
                              'again')

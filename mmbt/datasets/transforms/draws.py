@@ -1,4 +1,4 @@
-"""A clip's frames drawn a fixed number of times, so that what a frozen trunk makes of them stays."""
+"""A clip's frames drawn a fixed number of times: what a frozen trunk makes of them stays."""
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -88,7 +88,7 @@ class FixedDraws(BaseTransform):
     def read(self, results: dict, draw: int) -> dict:
         """Add the states of one of the draws to ``results``."""
         reader = self.reader
-        name = results.get('video_id', results.get('filename'))
+        name = str(results.get('video_id', results.get('filename')))
         found = reader.read(int(results['sample_idx']), draw, name)
         return self._with_states(results, found)
 

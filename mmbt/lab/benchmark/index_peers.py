@@ -1,4 +1,5 @@
 """What others do with the same vectors: a plain product in NumPy, and faiss."""
+import functools
 import importlib
 import math
 import shutil
@@ -34,13 +35,13 @@ def measure_peer(name: str, source: Vectors, folder: Path, report: Report) -> di
     source = Vectors(count, source.width) if count < source.count else source
     folder.mkdir(parents=True)
     clock, memory = Clock(lambda line: report(f'{name} {line}')), Memory('cpu')
-    vectors = np.empty((count, source.width), np.float32)
+    vectors: np.ndarray = np.empty((count, source.width), np.float32)
     for start, block in zip(range(0, count, 2**14), source.blocks(2**14)):
         vectors[start:start + len(block)] = block
     queries = source.queries(QUERIES)
     truth = exact_truth(vectors, queries)
     peer: Any = (NumpyPeer if name == 'numpy' else FaissPeer)(name, folder)
-    clock.once('build', lambda: peer.build(vectors))
+    clock.once('build', functools.partial(peer.build, vectors))
     found = dict(name=name if count == source.count and name not in MOST
                  else f'{name}, {count:,} of them', bytes=size_of(folder))
     del vectors
@@ -80,7 +81,7 @@ class NumpyPeer:
 
     def __init__(self, name: str, folder: Path) -> None:
         self.path = folder / 'vectors.npy'
-        self.vectors = np.zeros((0, 0), np.float32)
+        self.vectors: np.ndarray = np.zeros((0, 0), np.float32)
 
     def build(self, vectors: np.ndarray) -> None:
         """Write the file."""

@@ -82,7 +82,7 @@ def query_row(query: int, retrievals: dict[str, Retrievals], strips: Filmstrips)
     caption = retrievals['bt_adapter'].captions[query]
     shown = {model: [int(video) for video in retrievals[model].top[query][:SHOWN_CLIPS]]
              for model in MODELS}
-    texts = iter(apart([retrievals[model].scores[query, video] for model in MODELS
+    texts = iter(apart([float(retrievals[model].scores[query, video]) for model in MODELS
                         for video in shown[model]], 4))
     columns = []
     for model, name in MODELS.items():
@@ -144,7 +144,7 @@ def pair_block(pair: tuple[int, int], retrievals: dict[str, Retrievals],
         f'<figcaption>Clip {letter}: “{escape(caption)}”</figcaption></figure>'
         for letter, video, caption in zip('AB', pair, captions))
     scores = {model: pair_scores(retrievals[model], pair) for model in MODELS}
-    texts = iter(apart([score for table in scores.values() for score in table.flat], 4))
+    texts = iter(apart(np.stack([*scores.values()]).ravel().tolist(), 4))
     tables = ''.join(f'<div><div class="model {model}">{name}</div>'
                      f'{_pair_table(scores[model], [[next(texts), next(texts)] for _ in "AB"])}'
                      '</div>' for model, name in MODELS.items())

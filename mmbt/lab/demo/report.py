@@ -177,7 +177,7 @@ def _numbers(metrics: dict, retrievals: dict[str, Retrievals]) -> str:
 
 
 def _motions(retrievals: dict[str, Retrievals]) -> str:
-    accuracy = {model: motion_accuracy(found) for model, found in retrievals.items()}
+    accuracy = {model: motion_accuracy(found).tolist() for model, found in retrievals.items()}
     return page.section(
         'Motion by motion',
         page.paragraph('Share of each motion’s captions whose first retrieved clip shows that '

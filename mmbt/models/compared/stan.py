@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from ..branch import ReleasedBranch
 from ..bt_adapter import BTAdapter
+from ..states import FrameTokens
 from ..structures import VideoEncoding
-from ..trunk import FrameTokens, Trunk
+from ..trunk import Trunk
 from .refusals import refuse_mask
 
 
