@@ -187,7 +187,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_answer(parser: argparse.ArgumentParser) -> None:
     """How moments are ranked and shown."""
     parser.add_argument('--time', action='store_true',
-                        help='rank by what the branch adds to the mean of the frames')
+                        help='of what frame means find, rank by what the branch adds')
     parser.add_argument('--top', type=int, default=10, metavar='N', help='default: 10')
     parser.add_argument('--json', action='store_true',
                         help='print a list of path, start, end (in seconds) and score alone')

@@ -140,15 +140,17 @@ class ExactSearch:
             query: (E,) float32.
             top: How many.
             allowed: Numbers of the videos, sorted.
-            column: One of :data:`.columns.COLUMNS`; 'time' is the embedding less the baseline.
+            column: One of :data:`.columns.COLUMNS`; 'time' orders the ``top`` best of 'baseline' by
+                the embedding less the baseline, which says nothing of other rows.
 
         Returns:
             Their times, and their (K,) float32 scores.
         """
         in_memory = self.table.count() <= IN_MEMORY
+        by = 'baseline' if column == 'time' else column
         wanted = top if in_memory else max(AGAIN, 5 * top)
         found: list[tuple] = []
-        for _, part in self.parts(column, in_memory):
+        for _, part in self.parts(by, in_memory):
             places = np.flatnonzero(is_in(part.times.video, allowed))
             few = len(places) < FEW * len(part.address)
             scores = products(part, query, places) if few else products(part, query)[places]
@@ -160,7 +162,8 @@ class ExactSearch:
             return Times(*np.zeros((3, 0))), np.zeros(0, np.float32)
         scores, address, *times = map(np.concatenate, zip(*found))
         order = np.argsort(-scores, kind='stable')[:wanted]
-        if not in_memory:
+        order = order[:top] if column == 'time' else order
+        if column == 'time' or not in_memory:
             scores = self._again(address[order], query, column)
             again = np.argsort(-scores, kind='stable')[:top]
             order, scores = order[again], scores[again]
@@ -171,6 +174,9 @@ class ExactSearch:
     def _again(self, address: np.ndarray, query: np.ndarray, column: str) -> np.ndarray:
         with lance_errors(self.table.index):
             rows = self.table.data._take_rows(address.tolist(), columns=columns_of(column)[3:])
+        if len(rows) != len(address):
+            raise ValueError(f'index {shown(self.table.index)} is damaged: copies of vectors that '
+                             'the table has not; delete its folder copies')
         return vectors_of(rows, column, self.width, self.table.index) @ query
 
     def truth(self, queries: np.ndarray, top: int, allowed: np.ndarray) -> np.ndarray:

@@ -86,12 +86,17 @@ class MemoryIndex:
             query: (E,).
             top: How many windows.
             scope: A folder or file that they are of.
-            column: 'embedding', 'baseline', or 'time' for the difference of their scores.
+            column: 'embedding', 'baseline', or 'time' for the difference of their scores, by which
+                the ``top`` best of 'baseline' are ordered.
             exclude_path: A video that they are not of.
         """
-        found = [each for path in self._entries if path != exclude_path and is_within(path, scope)
-                 for each in self.scores(path, query, column)]
+        paths = [path for path in self._entries if path != exclude_path and is_within(path, scope)]
+        by = 'baseline' if column == 'time' else column
+        found = [each for path in paths for each in self.scores(path, query, by)]
         order = np.argsort([-each.score for each in found], kind='stable')[:top]
+        if column != by:
+            found = [each for path in paths for each in self.scores(path, query, column)]
+            order = order[np.argsort([-found[place].score for place in order], kind='stable')]
         return [found[place] for place in order]
 
     def scores(self, path: str, query: np.ndarray, column: str = 'embedding') -> list[Found]:

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from . import approximate
-from .columns import COLUMNS, Times, times_of, vectors_of
+from .columns import COLUMNS, Times, columns_of, times_of, vectors_of
 from .exact import ExactSearch
 from .index_folder import MOMENTS, SETTINGS, VIDEOS, read_settings
 from .lance_table import LanceTable, lance_errors, shown
 from .moment_rows import is_within, moment_schema
 from .probe import WHOLE, check_origin
 from .stamps import PathLike
+from .video_places import VideoPlaces
 from .video_rows import VideoRow, VideoRows, video_schema
 from .windows import Window
 
@@ -51,6 +52,7 @@ class MomentReader:
         videos.check_schema(video_schema())
         self._rows = VideoRows(videos)
         self._exact = ExactSearch(self._moments, width, self.folder / 'copies', self._check_vectors)
+        self._places = VideoPlaces(self._moments)
         self._all: tuple[int, np.ndarray, dict, int] = -1, np.zeros(0, np.int64), {}, 0
 
     def _check_vectors(self) -> None:
@@ -134,7 +136,8 @@ class MomentReader:
             query: (E,).
             top: How many windows.
             scope: A folder or file that they are of.
-            column: 'embedding', 'baseline', or 'time' for the difference of their scores.
+            column: 'embedding', 'baseline', or 'time' for the difference of their scores, by which
+                the ``top`` best of 'baseline' are ordered.
             exclude_path: A video that they are not of.
 
         Raises:
@@ -193,10 +196,10 @@ class MomentReader:
     def _of(self, path: str, column: str) -> tuple[Times, np.ndarray]:
         self.flush()
         known = self._rows.by_path.get(path)
+        number = known.id if known else -1
+        places = self._places.of(number)
         with lance_errors(self.folder):
-            rows = self._moments.data.to_table(
-                filter=f'video = {known.id if known else -1}',
-                columns=['video', 'start', 'end', 'embedding', 'baseline'])
+            rows = self._moments.data._take_rows(places.tolist(), columns=columns_of(column))
         times = times_of(rows, self.folder)
         order = np.argsort(times.start, kind='stable')
         return (Times(*(values[order] for values in times)),

@@ -31,8 +31,9 @@ class Query:
         videos: Files that it looks like.
         images: Pictures that it looks like: files.
         without: Texts of what it does not show; only what tells the rest from them counts.
-        mode: ``'plain'`` scores a window by its cosine with the query, ``'time'`` by how much the
-            branch raises that over the frame mean of the same window, which is blind to order.
+        mode: ``'plain'`` scores a window by its cosine with the query, ``'time'`` takes
+            the windows whose frame means, which are blind to order, fit best, and orders these by
+            how much the branch raises their cosine.
         scope: A folder, or a file, outside which nothing is found.
 
     Raises:

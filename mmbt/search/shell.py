@@ -15,7 +15,7 @@ from .tables import hit_lines
 HELP = """\
 Each line is a text to look for.
   :without TEXT   leave out what fits this as well; alone, nothing
-  :time           rank by what the branch adds to the mean of the frames, or not any more
+  :time           of what the mean of the frames finds, rank by what the branch adds; or no more
   :top N          show N moments
   :json           answer with a JSON list a line, or not any more
   :new            take in videos that are new

@@ -29,6 +29,11 @@ def a_name(number):
 
 def expected(query, numbers, top, column='embedding', name=a_name, count=10):
     """By a loop over float16 vectors, as they are kept."""
+    if column == 'time' and len(numbers) > 1:  # the best of the frame means, in another order
+        best = {each[:3] for each in expected(query, numbers, top, 'baseline', name, count)}
+        found = [each for number in numbers
+                 for each in expected(query, [number], count, 'time', name, count)]
+        return sorted((each for each in found if each[:3] in best), key=lambda each: -each.score)
     found = []
     for number in numbers:
         kept = {'embedding': vectors(count, number), 'baseline': vectors(count, number + 1000)}
