@@ -144,6 +144,28 @@ class KeptStates:
         return self.states
 
 
+class SharedFrames:
+    """Clips that have frames in common, each of which a trunk sees once.
+
+    It goes where frames go; ``shape`` and ``device`` are those of the clips' frames.
+
+    Args:
+        frames: (U, 3, H, W) normalised frames, no two alike.
+        places: (B, T) int64, which of them a clip has where.
+    """
+
+    def __init__(self, frames: Tensor, places: Tensor) -> None:
+        self.frames, self.places = frames, places
+        self.shape = torch.Size((*places.shape, *frames.shape[1:]))
+        self.device, self.ndim = frames.device, len(self.shape)
+
+    def take(self, trunk: 'Trunk', layers: Iterable[int],
+             visible: Tensor | None) -> list[FrameTokens]:
+        """What the trunk makes of the clips."""
+        return [FrameTokens(each.cls[0, self.places], each.patches[0, self.places]).kept(visible)
+                for each in trunk.hidden_states(self.frames[None], layers)]
+
+
 def name_of_mask(mask: Mask | None) -> str:
     """What a mask is called in a cache of the patches that it left visible."""
     return 'no mask' if mask is None else f'{type(mask).__name__}(ratio={mask.ratio:g})'

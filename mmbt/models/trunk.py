@@ -12,7 +12,7 @@ from .families.names import rename_old
 from .families.preprocessing import Preprocessing
 from .float8 import check_float8, put_in_float8
 from .layer import Block
-from .states import FrameTokens, FrozenStates, KeptStates, weights_mark
+from .states import FrameTokens, FrozenStates, KeptStates, SharedFrames, weights_mark
 from .text import TextTower
 from .vit import VisionTransformer
 
@@ -242,7 +242,7 @@ class Trunk(nn.Module):
         return self._kept_mark.get(self.visual, self.float8, lambda: weights_mark(self))
 
     def hidden_states(self,
-                      imgs: Tensor | FrozenStates | KeptStates,
+                      imgs: Tensor | FrozenStates | KeptStates | SharedFrames,
                       layers: Iterable[int],
                       visible: Tensor | None = None) -> list[FrameTokens]:
         """Run the frames and keep the outputs of the layers asked for, no others.

@@ -1,4 +1,5 @@
 """Videos and texts to embeddings of length 1, by one model and one way of reading."""
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ from mmbt.files.safe_load import in_line
 from mmbt.models import BTAdapter, VideoTextModel
 from mmbt.models.checkpoints.card_files import model_card
 from mmbt.models.checkpoints.model_hash import hash_model
+from mmbt.models.compared.frame_mean import FrameMean
+from mmbt.models.states import SharedFrames
+from mmbt.models.structures import VideoEncoding
 from mmbt.models.tokenizer import tokenizer_spec
 
 from .window_clips import Timeline, WindowReader
@@ -109,10 +113,8 @@ class Encoder:
         if not clips:
             none: np.ndarray = np.zeros((0, self.embed_dim), np.float32)
             return none, none if self.has_baseline else None
-        imgs = self.model.data_preprocessor(dict(inputs=dict(imgs=list(clips))))['inputs']['imgs']
-        imgs = imgs.to(next(self.model.parameters()).dtype)
-        views = imgs.shape[1] if imgs.ndim == 6 else 0
-        encoding = self.model.encode(imgs.flatten(0, 1) if views else imgs)
+        views = clips[0].shape[0] if clips[0].ndim == 5 else 0
+        encoding = self._encode([view for clip in clips for view in clip] if views else clips)
         assert encoding.video is not None
         embeddings = _to_unit(_mean_of_views(encoding.video, views))
         if not self.has_baseline:
@@ -121,6 +123,20 @@ class Encoder:
         means = self.model.trunk.frame_mean(encoding.clip_cls)
         assert means is not None
         return embeddings, _to_unit(_mean_of_views(means, views))
+
+    def _encode(self, clips: Sequence[Tensor]) -> VideoEncoding:
+        """Encode B clips of (T, 3, H, W) uint8 frames; equal frames run through the trunk once."""
+        alike = len({clip.shape for clip in clips}) == 1
+        if alike and isinstance(self.model.backbone, (BTAdapter, FrameMean)):
+            frames, places = distinct_frames(clips)
+            if len(frames) < places.numel():
+                imgs = self._normalised([frames])
+                return self.model.backbone(SharedFrames(imgs[0], places.to(imgs.device)))
+        return self.model.encode(self._normalised(clips))
+
+    def _normalised(self, clips: Sequence[Tensor]) -> Tensor:
+        imgs = self.model.data_preprocessor(dict(inputs=dict(imgs=list(clips))))['inputs']['imgs']
+        return imgs.to(next(self.model.parameters()).dtype)
 
     @property
     def has_baseline(self) -> bool:
@@ -218,6 +234,23 @@ class EncodedWindows(NamedTuple):
     windows: list[Window]
     embeddings: np.ndarray
     baseline: np.ndarray | None
+
+
+def distinct_frames(clips: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """B clips of (T, 3, H, W) uint8 -> (U, 3, H, W) frames, none twice, and (B, T) which of them.
+
+    Windows that overlap share frames, and where nothing happens all are alike.
+    """
+    known: dict[bytes, int] = {}
+    frames: list[Tensor] = []
+    places = []
+    for frame in (frame for clip in clips for frame in clip):
+        digest = hashlib.blake2b(frame.contiguous().numpy(), digest_size=16).digest()
+        if digest not in known:
+            known[digest] = len(frames)
+            frames.append(frame)
+        places.append(known[digest])
+    return torch.stack(frames), torch.tensor(places).unflatten(0, (len(clips), -1))
 
 
 def _mean_of_views(features: Tensor, views: int) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import av
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 
@@ -14,7 +15,7 @@ from mmbt.apis import VideoSearch
 from mmbt.datasets import VideoReadError
 from mmbt.reading import Video, process
 from mmbt.reading.feeder import Feeder, TableBroken
-from mmbt.search.encoder import Encoder
+from mmbt.search.encoder import Encoder, distinct_frames
 from mmbt.search.window_clips import WindowReader
 from mmbt.search.windows import Window, WindowPlan, clock, default_plan, plan_windows
 
@@ -105,6 +106,31 @@ def test_the_frame_mean_is_that_of_the_model_of_that_name(videos):
     rows, none = plain.encoder.videos_and_means(clips)
     assert none is None and plain.encoder.windows(videos[0]).baseline is None
     np.testing.assert_allclose(ours.videos_and_means(clips)[1], rows, atol=1e-6)
+
+
+def test_frames_that_are_alike_run_through_the_trunk_once(videos, monkeypatch):
+    encoder = new_search().encoder
+    one, other = (encoder.clip(path) for path in videos[:2])
+    clips = [one, other[[0, 1, 0, 1]], torch.cat([one[2:], other[:2]]), one[[3, 3, 3, 3]]]
+    alone = [encoder.model.encode(encoder._normalised([clip])) for clip in clips]
+    seen, states = [], encoder.model.trunk.hidden_states
+
+    def hidden_states(imgs, *args):
+        if isinstance(imgs, torch.Tensor):
+            seen.append(imgs.shape[:2])
+        return states(imgs, *args)
+
+    monkeypatch.setattr(encoder.model.trunk, 'hidden_states', hidden_states)
+    together = encoder._encode(clips)
+    assert seen == [(1, 6)]  # four of one, two of the other
+    for name in ('video', 'clip_tokens', 'clip_cls', 'branch_tokens', 'branch_cls'):
+        expected = torch.cat([getattr(each, name) for each in alone])
+        torch.testing.assert_close(getattr(together, name), expected, atol=1e-5, rtol=1e-5)
+    frames, places = distinct_frames(clips)
+    assert places.tolist() == [[0, 1, 2, 3], [4, 5, 4, 5], [2, 3, 4, 5], [3, 3, 3, 3]]
+    assert torch.equal(frames, torch.cat([one, other[:2]]))
+    with pytest.raises(ValueError, match='clips of one batch differ in shape'):
+        encoder.videos([one, other[:, :, :4]])
 
 
 def test_each_frame_is_read_once_and_few_are_held(world, monkeypatch):
