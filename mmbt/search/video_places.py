@@ -56,9 +56,9 @@ class VideoPlaces:
 
 
 def _runs_of(video: np.ndarray, address: np.ndarray) -> _Runs:
-    new = np.ones(len(video), bool)
+    new: np.ndarray = np.ones(len(video), bool)
     new[1:] = (video[1:] != video[:-1]) | (address[1:] != address[:-1] + np.uint64(1))
     first = np.flatnonzero(new)
-    count = np.diff(np.append(first, len(video)))
+    count: np.ndarray = np.diff(np.append(first, len(video)))
     order = np.argsort(video[first], kind='stable')
     return _Runs(video[first][order], address[first][order], count[order])
