@@ -1,6 +1,5 @@
 """Shards: what is written, what is read back, kills, broken clips, and the config."""
 import json
-import os
 import random
 import tarfile
 import time

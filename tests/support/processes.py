@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from datetime import timedelta
+from functools import partial
 
 import torch
 from torch import distributed as dist
@@ -20,15 +21,18 @@ def run_splits(splits, work, folder):
         folder: A folder for what the processes leave.
     """
     for split, sizes in splits.items():
-        def member(rank, split=split, world_size=len(sizes)):
-            torch.set_num_threads(1)
-            dist.init_process_group('gloo', init_method=f'file://{folder}/{split}.store',
-                                    rank=rank, world_size=world_size,
-                                    timeout=timedelta(seconds=60))
-            work(rank, split, folder)
-            dist.barrier()
-            dist.destroy_process_group()
-        wait_for(split, [fork(lambda rank=rank: member(rank)) for rank in range(len(sizes))])
+        wait_for(split, [fork(partial(member, rank, split, len(sizes), work, folder))
+                         for rank in range(len(sizes))])
+
+
+def member(rank, split, world_size, work, folder):
+    """One process of a split."""
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo', init_method=f'file://{folder}/{split}.store', rank=rank,
+                            world_size=world_size, timeout=timedelta(seconds=60))
+    work(rank, split, folder)
+    dist.barrier()
+    dist.destroy_process_group()
 
 
 def wait_for(split, children):

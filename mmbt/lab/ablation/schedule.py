@@ -20,7 +20,7 @@ from mmbt.files.shown import ANY_NAME
 
 from .. import forks
 from ..forks import Command
-from . import row
+from . import row as row_module
 from .configs import data_fingerprint, fingerprint
 from .results import former_results
 from .tables import Table
@@ -243,7 +243,7 @@ def command(run: Run, world: World, processes: int = 1) -> Titled:
             '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', str(processes),
             *ROW])
     else:
-        told = Command(words, ROW, row.main)
+        told = Command(words, ROW, row_module.main)
     return f'{run.row}, seed {run.seed}', told, run.folder / 'log.txt'
 
 
@@ -251,4 +251,4 @@ def preparation(world: World, run: Run) -> Titled:
     """How to prepare the seed of a run."""
     words = ['prepare', '--world', world.name, '--seed', str(run.seed), '--data', str(run.data),
              '--planned', run.data.name]
-    return f'{world.name}, seed {run.seed}', Command(words, ROW, row.main), run.data / 'log.txt'
+    return f'{world.name}, seed {run.seed}', Command(words, ROW, row_module.main), run.data / 'log.txt'
