@@ -251,4 +251,5 @@ def preparation(world: World, run: Run) -> Titled:
     """How to prepare the seed of a run."""
     words = ['prepare', '--world', world.name, '--seed', str(run.seed), '--data', str(run.data),
              '--planned', run.data.name]
-    return f'{world.name}, seed {run.seed}', Command(words, ROW, row_module.main), run.data / 'log.txt'
+    told = Command(words, ROW, row_module.main)
+    return f'{world.name}, seed {run.seed}', told, run.data / 'log.txt'
