@@ -14,7 +14,7 @@ class _Runs(NamedTuple):
 
     video: np.ndarray  # (R,) int64
     address: np.ndarray  # (R,) uint64, by which Lance finds the first of them
-    count: np.ndarray  # (R,) int64
+    length: np.ndarray  # (R,) int64
 
 
 class VideoPlaces:
@@ -37,8 +37,8 @@ class VideoPlaces:
         for runs in self._files():
             first = np.searchsorted(runs.video, video)
             last = np.searchsorted(runs.video, video, side='right')
-            found += [address + np.arange(count, dtype=np.uint64) for address, count in
-                      zip(runs.address[first:last], runs.count[first:last])]
+            found += [address + np.arange(length, dtype=np.uint64) for address, length in
+                      zip(runs.address[first:last], runs.length[first:last])]
         return np.concatenate(found)
 
     def _files(self) -> list[_Runs]:
