@@ -5,19 +5,22 @@
     mmbt bench memory
     mmbt bench data
     mmbt bench search
+    mmbt bench index --windows 1000000
     mmbt bench moments --demo work_dirs/demo
 
 The limit of train and infer is the best rate of matrix products, measured around the timed steps;
 lists of values give a row for each combination. memory tells what a training step would hold on a
 GPU, or with --infer the encoding of videos, and needs none. data times the reading of clips on one
 core, in every way, against the pipeline of the released configs. search indexes videos and asks for
-texts beside open_clip and faiss on frames, written plainly. moments makes films of ten minutes of
-the demo's test clips, and tells how many of them the demo's models find there, and when.
+texts beside open_clip and faiss on frames, written plainly. index fills an index of moments and
+times what people wait for, beside NumPy and faiss. moments makes films of ten minutes of the demo's
+test clips, and tells how many of them the demo's models find there, and when.
 """
 import argparse
 from typing import Any
 
 TRACES = 'work_dirs/benchmark'
+PEERS = ('numpy', 'faiss-flat', 'faiss-ivf', 'faiss-hnsw')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument('--arch', default='ViT-B-16', help="open_clip's name")
     search.add_argument('--videos', metavar='FOLDER', help='.mp4 files; default: six are made')
     search.add_argument('--json', metavar='FILE', help='write everything to a file')
+    index = commands.add_parser('index', help='time an index of moments beside NumPy and faiss')
+    index.add_argument('--windows', type=int, default=1_000_000, help='default: a million')
+    index.add_argument('--width', type=int, default=512, help='of an embedding; default: 512')
+    index.add_argument('--peers', nargs='*', choices=PEERS, default=PEERS[:3], metavar='NAME',
+                       help=f"of {', '.join(PEERS)}; default: the first three")
+    index.add_argument('--folder', default='work_dirs/benchmark/index', metavar='DIR',
+                       help='a new one, removed at the end; 4 kB a window of 512')
+    index.add_argument('--json', metavar='FILE', help='write everything to a file')
     moments = commands.add_parser('moments', help='how well moments of known films are found')
     moments.add_argument('--demo', default='work_dirs/demo', metavar='DIR',
                          help='what `mmbt demo` wrote; default: work_dirs/demo')
@@ -88,8 +99,8 @@ def run(args: argparse.Namespace) -> None:
     if args.json is not None:
         check_place(args.json)
     dict(train=benchmark, infer=benchmark, memory=benchmark_memory,
-         data=benchmark_data, search=benchmark_search, moments=benchmark_moments)[
-             args.command](args)
+         data=benchmark_data, search=benchmark_search, index=benchmark_index,
+         moments=benchmark_moments)[args.command](args)
 
 
 def benchmark(args: argparse.Namespace) -> None:
@@ -152,6 +163,20 @@ def benchmark_search(args: argparse.Namespace) -> None:
     report = measure_search(args.arch, folder=args.videos)
     write_json(report, args.json)
     print(search_as_text(report))
+
+
+def benchmark_index(args: argparse.Namespace) -> None:
+    """Time an index and its peers and show it."""
+    import sys
+    from pathlib import Path
+
+    from mmbt.lab.benchmark.index import index_as_text, run_index_benchmark
+    from mmbt.lab.benchmark.report import write_json
+
+    found = run_index_benchmark(Path(args.folder), args.windows, args.width, list(args.peers),
+                                lambda line: print(line, file=sys.stderr, flush=True))
+    write_json(found, args.json)
+    print(index_as_text(found))
 
 
 def benchmark_moments(args: argparse.Namespace) -> None:

@@ -209,6 +209,9 @@ def run_index_benchmark(folder: Path, windows: int, width: int, peers: list[str]
                         report: Report) -> dict[str, Any]:
     """Measure the index, then each peer, in a folder that is removed at the end."""
     from .index_peers import measure_peer
+    if windows < 100 or width < 1:
+        raise ValueError(f'an index is measured with 100 windows and 1 channel at least, got '
+                         f'{windows} and {width}')
     if folder.exists():
         raise ValueError(f'{folder} is there already: name a new folder to measure in')
     try:
