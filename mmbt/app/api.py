@@ -51,6 +51,12 @@ def build_api(service: Service) -> FastAPI:
     _add_questions(app, service)
     _add_index(app, service)
     _add_media(app, service)
+
+    @app.api_route('/api/{rest:path}', methods=['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+                   include_in_schema=False)
+    def nothing(rest: str) -> Response:
+        raise HTTPException(404)
+
     return app
 
 

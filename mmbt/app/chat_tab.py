@@ -6,7 +6,7 @@ import gradio as gr
 
 from . import drawing
 from .chats import Chats
-from .controls import add_video_choice, chosen_video, line_of, model_event
+from .controls import add_video_choice, chosen_video, model_event
 
 Said = list[dict[str, Any]]
 
@@ -25,17 +25,18 @@ def add_chat_tab(chats: Chats, folder: gr.Dropdown) -> None:
     said = gr.Chatbot(label='Conversation', height=320, elem_id='mm-said', buttons=[],
                       render_markdown=False, placeholder='Read a video, then ask about it.',
                       feedback_options=None)
-    with gr.Row(equal_height=True):
-        question = gr.Textbox(label='Question', placeholder='What happens in the video?',
-                              elem_id='mm-question', scale=5, min_width=220, max_lines=3,
+    with gr.Row():
+        question = gr.Textbox('', label='Question', placeholder='What happens in the video?',
+                              elem_id='mm-question', scale=5, min_width=200, max_lines=3,
                               max_length=chats.service.limits.text)
-        ask = gr.Button('Ask', variant='primary', elem_id='mm-ask', scale=1, min_width=90)
+        ask = gr.Button('Ask', variant='primary', elem_id='mm-ask', elem_classes='mm-go',
+                        scale=1, min_width=90)
 
     def begin(key: str | None, upload: str | None) -> tuple[str, str, Said]:
         try:
             opened = chats.begin(chosen_video(chats.service, key, upload))
         except Exception as error:
-            return '', _line(error), []
+            return '', drawing.error_of(error), []
         return opened, drawing.frames(chats.frames(opened)), []
 
     def answer(opened: str, question: str, before: Said) -> Iterator[tuple[Said, str]]:
@@ -47,19 +48,10 @@ def add_chat_tab(chats: Chats, folder: gr.Dropdown) -> None:
             for text in chats.ask(opened, question):
                 yield [*asked, dict(role='assistant', content=text)], ''
         except Exception as error:
-            line = line_of(error)
-            if line is None:
-                raise
-            yield [*asked, dict(role='assistant', content=f'error: {line}')], question
+            said = dict(role='assistant', content=f'error: {drawing.line_of(error)}')
+            yield [*asked, said], question
 
     read.click(begin, [video, upload], [name, frames, said], **model_event())
     for event in (ask.click, question.submit):
         event(answer, [name, question, said], [said, question],
               **{**model_event(), 'show_progress': 'hidden'})
-
-
-def _line(error: Exception) -> str:
-    line = line_of(error)
-    if line is None:
-        raise error
-    return drawing.error(line)

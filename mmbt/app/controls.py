@@ -1,18 +1,15 @@
 """What the tabs share: events of the one queue, errors as a line, and the choice of a video."""
 import functools
-import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from mmbt.datasets.video_files import VIDEO_SUFFIXES
-from mmbt.engine.launch import describe
 
 from . import drawing
 from .service import Service
-from .turns import Busy
 
 MOST_VIDEOS = 1000  # that may be chosen
 
@@ -23,34 +20,16 @@ def model_event() -> dict[str, Any]:
                 api_visibility='private')
 
 
-def line_of(error: Exception) -> str | None:
-    """What a user is told of an error; None where it is a bug."""
-    return str(error) if isinstance(error, Busy) else describe(error)
-
-
 def safely(work: Callable) -> Callable:
     """The same function, which gives an error as HTML in the place of what it gives."""
-    def told(error: Exception) -> str:
-        line = line_of(error)
-        if line is None:
-            raise error
-        return drawing.error(line)
-
     @functools.wraps(work)
-    def one(*args: Any) -> Any:
+    def told(*args: Any) -> Any:
         try:
             return work(*args)
         except Exception as error:
-            return told(error)
+            return drawing.error_of(error)
 
-    @functools.wraps(work)
-    def several(*args: Any) -> Iterator[Any]:
-        try:
-            yield from work(*args)
-        except Exception as error:
-            yield told(error)
-
-    return several if inspect.isgeneratorfunction(work) else one
+    return told
 
 
 def add_video_choice(service: Service, folder: gr.Dropdown, name: str
@@ -70,12 +49,12 @@ def add_video_choice(service: Service, folder: gr.Dropdown, name: str
     def choose(key: str) -> Any:
         return gr.Dropdown(choices=listed(key), value=None)
 
-    with gr.Row(equal_height=True):
-        video = gr.Dropdown(listed(folder.value), value=None, label='Video', min_width=220,
+    with gr.Row():
+        video = gr.Dropdown(listed(folder.value), value=None, label='Video', min_width=200,
                             elem_id=f'mm-{name}-video', scale=3)
         upload = gr.File(label=f'or upload one ({service.limits.upload_bytes >> 20} MB, '
-                         f'{service.limits.seconds / 60:.0f} min at most)', scale=2, height=110,
-                         file_types=list(VIDEO_SUFFIXES), type='filepath', min_width=220,
+                         f'{service.limits.seconds / 60:.0f} min at most)', scale=2, height=150,
+                         file_types=list(VIDEO_SUFFIXES), type='filepath', min_width=200,
                          elem_id=f'mm-{name}-upload')
     folder.change(choose, folder, video, show_progress='hidden', api_visibility='private')
     return video, upload

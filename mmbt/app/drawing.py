@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmbt.engine.launch import describe
 from mmbt.files.shown import printable
 from mmbt.search.labels import LabelledWindow
 from mmbt.search.moment_index import Found
@@ -17,6 +18,7 @@ from .indexing import Progress
 from .moments import Moment
 from .playing import to_jpeg
 from .service import Service
+from .turns import Busy
 
 WIDTH, HEIGHT = 360, 96  # of a curve, in units of its own
 LEFT, RIGHT, TOP, BOTTOM = 34, 354, 8, 78
@@ -41,6 +43,23 @@ def text(value: object) -> str:
 def error(line: object) -> str:
     """What went wrong, in one line."""
     return f'<p class="mm-error" role="alert">{text(line)}</p>'
+
+
+def line_of(error: Exception) -> str:
+    """What a user is told of an error.
+
+    Raises:
+        Exception: The error itself, where it is a bug.
+    """
+    line = str(error) if isinstance(error, Busy) else describe(error)
+    if line is None:
+        raise error
+    return printable(line)
+
+
+def error_of(error: Exception) -> str:
+    """The same as HTML."""
+    return f'<p class="mm-error" role="alert">{escape(line_of(error))}</p>'
 
 
 def note(line: object) -> str:
@@ -81,13 +100,13 @@ def player(service: Service, path: str, start: float = 0., end: float = 0.) -> s
         url = play_url(service, path, start, end)
     except (ValueError, OSError) as why:
         return f'<div class="mm-video mm-gone">{text(why)}</div>'
+    key = escape(service.folders.key(path))
+    shown = (start + end) / 2 if end > start else playable.seconds / 2
+    video = (f'<video class="mm-video" controls playsinline preload="none" src="{escape(url)}" '
+             f'poster="/frame/{key}?at={shown:.3f}"')
     if playable.media_type:
-        return (f'<video class="mm-video" controls playsinline preload="metadata" '
-                f'src="{escape(url)}"></video>')
-    key = service.folders.key(path)
-    return (f'<video class="mm-video" controls playsinline preload="none" src="{escape(url)}" '
-            f'data-preview="/preview/{escape(key)}" data-from="{start:.3f}" '
-            f'poster="/frame/{escape(key)}?at={start:.3f}"></video>'
+        return f'{video}></video>'
+    return (f'{video} data-preview="/preview/{key}" data-from="{start:.3f}"></video>'
             f'<p class="mm-why">Preview without sound, 30 s at most: {text(playable.why)}.</p>')
 
 
@@ -119,11 +138,12 @@ def curve(lines: Sequence[Line], hit: Hit, span: tuple[float, float]) -> str:
         f'<polyline class="mm-line mm-{line.kind}" points="' +
         ' '.join(f'{left:.1f},{top:.1f}' for left, top in points(line.scores)) + '"/>'
         for line in lines if line.scores)
-    best = min(max(x((hit.start + hit.end) / 2), LEFT), RIGHT)
+    best = x((hit.start + hit.end) / 2)
     told = f'scores from 0:00 to {clock(seconds)}, the moment from {clock(hit.start)} to ' \
            f'{clock(hit.end)}'
-    when = (f'<text x="{best:.1f}" y="{HEIGHT - 3}" class="mm-middle mm-strong">{clock(hit.start)}'
-            '</text>' if LEFT + 45 < best < RIGHT - 45 else '')
+    first = f'<text x="{LEFT}" y="{HEIGHT - 3}">0:00</text>' if best > LEFT + 45 else ''
+    last = (f'<text x="{RIGHT}" y="{HEIGHT - 3}" class="mm-end">{clock(seconds)}</text>'
+            if best < RIGHT - 45 else '')
     return (f'<svg class="mm-curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
             f'aria-label="{told}" data-seconds="{seconds:.3f}" data-left="{LEFT / WIDTH:.4f}" '
             f'data-right="{RIGHT / WIDTH:.4f}">'
@@ -133,8 +153,8 @@ def curve(lines: Sequence[Line], hit: Hit, span: tuple[float, float]) -> str:
             f'{drawn}<line class="mm-now" x1="{LEFT}" y1="{TOP}" x2="{LEFT}" y2="{BOTTOM}"/>'
             f'<text x="{LEFT - 4}" y="{TOP + 7}" class="mm-end">{high:.2f}</text>'
             f'<text x="{LEFT - 4}" y="{BOTTOM}" class="mm-end">{low:.2f}</text>'
-            f'<text x="{LEFT}" y="{HEIGHT - 3}">0:00</text>{when}'
-            f'<text x="{RIGHT}" y="{HEIGHT - 3}" class="mm-end">{clock(seconds)}</text></svg>')
+            f'{first}<text x="{min(max(best, LEFT + 12), RIGHT - 14):.1f}" y="{HEIGHT - 3}" '
+            f'class="mm-middle mm-strong">{clock(hit.start)}</text>{last}</svg>')
 
 
 def compared(service: Service, branch: Sequence[Moment], mean: Sequence[Moment],
@@ -208,12 +228,12 @@ def _spans(windows: Sequence[LabelledWindow]) -> str:
             spans.append([window.start, window.end, name, probability])
     if len(windows) < 2:
         return ''
-    rows = ''.join(f'<tr><td>{clock(start)} – {clock(end)}</td><td>{text(name)}</td>'
-                   f'<td>{probability:.0%}</td></tr>'
+    rows = ''.join(f'<p><span>{clock(start)} – {clock(end)}</span><span>{text(name)}</span>'
+                   f'<span>{probability:.0%}</span></p>'
                    for start, end, name, probability in spans[:MOST_SPANS])
-    more = (f'<p class="mm-note">{len(spans) - MOST_SPANS} more</p>'
+    more = (f'<p><span>{len(spans) - MOST_SPANS} more</span></p>'
             if len(spans) > MOST_SPANS else '')
-    return f'<table class="mm-spans"><tbody>{rows}</tbody></table>{more}'
+    return f'<div class="mm-spans">{rows}{more}</div>'
 
 
 def progress(service: Service, state: Progress) -> str:

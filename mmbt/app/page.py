@@ -44,6 +44,7 @@ def build_page(service: Service, chats: Chats | None = None) -> gr.Blocks:
 def theme() -> gr.themes.Base:
     """Gradio's plain theme with the fonts of the system: none is fetched."""
     return gr.themes.Default(
+        primary_hue='blue', neutral_hue='slate',
         font=[gr.themes.Font('system-ui'), gr.themes.Font('sans-serif')],
         font_mono=[gr.themes.Font('ui-monospace'), gr.themes.Font('monospace')])
 
@@ -57,26 +58,34 @@ def _head(service: Service, chats: Chats | None) -> str:
 def _add_folder(page: gr.Blocks, service: Service) -> gr.Dropdown:
     folders = service.folders
     choices = [(folders.name(path), folders.key(path)) for path in folders.to_choose()]
-    with gr.Row(equal_height=True):
+    with gr.Row():
         folder = gr.Dropdown(choices, value=folders.key(folders.roots[0]), label='Folder',
-                             elem_id='mm-folder', scale=4, min_width=220)
-        start = gr.Button('Index', elem_id='mm-index', scale=1, min_width=90)
-        stop = gr.Button('Stop', elem_id='mm-stop', scale=1, min_width=90, variant='stop')
+                             elem_id='mm-folder', scale=4, min_width=200)
+        start = gr.Button('Index', elem_id='mm-index', elem_classes='mm-go', scale=1, min_width=90)
+        stop = gr.Button('Stop', elem_id='mm-stop', elem_classes='mm-go', scale=1, min_width=90,
+                         visible=False)
     state = gr.HTML(elem_id='mm-state')
 
-    def watch(key: str) -> Iterator[str]:
-        for progress in _looks(service, folders.of_key(key)):
-            yield drawing.progress(service, progress)
+    def watch(key: str) -> Iterator[tuple]:
+        try:
+            for progress in _looks(service, folders.of_key(key)):
+                yield (drawing.progress(service, progress), gr.Button(visible=progress.at_work))
+        except Exception as error:
+            yield drawing.error_of(error), gr.Button(visible=False)
 
-    def index(key: str) -> Iterator[str]:
-        service.index(folders.of_key(key))
+    def index(key: str) -> Iterator[tuple]:
+        try:
+            service.index(folders.of_key(key))
+        except Exception as error:
+            yield drawing.error_of(error), gr.skip()
+            return
         yield from watch(key)
 
     looks: dict[str, Any] = dict(show_progress='hidden', concurrency_limit=None,
                                  api_visibility='private', trigger_mode='always_last')
-    page.load(safely(watch), folder, state, **looks)
-    folder.change(safely(watch), folder, state, **looks)
-    start.click(safely(index), folder, state, **looks)
+    page.load(watch, folder, [state, stop], **looks)
+    folder.change(watch, folder, [state, stop], **looks)
+    start.click(index, folder, [state, stop], **looks)
     stop.click(service.indexing.stop, queue=False, api_visibility='private')
     return folder
 
@@ -92,13 +101,14 @@ def _looks(service: Service, path: str) -> Iterator[Any]:
 
 
 def _add_search(service: Service, folder: gr.Dropdown) -> None:
-    with gr.Row(equal_height=True):
-        text = gr.Textbox(label='What the moment shows', placeholder='a man opens a door',
-                          elem_id='mm-text', scale=5, min_width=220, max_lines=1,
+    with gr.Row():
+        text = gr.Textbox('', label='What the moment shows', placeholder='a man opens a door',
+                          elem_id='mm-text', scale=5, min_width=200, max_lines=1,
                           max_length=service.limits.text)
-        button = gr.Button('Search', variant='primary', elem_id='mm-search', scale=1, min_width=90)
+        button = gr.Button('Search', variant='primary', elem_id='mm-search', elem_classes='mm-go',
+                           scale=1, min_width=90)
     with gr.Accordion('More', open=False, elem_id='mm-more'), gr.Row():
-        without = gr.Textbox(label='Without', placeholder='what it does not show', min_width=220,
+        without = gr.Textbox('', label='Without', placeholder='what it does not show', min_width=220,
                              elem_id='mm-without', max_lines=1, max_length=service.limits.text)
         top = gr.Slider(1, 20, value=6, step=1, label='Moments', elem_id='mm-top', min_width=160)
         ranked = [('all that is seen', 'plain'), ('what the branch adds over time', 'time')]
@@ -121,12 +131,12 @@ def _add_compare(service: Service, folder: gr.Dropdown) -> None:
                              'mean of their frames, and there is nothing to compare it with.'),
                 elem_id='mm-compared')
         return
-    with gr.Row(equal_height=True):
-        text = gr.Textbox(label='What the moment shows', placeholder='a ball rolls to the left',
-                          elem_id='mm-both', scale=5, min_width=220, max_lines=1,
+    with gr.Row():
+        text = gr.Textbox('', label='What the moment shows', placeholder='a ball rolls to the left',
+                          elem_id='mm-both', scale=5, min_width=200, max_lines=1,
                           max_length=service.limits.text)
-        button = gr.Button('Compare', variant='primary', elem_id='mm-compare', scale=1,
-                           min_width=90)
+        button = gr.Button('Compare', variant='primary', elem_id='mm-compare', elem_classes='mm-go',
+                           scale=1, min_width=90)
     found = gr.HTML(elem_id='mm-compared', min_height=40)
 
     def compare(key: str, text: str) -> str:

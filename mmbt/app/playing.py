@@ -27,7 +27,7 @@ TALLEST = 360  # pixels of one
 RATE = 12  # frames a second of one
 MOST = 200  # previews that are kept
 MOST_PIXELS = 2**26  # of a frame
-WAITING = 16
+WAITING = 64
 
 
 class Playable(NamedTuple):

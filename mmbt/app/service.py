@@ -9,7 +9,7 @@ from typing import Any
 
 from mmbt.datasets.video_files import VIDEO_SUFFIXES
 from mmbt.files.shown import printable
-from mmbt.models import BTAdapter
+from mmbt.models import FrameMean
 from mmbt.search.index import stamp_of
 from mmbt.search.labels import LabelledWindow, check_labels
 from mmbt.search.loaded import LoadedModel
@@ -81,11 +81,11 @@ class Service:
     def model_name(self) -> str:
         """The model in words."""
         backbone = self.model.model.backbone
-        kind = (f'a branch ({type(backbone).__name__})' if isinstance(backbone, BTAdapter)
-                else 'the mean of its frames' if type(backbone).__name__ == 'FrameMean'
-                else type(backbone).__name__)
-        card = self.model.model.trunk.card
-        return f'{printable(self.model.name)}: {kind} beside {printable(card.arch or "a CLIP")}'
+        kind = 'the mean of frames' if isinstance(backbone, FrameMean) else (
+            'a branch' if self.compares else type(backbone).__name__)
+        arch = self.model.model.trunk.card.arch
+        beside = '' if arch in (None, 'custom') else f', {printable(arch)}'
+        return f'{printable(os.path.basename(self.model.name))} ({kind}{beside})'
 
     def _new_search(self, folder: str) -> VideoSearch:
         model = self.model

@@ -2,18 +2,22 @@
 
 CSS = """
 :root { --mm-branch: #2563eb; --mm-mean: #c2560c; --mm-moment: rgba(37, 99, 235, .17);
-  --mm-good: #047857; --mm-bad: #b91c1c; --mm-bad-back: #fef2f2; }
+  --mm-good: #047857; --mm-soft: #526071; --mm-bad: #b91c1c; --mm-bad-back: #fef2f2; }
 .dark { --mm-branch: #7ab0ff; --mm-mean: #fdba74; --mm-moment: rgba(122, 176, 255, .24);
-  --mm-good: #6ee7b7; --mm-bad: #fca5a5; --mm-bad-back: #3f1d1d; }
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+  --mm-good: #6ee7b7; --mm-soft: #aab4c2; --mm-bad: #fca5a5; --mm-bad-back: #3f1d1d; }
+.gradio-container { width: 100% !important; max-width: 1180px !important;
+  margin: 0 auto !important; }
+.gradio-container > main { width: 100%; }
+#mm-said button[aria-label=Clear] { display: none; }
 footer { display: none !important; }
+.mm-go { align-self: flex-end; height: 46px; }
 .mm-head h1 { font-size: 1.35rem; margin: 0; color: var(--body-text-color); }
-.mm-head p { margin: .15rem 0 0; font-size: .88rem; color: var(--body-text-color-subdued);
+.mm-head p { margin: .15rem 0 0; font-size: .88rem; color: var(--mm-soft);
   overflow-wrap: anywhere; }
 .mm-error { color: var(--mm-bad); background: var(--mm-bad-back); border-left: 3px solid;
   padding: .5rem .75rem; margin: .4rem 0; border-radius: 4px; overflow-wrap: anywhere; }
 .mm-note, .mm-why, .mm-facts, .mm-times, .mm-legend {
-  color: var(--body-text-color-subdued); font-size: .86rem; margin: .3rem 0; }
+  color: var(--mm-soft); font-size: .86rem; margin: .3rem 0; }
 .mm-hits, .mm-columns { display: grid; gap: 14px;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); }
 .mm-columns { grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); }
@@ -25,7 +29,7 @@ footer { display: none !important; }
   border-radius: 10px; padding: 10px; min-width: 0; }
 .mm-hit h3 { font-size: .95rem; margin: .5rem 0 .1rem; overflow-wrap: anywhere;
   color: var(--body-text-color); }
-.mm-rank { color: var(--body-text-color-subdued); font-weight: 400; margin-right: .15rem; }
+.mm-rank { color: var(--mm-soft); font-weight: 400; margin-right: .15rem; }
 .mm-facts { display: flex; justify-content: space-between; gap: 1rem;
   font-variant-numeric: tabular-nums; }
 .mm-facts b { color: var(--body-text-color); }
@@ -34,7 +38,7 @@ footer { display: none !important; }
 .mm-gone { color: #ddd; display: grid; place-items: center; padding: 1rem; font-size: .85rem;
   overflow-wrap: anywhere; }
 .mm-curve { width: 100%; display: block; cursor: pointer; }
-.mm-curve text { font-size: 10.5px; fill: var(--body-text-color-subdued); }
+.mm-curve text { font-size: 10.5px; fill: var(--mm-soft); }
 .mm-curve .mm-strong { fill: var(--body-text-color); font-weight: 600; }
 .mm-end { text-anchor: end; } .mm-middle { text-anchor: middle; }
 .mm-line { fill: none; stroke-width: 2; stroke-linejoin: round;
@@ -60,15 +64,14 @@ footer { display: none !important; }
 .mm-bar i, .mm-track i { display: block; height: 100%; background: var(--mm-class); }
 .mm-track i { background: var(--mm-branch); transition: width .3s; }
 .mm-progress[data-state=done] .mm-track i { background: var(--mm-good); }
-.mm-strip { grid-column: 1 / -1; height: 14px; fill: var(--mm-class); border-radius: 3px;
+.mm-strip { shape-rendering: crispEdges; grid-column: 1 / -1; height: 14px; fill: var(--mm-class); border-radius: 3px;
   outline: 1px solid var(--border-color-primary); }
 .mm-times { display: flex; justify-content: space-between; }
-.mm-spans { border-collapse: collapse; width: 100%; font-size: .88rem; margin-top: .4rem;
-  color: var(--body-text-color); font-variant-numeric: tabular-nums; }
-.mm-spans td { border-top: 1px solid var(--border-color-primary); padding: .25rem .4rem;
+.mm-spans { font-size: .88rem; margin-top: .6rem; color: var(--body-text-color);
+  font-variant-numeric: tabular-nums; }
+.mm-spans p { display: grid; grid-template-columns: 7.5em 1fr auto; gap: .6em; margin: 0;
+  padding: .25rem 0; border-top: 1px solid var(--border-color-primary);
   overflow-wrap: anywhere; }
-.mm-spans td:first-child { padding-left: 0; white-space: nowrap; }
-.mm-spans td:last-child { text-align: right; padding-right: 0; }
 .mm-progress { font-size: .9rem; color: var(--body-text-color); }
 .mm-progress p { margin: .1rem 0 .35rem; } .mm-progress details { margin-top: .4rem; }
 .mm-progress summary { cursor: pointer; } .mm-progress li { overflow-wrap: anywhere; }
@@ -94,10 +97,20 @@ SCRIPT = """
       video.dataset.from = at;
       video.src = `${video.dataset.preview}?start=${at.toFixed(2)}&end=${(at + 30).toFixed(2)}`;
     } else {
-      video.currentTime = at;
+      video.src = `${video.src.split('#')[0]}#t=${at.toFixed(2)}`;
     }
     video.play().catch(() => {});
   });
+  // Gradio hides tabs in a menu where it measures them before their style is there.
+  for (const wait of [200, 800, 2000]) setTimeout(() => dispatchEvent(new Event('resize')), wait);
+  // A browser holds few connections to a server: one video is loaded at a time.
+  document.addEventListener('play', event => {
+    for (const other of document.querySelectorAll('video')) {
+      if (other === event.target || other.networkState !== other.NETWORK_LOADING) continue;
+      other.pause();
+      other.load();
+    }
+  }, true);
   document.addEventListener('timeupdate', event => {
     const video = event.target, from = Number(video.dataset && video.dataset.from || 0);
     for (const curve of parts(video)) {
