@@ -1,6 +1,6 @@
 """What was found, as HTML: players, scores over time, labels over time, and how far indexing is."""
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -158,7 +158,7 @@ def curve(lines: Sequence[Line], hit: Hit, span: tuple[float, float]) -> str:
 
 
 def compared(service: Service, branch: Sequence[Moment], mean: Sequence[Moment],
-             both: dict[str, tuple[Sequence[Found], Sequence[Found]]]) -> str:
+             both: Mapping[str, tuple[Sequence[Found], Sequence[Found]]]) -> str:
     """The moments of the branch and those of its frame mean, side by side.
 
     Args:

@@ -20,8 +20,8 @@ class Guard:
     """An ASGI application that lets through what may be asked of another.
 
     - With a password, each request has to bring it: as HTTP Basic, whatever the name, or as Bearer.
-    - With ``hosts``, the page is reached by these names alone, so that a page elsewhere cannot reach
-      it by a name of its own that leads to the loopback address.
+    - With ``hosts``, the page is reached by these names alone, so that a page elsewhere cannot
+      reach it by a name of its own that leads to the loopback address.
     - A request that a page elsewhere makes is refused.
     - A body may be 1 MiB, an upload ``upload_bytes``, and all uploads together eight times that.
 
@@ -127,9 +127,10 @@ async def _refuse(send: Any, status: int, line: str) -> None:
 
 def _size(folder: str | os.PathLike | None) -> int:
     """Bytes of the files below a folder."""
-    return 0 if folder is None else sum(
-        os.stat(os.path.join(parent, name)).st_size
-        for parent, _, names in os.walk(folder) for name in names)
+    total = 0
+    for parent, _, names in os.walk(os.fspath(folder or os.devnull)):
+        total += sum(os.stat(os.path.join(parent, name)).st_size for name in names)
+    return total
 
 
 def _length(headers: dict[str, str]) -> int:

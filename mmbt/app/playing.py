@@ -143,7 +143,8 @@ def write_preview(path: str, start: float, end: float, out: str | os.PathLike) -
         return sorted(set(shown))
 
     shown: list[int] = []
-    stream, number, pictures = None, 0, {}
+    pictures: dict[int, av.VideoFrame] = {}
+    stream, number = None, 0
     with av.open(os.fspath(out), 'w', format='mp4',
                  options=dict(movflags='faststart')) as container:
         for _, numbers, frames in stream_isolated(path, choose, MOST_PIXELS):

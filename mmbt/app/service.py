@@ -1,7 +1,5 @@
 """What page and API do: one model, the folders, an index for each, one job at a time."""
-import hashlib
 import os
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,6 +20,7 @@ from .folders import Folders
 from .indexing import Indexing, Progress
 from .limits import Limits
 from .moments import Answer, Comparison, Moment, frame_mean_hits
+from .places import index_place
 from .playing import Player
 from .shared_encoder import SharedEncoder
 from .turns import Jobs, Turns
@@ -30,26 +29,13 @@ MODES = dict(plain='embedding', time='time', mean='baseline')
 """How moments may be ranked, and the index's column for it."""
 
 
-def index_place(base: str | os.PathLike, folder: str, encoder: Any) -> str:
-    """The folder of the index of a folder's videos by a model.
-
-    Args:
-        base: Where indexes are kept.
-        folder: The videos' folder.
-        encoder: The model's encoder.
-    """
-    key = repr((os.path.realpath(folder), *encoder.made_by)).encode('utf-8', 'surrogateescape')
-    named = re.sub(r'[^\w-]+', '-', os.path.basename(folder))[:40]
-    return os.path.join(base, f'{named}-{hashlib.sha256(key).hexdigest()[:16]}')
-
-
 class Service:
     """Searches and labels the videos of folders by one model.
 
     Args:
         model: The model.
         folders: The folders.
-        indexes: Where their indexes are kept.
+        indexes: Where their indexes are kept; None: in the cache.
         cache: Where previews are kept.
         limits: What may be asked.
         **settings: ``batch_size`` and ``workers`` of indexing.
@@ -60,8 +46,9 @@ class Service:
         player (Player): What browsers can play.
     """
 
-    def __init__(self, model: LoadedModel, folders: Folders, indexes: str | os.PathLike,
-                 cache: str | os.PathLike, limits: Limits | None = None, **settings: Any) -> None:
+    def __init__(self, model: LoadedModel, folders: Folders,
+                 indexes: str | os.PathLike | None, cache: str | os.PathLike,
+                 limits: Limits | None = None, **settings: Any) -> None:
         self.model, self.folders, self.indexes = model, folders, indexes
         self.limits = limits or Limits()
         self.jobs = Jobs(self.limits.waiting)
@@ -93,7 +80,8 @@ class Service:
             search = VideoSearch(model.model, model.pipeline, model.context_length)
             search.encoder, search.temperature = self.encoder, model.temperature
             root = self.folders.root_of(folder)
-            search.open(index_place(self.indexes, root, self.encoder), create=True)
+            made_by = self.encoder.made_with(search.plan)
+            search.open(index_place(root, made_by, self.indexes), create=True)
             return search
 
     def search_of(self, folder: str) -> VideoSearch:

@@ -35,7 +35,7 @@ def build_app(service: Service, chats: Chats | None = None, page: bool = True,
     uploads = Path(cache or tempfile.mkdtemp(prefix='mmbt-app-')) / UPLOADS
     if page:
         _add_page(api, service, chats, uploads)
-    loopback = _is_loopback(host)
+    loopback = is_loopback(host)
     return Guard(api, password, LOOPBACK if loopback else None, service.limits.upload_bytes,
                  uploads)
 
@@ -56,7 +56,8 @@ def _add_page(api: Any, service: Service, chats: Chats | None, uploads: Path) ->
         footer_links=[], mcp_server=False, pwa=False, enable_monitoring=False, show_error=False)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
     return host in ('localhost', '::1') or host.startswith('127.')
 
 

@@ -64,8 +64,8 @@ footer { display: none !important; }
 .mm-bar i, .mm-track i { display: block; height: 100%; background: var(--mm-class); }
 .mm-track i { background: var(--mm-branch); transition: width .3s; }
 .mm-progress[data-state=done] .mm-track i { background: var(--mm-good); }
-.mm-strip { shape-rendering: crispEdges; grid-column: 1 / -1; height: 14px; fill: var(--mm-class); border-radius: 3px;
-  outline: 1px solid var(--border-color-primary); }
+.mm-strip { shape-rendering: crispEdges; grid-column: 1 / -1; height: 14px;
+  fill: var(--mm-class); border-radius: 3px; outline: 1px solid var(--border-color-primary); }
 .mm-times { display: flex; justify-content: space-between; }
 .mm-spans { font-size: .88rem; margin-top: .6rem; color: var(--body-text-color);
   font-variant-numeric: tabular-nums; }
@@ -117,7 +117,8 @@ SCRIPT = """
       const now = curve.querySelector('.mm-now');
       if (!now) continue;
       const width = curve.viewBox.baseVal.width, of = curve.dataset;
-      const share = Number(of.left) + (of.right - of.left) * (from + video.currentTime) / of.seconds;
+      const done = (from + video.currentTime) / of.seconds;
+      const share = Number(of.left) + (of.right - of.left) * done;
       now.setAttribute('x1', share * width);
       now.setAttribute('x2', share * width);
       curve.classList.toggle('mm-playing', video.currentTime > 0);

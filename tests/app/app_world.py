@@ -29,7 +29,7 @@ CLASSES = ['a dog runs', 'a door opens', 'rain <b>']
 
 
 def write_film(path, parts, seconds=SECONDS):
-    """Write H.264 of 96 x 64 whose parts, of equal length, have a colour each, with a moving bar."""
+    """Write H.264 of 96 x 64: parts of equal length, of a colour each, with a moving bar."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), 'w') as container:
         stream = container.add_stream('libx264', rate=RATE, options=dict(preset='ultrafast'))
@@ -95,7 +95,7 @@ class Served:
         chats = None if dialogue is None else Chats(dialogue, service, 'tiny LLaVA')
         app = build_app(service, chats, **settings)
         self.service, self.bound = service, listen('127.0.0.1', 0)
-        self.url = 'http://%s:%d' % self.bound.getsockname()
+        self.url = f'http://127.0.0.1:{self.bound.getsockname()[1]}'
         ready = threading.Event()
         self.server = Announcing(uvicorn.Config(app, log_level='warning', ws='none'), ready.set)
         self.thread = threading.Thread(target=self.server.run, args=([self.bound], ), daemon=True)
