@@ -20,8 +20,8 @@ def add_label_tab(service: Service, folder: gr.Dropdown) -> None:
     video, upload = add_video_choice(service, folder, 'label')
     with gr.Row():
         names = gr.Textbox('', label='Names, one a line or with commas between', lines=3,
-                           max_lines=10, placeholder='cooking\nsport\nmusic', elem_id='mm-names', scale=5,
-                           min_width=200, max_length=100_000)
+                           max_lines=10, placeholder='cooking\nsport\nmusic', scale=5,
+                           elem_id='mm-names', min_width=200, max_length=100_000)
         button = gr.Button('Label', variant='primary', elem_id='mm-label', elem_classes='mm-go',
                            scale=0, min_width=90)
     found = gr.HTML(elem_id='mm-labelled', min_height=40)

@@ -142,6 +142,8 @@ class Service:
             Busy: If many wait already.
         """
         texts, without = self.limits.checked(texts), self.limits.checked(without)
+        if not texts or not all((*texts, *without)):
+            raise ValueError('the text is empty: say what the moment shows')
         if mode not in MODES:
             raise ValueError(f'mode must be one of {", ".join(MODES)}, got {mode!r}')
         self.limits.check_top(top)

@@ -106,9 +106,9 @@ SCRIPT = """
   // A browser holds few connections to a server: one video is loaded at a time.
   document.addEventListener('play', event => {
     for (const other of document.querySelectorAll('video')) {
-      if (other === event.target || other.networkState !== other.NETWORK_LOADING) continue;
+      if (other === event.target) continue;
       other.pause();
-      other.load();
+      if (other.networkState === other.NETWORK_LOADING) other.load();
     }
   }, true);
   document.addEventListener('timeupdate', event => {
