@@ -53,12 +53,13 @@ class Indexing:
 
     Args:
         videos: Gives the videos below a folder.
-        search_of: Gives a search with the index that a folder's videos go to.
+        search_of: Gives a search with the index that a folder's videos go to, and an encoder that
+            calls a function before each batch.
         settings: ``batch_size`` and ``workers`` of :meth:`VideoSearch.add`.
     """
 
     def __init__(self, videos: Callable[[str], Sequence[str]],
-                 search_of: Callable[[str], VideoSearch], **settings: Any) -> None:
+                 search_of: Callable[[str, Callable[[], None]], VideoSearch], **settings: Any) -> None:
         self._videos, self._search_of, self._settings = videos, search_of, settings
         self._guard = threading.Lock()
         self._stop = threading.Event()
@@ -97,14 +98,14 @@ class Indexing:
     def _run(self, progress: Progress) -> None:
         begin = time.monotonic()
 
-        def told(done: int, total: int) -> None:
+        def watch() -> None:
             progress.seconds = time.monotonic() - begin
             if self._stop.is_set():
                 raise _Stopped
 
         try:
             progress.state = 'running'
-            self._fill(progress, told)
+            self._fill(progress, watch)
             progress.state = 'done'
         except _Stopped:
             progress.state = 'stopped'
@@ -117,8 +118,8 @@ class Indexing:
         finally:
             progress.seconds = time.monotonic() - begin
 
-    def _fill(self, progress: Progress, told: Callable[[int, int], None]) -> None:
-        search = self._search_of(progress.folder)
+    def _fill(self, progress: Progress, watch: Callable[[], None]) -> None:
+        search = self._search_of(progress.folder, watch)
         videos = list(map(os.path.abspath, self._videos(progress.folder)))
         progress.total = len(videos)
         todo = [path for path in videos if not search.index.is_current(path, *stamp_of(path))]
@@ -127,11 +128,10 @@ class Indexing:
 
         def count(done: int, total: int) -> None:
             progress.done = before + done
-            told(done, total)
 
         for start in range(0, len(todo), AT_ONCE):
             part = todo[start:start + AT_ONCE]
-            told(0, 0)
+            watch()
             progress.new += search.add(part, progress=count, **self._settings)
             before += len(part)
             progress.done = before

@@ -1,7 +1,7 @@
 """What page and API do: one model, the folders, an index for each, one job at a time."""
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -74,15 +74,20 @@ class Service:
         beside = '' if arch in (None, 'custom') else f', {printable(arch)}'
         return f'{printable(os.path.basename(self.model.name))} ({kind}{beside})'
 
-    def _new_search(self, folder: str) -> VideoSearch:
-        model = self.model
+    def _new_search(self, folder: str, watch: Callable[[], None] = lambda: None) -> VideoSearch:
         with self._guard:
-            search = VideoSearch(model.model, model.pipeline, model.context_length)
-            search.encoder, search.temperature = self.encoder, model.temperature
+            search = self._empty_search(watch)
             root = self.folders.root_of(folder)
             made_by = self.encoder.made_with(search.plan)
             search.open(index_place(root, made_by, self.indexes), create=True)
             return search
+
+    def _empty_search(self, watch: Callable[[], None] = lambda: None) -> VideoSearch:
+        model = self.model
+        search = VideoSearch(model.model, model.pipeline, model.context_length)
+        search.encoder = SharedEncoder(self.encoder, self.encoder.turns, watch)
+        search.temperature = model.temperature
+        return search
 
     def search_of(self, folder: str) -> VideoSearch:
         """The search in the index of a folder, for one job at a time; with what is new in it."""
@@ -231,9 +236,7 @@ class Service:
             if search.index.is_current(path, *stamp_of(path)):
                 return search
         self.check_length(path)
-        model = self.model
-        alone = VideoSearch(model.model, model.pipeline, model.context_length)
-        alone.encoder, alone.temperature = self.encoder, model.temperature
+        alone = self._empty_search()
         alone.add([path], on_broken='error')
         return alone
 

@@ -1,5 +1,5 @@
 """A model that several threads use."""
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -15,14 +15,17 @@ class SharedEncoder(Encoder):
     Args:
         encoder: Whose model and pipeline it is.
         turns: Who is next.
+        watch: Called before each batch of videos; what it raises ends the work.
     """
 
-    def __init__(self, encoder: Encoder, turns: Turns) -> None:
+    def __init__(self, encoder: Encoder, turns: Turns,
+                 watch: Callable[[], None] = lambda: None) -> None:
         self.__dict__.update(encoder.__dict__)
-        self.turns = turns
+        self.turns, self.watch = turns, watch
 
     def videos_and_means(self, clips: Sequence[Tensor]) -> tuple[np.ndarray, np.ndarray | None]:
         """As :meth:`Encoder.videos_and_means`."""
+        self.watch()
         with self.turns:
             return super().videos_and_means(clips)
 
