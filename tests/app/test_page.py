@@ -37,9 +37,9 @@ def page(request, browser, served, tmp_path_factory):
     page = browser.new_page(viewport=dict(width=width, height=height))
     page.set_default_timeout(15_000)
     page.wrong, page.shots = [], tmp_path_factory.mktemp(f'shots-{request.param}')
-    page.on('console', lambda line: line.type == 'error' and AFTER_UPLOAD not in
-            line.location['url'] and page.wrong.append(line.text))
-    page.on('pageerror', lambda error: str(error) != 'Response' and page.wrong.append(str(error)))
+    page.on('console', lambda line: line.type == 'error' and line.text != 'Response' and
+            AFTER_UPLOAD not in line.location['url'] and page.wrong.append(line.text))
+    page.on('pageerror', lambda error: page.wrong.append(str(error)))
     page.on('request', lambda asked: asked.url.startswith((served.url, 'data:', 'blob:'))
             or page.wrong.append(asked.url))
     page.on('response', lambda got: got.status >= 400 and AFTER_UPLOAD not in got.url
@@ -65,11 +65,17 @@ def look(page, name):
     assert min(light) > 220 and max(dark) < 60
 
 
+def press(page, button):
+    """Click as a person does: Gradio takes in what was typed before a moment later."""
+    page.wait_for_timeout(200)
+    page.click(button)
+
+
 def ask(page, tab, field, text, button, shown):
     """Type, click and wait for what is shown."""
     page.get_by_role('tab', name=tab).click()
     page.fill(f'{field} :is(input, textarea)', text)
-    page.click(button)
+    press(page, button)
     page.wait_for_selector(shown)
 
 
@@ -146,14 +152,14 @@ def test_without_and_time_are_the_query_s(page, served, plain):
     page.click('#mm-more button:has-text("More")')
     page.fill('#mm-without :is(input, textarea)', OTHER)
     page.get_by_label('what the branch adds over time').check()
-    page.click('#mm-search')
+    press(page, '#mm-search')
     wanted = expected(hits[:3], served.world / 'videos')
     until(lambda: shown_hits(page, '#mm-found')[:3] == wanted)  # those below are equal
 
 
 def test_bad_input_is_one_line(page):
     page.fill('#mm-text :is(input, textarea)', '  ')
-    page.click('#mm-search')
+    press(page, '#mm-search')
     page.wait_for_selector('#mm-found .mm-error')
     assert page.inner_text('#mm-found .mm-error').startswith('the text is empty')
 
@@ -182,7 +188,7 @@ def test_an_upload_is_labelled_and_one_too_large_is_refused(page, served, plain,
     page.fill('#mm-names textarea', '\n'.join(CLASSES))
     page.set_input_files('#mm-label-upload input', tmp_path / 'mine.mp4')
     page.wait_for_selector('#mm-label-upload :text("mine")')
-    page.click('#mm-label')
+    press(page, '#mm-label')
     page.wait_for_selector('#mm-labelled h3:has-text("mine.mp4")')
     first = page.locator('#mm-labelled .mm-row').first
     assert first.locator('.mm-share').inner_text() == '{:.1%}'.format(
@@ -219,12 +225,12 @@ def test_a_conversation_streams_and_shows_its_frames(page, served):
     page.get_by_role('tab', name='Chat').click()
     page.click('#mm-chat-video input')
     page.get_by_role('option', name='films/green.mp4').click()
-    page.click('#mm-read')
+    press(page, '#mm-read')
     page.wait_for_selector('.mm-frames img')
     assert page.locator('.mm-frames img').count() == len(chat.frames) == 4
     for question, answer in zip(('what is it?', 'and then?'), answers):
         page.fill('#mm-question :is(input, textarea)', question)
-        page.click('#mm-ask')
+        press(page, '#mm-ask')
         page.wait_for_function(
             'said => document.querySelector("#mm-said").innerText.includes(said)', arg=answer)
     look(page, 'chat')
