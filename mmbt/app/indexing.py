@@ -59,7 +59,8 @@ class Indexing:
     """
 
     def __init__(self, videos: Callable[[str], Sequence[str]],
-                 search_of: Callable[[str, Callable[[], None]], VideoSearch], **settings: Any) -> None:
+                 search_of: Callable[[str, Callable[[], None]], VideoSearch],
+                 **settings: Any) -> None:
         self._videos, self._search_of, self._settings = videos, search_of, settings
         self._guard = threading.Lock()
         self._stop = threading.Event()

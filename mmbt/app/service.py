@@ -115,16 +115,17 @@ class Service:
     def progress(self, folder: str | None = None) -> Progress:
         """How far the indexing of a folder is, by what its index holds where none has begun."""
         path = self.folder(folder)
-        current, latest = self.indexing.current, self.indexing.latest.get(path)
-        if current is not None and current.folder == path:
-            return replace(current)
-        if latest is not None:
+        latest = self.indexing.latest.get(path)
+        if latest is not None and latest.at_work:
             return replace(latest)
         rows = self._rows(path)
         videos = list(self.folders.videos(path))
         known = [rows[video] for video in videos if video in rows]
-        return Progress(path, 'done' if len(known) == len(videos) else 'stopped', len(videos),
-                        len(known), 0, {row.path: row.error for row in known if row.error})
+        broken = {row.path: row.error for row in known if row.error}
+        now = latest or Progress(path)
+        state = now.state if now.state == 'failed' else (
+            'done' if len(known) == len(videos) else 'stopped')
+        return replace(now, state=state, total=len(videos), done=len(known), broken=broken)
 
     def _rows(self, folder: str) -> dict[str, VideoRow]:
         return self.jobs.run(lambda: {row.path: row

@@ -89,8 +89,13 @@ def serve(args: argparse.Namespace, name: str, chat: list[str]) -> None:
         app = serving.build_app(service, chats, name == 'app', password, args.host, cache)
         if not args.no_index:
             service.index()
-        serving.serve(app, bound, lambda url: print(
-            f'{service.model_name}\n{url}' + ('' if name == 'app' else '/api/health'), flush=True))
+        try:
+            serving.serve(app, bound, lambda url: print(
+                f'{service.model_name}\n{url}' + ('' if name == 'app' else '/api/health'),
+                flush=True))
+        finally:  # what is encoded is in the index before the process ends
+            service.indexing.stop()
+            service.indexing.wait(60)
 
 
 def need_extra(name: str) -> None:

@@ -167,8 +167,8 @@ def ask_raw(app, path):
     async def send(message):
         sent.append(message)
 
-    scope = dict(type='http', asgi=dict(version='3.0', spec_version='2.4'), http_version='1.1', method='GET',
-                 scheme='http', path=unquote(path), raw_path=path.encode(), query_string=b'',
+    scope = dict(type='http', asgi=dict(version='3.0', spec_version='2.4'), http_version='1.1',
+                 method='GET', scheme='http', path=unquote(path), raw_path=path.encode(), query_string=b'',
                  root_path='', headers=[(b'host', b'127.0.0.1:7860')], client=('127.0.0.1', 1),
                  server=('127.0.0.1', 7860))
     asyncio.run(app(scope, receive, send))
@@ -287,7 +287,7 @@ def test_one_job_at_a_time_in_order_and_no_more_than_may_wait():
     for number in range(2):
         threads.append(threading.Thread(target=jobs.run, args=(lambda n=number: done.append(n), )))
         threads[-1].start()
-        until(lambda: jobs.waiting == number + 1)
+        until(lambda n=number: jobs.waiting == n + 1)
     with pytest.raises(Busy, match='2 others are waiting already: try again later'):
         jobs.run(lambda: None)
     gate.set()

@@ -65,15 +65,21 @@ def look(page, name):
     assert min(light) > 220 and max(dark) < 60
 
 
+def show(page, tab):
+    """Open a tab, and wait as a person does: Gradio loses what is typed as its fields come up."""
+    page.get_by_role('tab', name=tab).click()
+    page.wait_for_timeout(400)
+
+
 def press(page, button):
-    """Click as a person does: Gradio takes in what was typed before a moment later."""
-    page.wait_for_timeout(200)
+    """Click a moment after what was typed."""
+    page.wait_for_timeout(100)
     page.click(button)
 
 
 def ask(page, tab, field, text, button, shown):
     """Type, click and wait for what is shown."""
-    page.get_by_role('tab', name=tab).click()
+    show(page, tab)
     page.fill(f'{field} :is(input, textarea)', text)
     press(page, button)
     page.wait_for_selector(shown)
@@ -150,6 +156,7 @@ def test_without_and_time_are_the_query_s(page, served, plain):
     hits = plain.search(Query((TEXT, ), without=(OTHER, ), mode='time'), 6)
     assert hits != plain.search(Query((TEXT, ), mode='time'), 6)
     page.click('#mm-more button:has-text("More")')
+    page.wait_for_timeout(400)
     page.fill('#mm-without :is(input, textarea)', OTHER)
     page.get_by_label('what the branch adds over time').check()
     press(page, '#mm-search')
@@ -166,7 +173,7 @@ def test_bad_input_is_one_line(page):
 
 def test_labels_as_a_whole_and_over_time(page, served, plain):
     path = str(served.world / 'videos/films/green.mp4')
-    page.get_by_role('tab', name='Label').click()
+    show(page, 'Label')
     page.click('#mm-label-video input')
     page.get_by_role('option', name='films/green.mp4').click()
     ask(page, 'Label', '#mm-names', '\n'.join(CLASSES), '#mm-label', '#mm-labelled .mm-row')
@@ -184,7 +191,7 @@ def test_labels_as_a_whole_and_over_time(page, served, plain):
 
 def test_an_upload_is_labelled_and_one_too_large_is_refused(page, served, plain, tmp_path):
     write_film(tmp_path / 'mine.mp4', ('green', 'red'), 6)
-    page.get_by_role('tab', name='Label').click()
+    show(page, 'Label')
     page.fill('#mm-names textarea', '\n'.join(CLASSES))
     page.set_input_files('#mm-label-upload input', tmp_path / 'mine.mp4')
     page.wait_for_selector('#mm-label-upload :text("mine")')
@@ -222,7 +229,7 @@ def test_branch_and_frame_mean_side_by_side(page, served, plain):
 def test_a_conversation_streams_and_shows_its_frames(page, served):
     chat = VideoChat(served.dialogue, served.world / 'videos/films/green.mp4')
     answers = [chat.ask(question) for question in ('what is it?', 'and then?')]
-    page.get_by_role('tab', name='Chat').click()
+    show(page, 'Chat')
     page.click('#mm-chat-video input')
     page.get_by_role('option', name='films/green.mp4').click()
     press(page, '#mm-read')
