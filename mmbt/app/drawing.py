@@ -253,7 +253,8 @@ def progress(service: Service, state: Progress) -> str:
     if broken:
         shown = list(state.broken.items())[:MOST_BROKEN]
         lines += ('<details><summary>Videos that cannot be read</summary><ul>' + ''.join(
-            f'<li>{text(service.folders.name(path))}: {text(why)}</li>' for path, why in shown)
+            f'<li>{text(why.replace(printable(path), service.folders.name(path)))}</li>'
+            for path, why in shown)
             + f'{f"<li>and {broken - len(shown)} more</li>" if broken > len(shown) else ""}'
             '</ul></details>')
     return lines + '</div>'

@@ -1,12 +1,15 @@
 """The JSON API: its answers, its bounds, and that nothing outside the folders is served."""
+import asyncio
 import base64
 import json
 import os
 import re
 import subprocess
 import threading
+from http.client import HTTPConnection
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
@@ -154,8 +157,6 @@ def test_nothing_outside_the_folders_is_served(service, client, world, url):
 
 def ask_raw(app, path):
     """What an ASGI application answers to a path that is sent byte by byte."""
-    import asyncio
-    from urllib.parse import unquote
     sent, asked = [], []
 
     async def receive():
@@ -168,8 +169,8 @@ def ask_raw(app, path):
         sent.append(message)
 
     scope = dict(type='http', asgi=dict(version='3.0', spec_version='2.4'), http_version='1.1',
-                 method='GET', scheme='http', path=unquote(path), raw_path=path.encode(), query_string=b'',
-                 root_path='', headers=[(b'host', b'127.0.0.1:7860')], client=('127.0.0.1', 1),
+                 method='GET', scheme='http', path=unquote(path), raw_path=path.encode(),
+                 query_string=b'', root_path='', headers=[(b'host', b'127.0.0.1:7860')], client=('127.0.0.1', 1),
                  server=('127.0.0.1', 7860))
     asyncio.run(app(scope, receive, send))
     return SimpleNamespace(status=sent[0]['status'],
@@ -301,6 +302,48 @@ def test_folders_that_hold_no_video(tmp_path):
         Folders([tmp_path / 'no'])
     with pytest.raises(ValueError, match='no videos in '):
         Folders([tmp_path])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('path, statuses', [
+    ('/gradio_api/file=/etc/passwd', (403, )), ('/gradio_api/file=../weights.pth', (403, 404)),
+    ('/gradio_api/file={world}/videos/grey.mp4', (403, )),
+    ('/gradio_api/file={world}/outside/secret.mp4', (403, )),
+    ('/gradio_api/proxy=http://127.0.0.1/', (400, 403, 404, 500)),
+    ('/gradio_api/upload', (401, 404, 405)), ('/monitoring', (401, 403, 404)),
+    ('/..%2f..%2fetc%2fpasswd', (404, ))])
+def test_gradio_s_own_routes_serve_no_file(served, path, statuses):
+    url = urlsplit(served.url)
+    asked = HTTPConnection(url.hostname, url.port, timeout=10)
+    asked.request('GET', path.format(world=served.world))
+    answer = asked.getresponse()
+    body = answer.read()
+    assert answer.status in statuses and b'ftyp' not in body and b'root:' not in body, body[:200]
+
+
+@pytest.mark.slow
+def test_an_upload_is_bounded_by_the_server_too(served):
+    def send(size):
+        url = urlsplit(served.url)
+        asked = HTTPConnection(url.hostname, url.port, timeout=10)
+        body = (b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.mp4"\r\n'
+                b'Content-Type: video/mp4\r\n\r\n' + bytes(size) + b'\r\n--b--\r\n')
+        asked.request('POST', '/gradio_api/upload', body,
+                      {'content-type': 'multipart/form-data; boundary=b'})
+        answer = asked.getresponse()
+        return answer.status, answer.read()
+
+    status, body = send(1000)
+    path, = json.loads(body)
+    assert status == 200 and Path(path).is_relative_to(served.world / 'cache/uploads')
+    assert send(int(1.5 * 2**20))[0] == 413 and send(3 * 2**20)[0] == 413
+    with pytest.raises(ValueError, match='a.mp4 cannot be opened'):
+        served.service.check_upload(path)
+    os.truncate(path, 9 * 2**20)
+    with pytest.raises(ValueError, match='9 MB are too many: the most is 1 MB'):
+        served.service.check_upload(path)
+    assert send(1000)[0] == 507  # the room of eight is full
+    os.remove(path)
 
 
 @pytest.mark.slow
