@@ -30,7 +30,7 @@ def add_chat_tab(chats: Chats, folder: gr.Dropdown) -> None:
                               elem_id='mm-question', scale=5, min_width=200, max_lines=3,
                               max_length=chats.service.limits.text)
         ask = gr.Button('Ask', variant='primary', elem_id='mm-ask', elem_classes='mm-go',
-                        scale=0, min_width=90)
+                        scale=0, min_width=110)
 
     def begin(key: str | None, upload: str | None) -> tuple[str, str, Said]:
         try:

@@ -119,8 +119,10 @@ def curve(lines: Sequence[Line], hit: Hit, span: tuple[float, float]) -> str:
         span: The least and the greatest score that are drawn.
     """
     seconds = max((each.end for line in lines for each in line.scores), default=0.)
-    if seconds <= 0:
-        return ''
+    if seconds <= 0 or all(len(line.scores) < 2 for line in lines):
+        both = ''.join(f'<span><i class="mm-key mm-{line.kind}"></i>{line.scores[0].score:.3f}'
+                       '</span>' for line in lines[::-1] if line.scores)
+        return f'<p class="mm-both">{both}</p>' if len(lines) > 1 else ''
     low, high = span
     high = high if high - low > 1e-6 else low + 1e-6
 

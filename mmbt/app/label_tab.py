@@ -23,7 +23,7 @@ def add_label_tab(service: Service, folder: gr.Dropdown) -> None:
                            max_lines=10, placeholder='cooking\nsport\nmusic', scale=5,
                            elem_id='mm-names', min_width=200, max_length=100_000)
         button = gr.Button('Label', variant='primary', elem_id='mm-label', elem_classes='mm-go',
-                           scale=0, min_width=90)
+                           scale=0, min_width=110)
     found = gr.HTML(elem_id='mm-labelled', min_height=40)
 
     def label(key: str | None, upload: str | None, names: str) -> str:

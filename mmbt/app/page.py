@@ -61,8 +61,8 @@ def _add_folder(page: gr.Blocks, service: Service) -> gr.Dropdown:
     with gr.Row():
         folder = gr.Dropdown(choices, value=folders.key(folders.roots[0]), label='Folder',
                              elem_id='mm-folder', scale=4, min_width=200)
-        start = gr.Button('Index', elem_id='mm-index', elem_classes='mm-go', scale=0, min_width=90)
-        stop = gr.Button('Stop', elem_id='mm-stop', elem_classes='mm-go', scale=0, min_width=90,
+        start = gr.Button('Index', elem_id='mm-index', elem_classes='mm-go', scale=0, min_width=110)
+        stop = gr.Button('Stop', elem_id='mm-stop', elem_classes='mm-go', scale=0, min_width=110,
                          visible=False)
     state = gr.HTML(elem_id='mm-state')
 
@@ -106,7 +106,7 @@ def _add_search(service: Service, folder: gr.Dropdown) -> None:
                           elem_id='mm-text', scale=5, min_width=200, max_lines=1,
                           max_length=service.limits.text)
         button = gr.Button('Search', variant='primary', elem_id='mm-search', elem_classes='mm-go',
-                           scale=0, min_width=90)
+                           scale=0, min_width=110)
     with gr.Accordion('More', open=False, elem_id='mm-more'), gr.Row():
         without = gr.Textbox('', label='Without', placeholder='what it does not show',
                              min_width=200, elem_id='mm-without', max_lines=1,
@@ -137,7 +137,7 @@ def _add_compare(service: Service, folder: gr.Dropdown) -> None:
                           elem_id='mm-both', scale=5, min_width=200, max_lines=1,
                           max_length=service.limits.text)
         button = gr.Button('Compare', variant='primary', elem_id='mm-compare', elem_classes='mm-go',
-                           scale=0, min_width=90)
+                           scale=0, min_width=110)
     found = gr.HTML(elem_id='mm-compared', min_height=40)
 
     def compare(key: str, text: str) -> str:

@@ -126,7 +126,10 @@ def look_at(path: str, facts: VideoFacts) -> Playable:
     suffix = os.path.splitext(path)[1].lower()
     if suffix in TYPES and facts.codec in CODECS and facts.pixel_format in PIXELS:
         return Playable(TYPES[suffix], facts.seconds, '')
-    return Playable('', facts.seconds, f'browsers do not play {facts.codec} in {suffix[1:]}')
+    odd = '' if facts.pixel_format in PIXELS or facts.codec not in CODECS else (
+        f' of {facts.pixel_format}')
+    return Playable('', facts.seconds,
+                    f'not every browser plays {facts.codec}{odd} in {suffix[1:]}')
 
 
 def write_preview(path: str, start: float, end: float, out: str | os.PathLike) -> None:

@@ -1,4 +1,5 @@
 """A server of the page and the API, on a port of its own."""
+import contextlib
 import errno
 import logging
 import os
@@ -16,6 +17,7 @@ from .guard import LOOPBACK, Guard
 from .service import Service
 
 UPLOADS = 'uploads'
+GRACE = 3  # seconds that open pages have when the server ends
 
 
 def build_app(service: Service, chats: Chats | None = None, page: bool = True,
@@ -32,8 +34,9 @@ def build_app(service: Service, chats: Chats | None = None, page: bool = True,
         cache: Where uploads are kept for an hour. Defaults to a folder that is made for it.
     """
     api = build_api(service)
-    uploads = Path(cache or tempfile.mkdtemp(prefix='mmbt-app-')) / UPLOADS
+    uploads = None
     if page:
+        uploads = Path(cache or tempfile.mkdtemp(prefix='mmbt-app-')) / UPLOADS
         _add_page(api, service, chats, uploads)
     loopback = is_loopback(host)
     return Guard(api, password, LOOPBACK if loopback else None, service.limits.upload_bytes,
@@ -86,7 +89,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(app: Guard, bound: socket.socket, ready: Callable[[str], Any] = print) -> None:
-    """Serve until the process is told to end.
+    """Serve until the process is told to end, as by Ctrl-C.
 
     Args:
         app: From :func:`build_app`.
@@ -96,9 +99,11 @@ def serve(app: Guard, bound: socket.socket, ready: Callable[[str], Any] = print)
     host, port = bound.getsockname()[:2]
     shown = f'[{host}]' if ':' in host else host
     server = Announcing(uvicorn.Config(app, log_level='warning', access_log=False, lifespan='on',
-                                       ws='none', server_header=False),
+                                       ws='none', server_header=False,
+                                       timeout_graceful_shutdown=GRACE),
                         lambda: ready(f'http://{shown}:{port}'))
-    server.run(sockets=[bound])
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[bound])
 
 
 class Announcing(uvicorn.Server):

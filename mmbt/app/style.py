@@ -32,6 +32,7 @@ footer { display: none !important; }
 .mm-rank { color: var(--mm-soft); font-weight: 400; margin-right: .15rem; }
 .mm-facts { display: flex; justify-content: space-between; gap: 1rem;
   font-variant-numeric: tabular-nums; }
+.mm-both { font-size: .86rem; margin: .3rem 0; font-variant-numeric: tabular-nums; }
 .mm-facts b { color: var(--body-text-color); }
 .mm-video { width: 100%; aspect-ratio: 16 / 9; background: #000; border-radius: 6px;
   display: block; object-fit: contain; }

@@ -170,8 +170,8 @@ def ask_raw(app, path):
 
     scope = dict(type='http', asgi=dict(version='3.0', spec_version='2.4'), http_version='1.1',
                  method='GET', scheme='http', path=unquote(path), raw_path=path.encode(),
-                 query_string=b'', root_path='', headers=[(b'host', b'127.0.0.1:7860')], client=('127.0.0.1', 1),
-                 server=('127.0.0.1', 7860))
+                 query_string=b'', root_path='', headers=[(b'host', b'127.0.0.1:7860')],
+                 client=('127.0.0.1', 1), server=('127.0.0.1', 7860))
     asyncio.run(app(scope, receive, send))
     return SimpleNamespace(status=sent[0]['status'],
                            body=b''.join(each.get('body', b'') for each in sent[1:]))

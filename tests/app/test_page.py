@@ -143,7 +143,7 @@ def test_a_click_on_the_curve_plays_from_there(page):
 
 def test_what_no_browser_plays_is_a_preview(page):
     card = page.locator('#mm-found .mm-hit').filter(has_text='old.avi')
-    assert 'browsers do not play mjpeg in avi' in card.inner_text()
+    assert 'not every browser plays mjpeg in avi' in card.inner_text()
     video = card.locator('video')
     video.evaluate('video => { video.muted = true; return video.play(); }')
     until(lambda: video.evaluate('video => video.currentTime') > 0.2)
@@ -218,7 +218,13 @@ def test_branch_and_frame_mean_side_by_side(page, served, plain):
     best = plain.index.search(vector, 1, column='baseline')[0]
     assert mean[0][0] == str(Path(best.path).relative_to(videos))
     assert mean[0][2] == f'score {best.score:.3f}' and mean != branch
-    assert page.locator('#mm-compared .mm-hit').first.locator('polyline').count() == 2
+    film = page.locator('#mm-compared .mm-hit').filter(has_text='films/').first
+    assert film.locator('polyline').count() == 2
+    old = page.locator('#mm-compared .mm-of-mean .mm-hit').filter(has_text='old.avi')
+    both = [plain.index.scores(str(videos / 'old.avi'), vector, column)[0].score
+            for column in ('embedding', 'baseline')]
+    assert old.locator('.mm-both span').all_inner_texts() == [
+        f'{score:.3f}' for score in both]
     boxes = [page.locator(f'.mm-of-{kind}').bounding_box() for kind in ('branch', 'mean')]
     beside = boxes[0]['y'] == boxes[1]['y']
     assert beside == (page.viewport_size['width'] > 700)
