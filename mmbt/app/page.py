@@ -14,6 +14,7 @@ from .label_tab import add_label_tab
 from .service import Service
 
 EVERY = 0.3  # seconds between two looks at how far indexing is
+WATCHERS = 8  # pages that look at how far it is at a time
 TITLE = 'mmbt: moments in videos'
 
 
@@ -81,7 +82,7 @@ def _add_folder(page: gr.Blocks, service: Service) -> gr.Dropdown:
             return
         yield from watch(key)
 
-    looks: dict[str, Any] = dict(show_progress='hidden', concurrency_limit=None,
+    looks: dict[str, Any] = dict(show_progress='hidden', concurrency_limit=WATCHERS,
                                  api_visibility='private', trigger_mode='always_last')
     page.load(watch, folder, [state, stop], **looks)
     folder.change(watch, folder, [state, stop], **looks)

@@ -56,7 +56,10 @@ def load_model(name: str, device: str) -> LoadedModel:
         ValueError: If the name is unknown.
     """
     try:
-        return mmbt.load(name, device)
+        model = mmbt.load(name, device)
+        if name == str(DEMO_MODEL):
+            model.name = "the demo's model"
+        return model
     except FileNotFoundError as error:
         if name != CLIP:
             raise

@@ -115,3 +115,11 @@ def until(done, seconds=20):
     while not done():
         assert time.monotonic() < end, 'it took too long'
         time.sleep(0.05)
+
+
+def told(answer, status):
+    """The one line of an error."""
+    assert answer.status_code == status, answer.text
+    line = answer.json()['error']
+    assert set(answer.json()) == {'error'} and '\n' not in line
+    return line

@@ -10,10 +10,14 @@ from mmbt.apis import VideoSearch
 if importlib.util.find_spec('gradio') is None:  # of the extra mmbt[app], which brings the rest
     collect_ignore_glob = ['test_*.py']
 else:
+    from starlette.testclient import TestClient
+
+    from mmbt.app.serving import build_app
+
     from .app_world import Served, load_chat, load_model, new_service, write_world
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def world(tmp_path_factory):
     """The folder of the world."""
     folder = tmp_path_factory.mktemp('app')
@@ -21,13 +25,13 @@ def world(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def model(world):
     """The world's model of video and text."""
     return load_model(world)
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def plain(world, model):
     """A search of its own by the same model, with the world's videos: what the page has to show."""
     search = VideoSearch.from_config(str(world / 'config.py'), str(world / 'weights.pth'))
@@ -36,7 +40,7 @@ def plain(world, model):
     return search
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture(scope='session')
 def served(world, model):
     """The page and the API on a port of this machine, with the videos in the index."""
     saved = dict(os.environ)
@@ -49,3 +53,18 @@ def served(world, model):
     server.stop()
     for name in set(os.environ) - set(saved):
         del os.environ[name]
+
+
+@pytest.fixture(scope='session')
+def service(world, model):
+    """What the API asks, with the videos in its index."""
+    service = new_service(world, model)
+    service.index()
+    service.indexing.wait(60)
+    return service
+
+
+@pytest.fixture(scope='session')
+def client(service):
+    """The API alone."""
+    return TestClient(build_app(service, page=False), base_url='http://127.0.0.1:7860')
