@@ -1,4 +1,5 @@
 """Talk with an image dialogue model about videos."""
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mmbt.models.checkpoints.branch_file import warn_untrained
 from mmbt.models.checkpoints.checkpoint import must_exist
 
 from .models import VideoDialogue
+from .streaming import stream_answer
 
 
 def init_dialogue(config: str | Path | Config,
@@ -100,10 +102,26 @@ class VideoChat:
         Raises:
             ValueError: If the question is empty or holds the video's place.
         """
-        rounds = self.history if self.model.template.rounds else []
-        answer, = self.model.answer(self.tokens, [question], [rounds], **generation)
+        answer = self._answer(question, **generation)
         self.history.append((question, answer))
         return answer
+
+    def stream(self, question: str, **generation: Any) -> Iterator[str]:
+        """The same, while it is written: the answer so far, each time that it has grown.
+
+        The last one is what :meth:`ask` returns. An answer that is not read to its end is given up,
+        and no part of the conversation.
+        """
+        model, answer = self.model, ''
+        for answer in stream_answer(
+                lambda **settings: self._answer(question, **settings), model.so_far,
+                **{**model.generation, **generation}):
+            yield answer
+        self.history.append((question, answer))
+
+    def _answer(self, question: str, **generation: Any) -> str:
+        rounds = self.history if self.model.template.rounds else []
+        return self.model.answer(self.tokens, [question], [rounds], **generation)[0]
 
 
 def read_video(model: VideoDialogue, video: str | Path, by: str | None = None) -> Tensor:

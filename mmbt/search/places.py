@@ -16,18 +16,21 @@ def cache_folder() -> Path:
     return Path(home, 'mmbt')
 
 
-def place_for(path: str | os.PathLike, made_by: dict[str, Any]) -> Path:
+def place_for(path: str | os.PathLike, made_by: dict[str, Any],
+              base: str | os.PathLike | None = None) -> Path:
     """The place of a path's index by one model, which no folder of videos is written to for.
 
     Args:
         path: A folder or a file.
         made_by: What the index depends on, see :meth:`.encoder.Encoder.made_with`.
+        base: Where indexes are kept. Defaults to the cache.
     """
     path = os.path.abspath(path)
     depends = {name: value for name, value in made_by.items() if name != 'model_card'}
     key = os.fsencode(path) + b'\0' + json.dumps(depends, sort_keys=True).encode()
     name = re.sub(r'[^\w.-]', '_', os.path.basename(path), flags=re.ASCII)[:40]
-    return cache_folder() / 'search' / f'{name}-{hashlib.sha256(key).hexdigest()[:16]}'
+    within = cache_folder() / 'search' if base is None else Path(base)
+    return within / f'{name}-{hashlib.sha256(key).hexdigest()[:16]}'
 
 
 def place_of(path: str | os.PathLike, made_by: dict[str, Any]) -> Path | None:

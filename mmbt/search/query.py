@@ -9,7 +9,8 @@ from mmbt.files.shown import printable
 
 from .windows import Window
 
-MODES = ('plain', 'time')
+MODES = {'plain': 'embedding', 'time': 'time', 'mean': 'baseline'}
+"""What of a window is scored, by mode."""
 NOTHING = 1e-3  # length of a vector of which nothing is left
 
 
@@ -33,7 +34,7 @@ class Query:
         without: Texts of what it does not show; only what tells the rest from them counts.
         mode: ``'plain'`` scores a window by its cosine with the query, ``'time'`` takes
             the windows whose frame means, which are blind to order, fit best, and orders these by
-            how much the branch raises their cosine.
+            how much the branch raises their cosine, ``'mean'`` scores the frame means.
         scope: A folder, or a file, outside which nothing is found.
 
     Raises:
@@ -60,7 +61,7 @@ class Query:
             if any('\ud800' <= letter <= '\udfff' for letter in text):
                 raise ValueError(f'a text to compare videos with is no UTF-8: {printable(text)}')
         if self.mode not in MODES:
-            raise ValueError(f"a query's mode is 'plain' or 'time', got {self.mode!r}")
+            raise ValueError(f"a query's mode is 'plain', 'time' or 'mean', got {self.mode!r}")
 
 
 def combine(wanted: np.ndarray, without: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from .encoder import Encoder
 from .kept_videos import KeptVideos
 from .labels import LabelledWindow, check_labels, check_top, rank_labels
 from .moment_index import Found
-from .query import Hit, Query, combine, mean_of, merge
+from .query import MODES, Hit, Query, combine, mean_of, merge
 from .stamps import PathLike
 from .windows import WindowPlan
 from .zero_shot_config import read_config
@@ -139,9 +139,9 @@ class VideoSearch(KeptVideos):
         check_top(top)
         if not self.index.count_windows():
             raise ValueError('the index holds no videos yet')
-        if query.mode == 'time' and not self.index.has_baseline:
-            raise ValueError("the mode 'time' needs what a branch adds to its frame mean, and the "
-                             'index keeps no frame means: make it with a model that has a branch')
+        if query.mode != 'plain' and not self.index.has_baseline:
+            raise ValueError(f'the mode {query.mode!r} needs a branch beside its frame mean, and '
+                             'the index keeps no frame means: make it with a model that has one')
 
     def vector(self, query: Query) -> np.ndarray:
         """A query as (E,) float32 of length 1."""
@@ -154,7 +154,7 @@ class VideoSearch(KeptVideos):
 
     def _hits(self, vector: np.ndarray, top: int, query: Query,
               exclude: str | None = None) -> list[Hit]:
-        column = 'time' if query.mode == 'time' else 'embedding'
+        column = MODES[query.mode]
         scope = None if query.scope is None else os.path.abspath(query.scope)
         known: dict[str, list[Found]] = {}
 

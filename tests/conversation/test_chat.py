@@ -85,6 +85,42 @@ def test_each_question_knows_the_rounds_before_it(folder):
     assert model.generate(imgs[None], QUESTIONS[1:]) != answers[1:]
 
 
+def test_an_answer_is_streamed_as_it_is_written(folder):
+    model = init_dialogue('chat.py')
+    whole, streamed = VideoChat(model, 'clip.mp4'), VideoChat(model, 'clip.mp4')
+    for question in QUESTIONS:
+        parts = list(streamed.stream(question, do_sample=False))
+        assert parts[-1] == whole.ask(question, do_sample=False)
+        assert len(parts) > 2 and all(parts[-1].startswith(part) for part in parts)
+    assert streamed.history == whole.history and len(whole.history) == 2
+    beams = list(streamed.stream(QUESTIONS[0], num_beams=2, do_sample=False))
+    assert beams == [whole.ask(QUESTIONS[0], num_beams=2, do_sample=False)]
+    with pytest.raises(ValueError, match='<video> is where the video stands'):
+        next(streamed.stream('what is <video>?'))
+
+
+def test_a_stream_that_is_given_up_is_no_part_of_the_conversation(folder, monkeypatch):
+    model = init_dialogue('chat.py')
+    chat, asked = VideoChat(model, 'clip.mp4'), []
+    answer = model.answer
+    monkeypatch.setattr(model, 'answer', lambda *args, **settings: asked.append(
+        answer(*args, **settings)) or asked[-1])
+    stream = chat.stream(QUESTIONS[0], do_sample=False, max_new_tokens=500, min_new_tokens=500)
+    first = next(stream)
+    stream.close()
+    assert chat.history == [] and len(model.tokenizer(asked[0][0]).input_ids) < 400
+    assert asked[0][0].startswith(first)
+
+
+def test_a_stream_shows_nothing_of_what_ends_an_answer(folder):
+    model = init_dialogue('chat.py')
+    model.template = type(model.template)('', '{video}{question}', '', '', stop='###')
+    texts = {(1, ): 'a dog#', (1, 2): 'a dog##', (1, 2, 3): 'a dog## runs', (4, ): 'a ###b'}
+    model.tokenizer = type('Tokenizer', (), dict(
+        decode=lambda self, ids, **_: texts[tuple(ids)]))()
+    assert [model.so_far(ids) for ids in texts] == ['a dog', 'a dog', 'a dog## runs', 'a']
+
+
 def test_frames_are_normalised_and_sized_as_the_tower_s_folder_says(folder):
     (folder / 'clip/preprocessor_config.json').write_text(json.dumps(dict(
         image_mean=[0.5] * 3, image_std=[0.5] * 3)))

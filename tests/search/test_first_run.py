@@ -292,7 +292,7 @@ def test_the_model_by_any_name(search, home, monkeypatch):
     (('films', 'green', '--csv', '/sys/kernel/a.csv'), '/sys/kernel/a.csv: '),
     (('broken', 'green'), 'none of the 1 videos in '),
     (('broken', 'green', '--on-broken', 'error'), 'cannot be opened'),
-    (('films', 'green', '--time'), "the mode 'time' needs what a branch adds"),
+    (('films', 'green', '--time'), "the mode 'time' needs a branch beside"),
     (('films', 'green', '--model', 'clip-vit-l-14'),
      "cannot be fetched: fetch them once with a network, name a file of them with --clip, or"),
     (('films', 'green', '--model', 'clip-vit-l-41'), 'names no model: the nearest names are'),

@@ -109,7 +109,7 @@ def test_queries_of_several_kinds(search, world):
     rows = search.encoder.videos_and_means
     search.encoder.videos_and_means = lambda clips: (rows(clips)[0], None)
     search.add([film])
-    with pytest.raises(ValueError, match="^the mode 'time' needs what a branch adds[^\n]*$"):
+    with pytest.raises(ValueError, match="^the mode 'time' needs a branch beside[^\n]*$"):
         search.search(Query('blue', mode='time'))
 
 

@@ -195,6 +195,15 @@ class VideoDialogue(nn.Module, metaclass=ABCMeta):
         pad = self.tokenizer.pad_token_id
         return self.tokenizer.eos_token_id if pad is None else pad
 
+    def so_far(self, ids: Sequence[int]) -> str:
+        """The part of an answer that is written: without what may become its end."""
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        stop = self.template.stop
+        whole = self.until_stop(text)
+        begun = next((count for count in range(len(stop) - 1, 0, -1)
+                      if whole.endswith(stop[:count])), 0)
+        return whole[:len(whole) - begun].rstrip()
+
     def until_stop(self, text: str) -> str:
         """An answer without what stands behind its end."""
         if self.template.stop:
