@@ -8,7 +8,7 @@ from typing import Any
 
 from mmbt.engine.launch import describe
 from mmbt.files.shown import printable
-from mmbt.search.index import stamp_of
+from mmbt.search.stamps import stamp_of
 from mmbt.search.video_search import VideoSearch
 
 AT_ONCE = 16  # videos, after which it can be seen what is known of them

@@ -170,7 +170,7 @@ def benchmark_index(args: argparse.Namespace) -> None:
     import sys
     from pathlib import Path
 
-    from mmbt.lab.benchmark.index import index_as_text, run_index_benchmark
+    from mmbt.lab.benchmark.index_report import index_as_text, run_index_benchmark
     from mmbt.lab.benchmark.report import write_json
 
     found = run_index_benchmark(Path(args.folder), args.windows, args.width, list(args.peers),

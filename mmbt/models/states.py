@@ -2,15 +2,12 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .masks import Mask, gather_visible
-
-if TYPE_CHECKING:
-    from .trunk import Trunk
 
 
 @dataclass
@@ -81,7 +78,7 @@ class FrozenStates:
         """Views as clips of their own."""
         return replace(self, tokens=tuple(each.flatten(first, last) for each in self.tokens))
 
-    def take(self, trunk: 'Trunk', layers: Iterable[int],
+    def take(self, trunk: Any, layers: Iterable[int],
              visible: Tensor | None) -> list[FrameTokens]:
         """The layers that are asked for, as ``Trunk.hidden_states`` gives them.
 
@@ -135,7 +132,7 @@ class KeptStates:
         self.shape, self.device, self.ndim = imgs.shape, imgs.device, imgs.ndim
         self.states: list[FrameTokens] | None = None
 
-    def take(self, trunk: 'Trunk', layers: Iterable[int],
+    def take(self, trunk: Any, layers: Iterable[int],
              visible: Tensor | None) -> list[FrameTokens]:
         """What the trunk makes of the frames, which are let go."""
         if self.states is None:
@@ -159,7 +156,7 @@ class SharedFrames:
         self.shape = torch.Size((*places.shape, *frames.shape[1:]))
         self.device, self.ndim = frames.device, len(self.shape)
 
-    def take(self, trunk: 'Trunk', layers: Iterable[int],
+    def take(self, trunk: Any, layers: Iterable[int],
              visible: Tensor | None) -> list[FrameTokens]:
         """What the trunk makes of the clips."""
         return [FrameTokens(each.cls[0, self.places], each.patches[0, self.places]).kept(visible)
@@ -171,7 +168,7 @@ def name_of_mask(mask: Mask | None) -> str:
     return 'no mask' if mask is None else f'{type(mask).__name__}(ratio={mask.ratio:g})'
 
 
-def weights_mark(trunk: 'Trunk') -> str:
+def weights_mark(trunk: Any) -> str:
     """A digest of all that a vision tower's states depend on beside the frames.
 
     Equal for equal bits alone: weights, activation, mean and standard deviation, precision.

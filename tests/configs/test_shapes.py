@@ -58,6 +58,12 @@ def test_they_differ_from_the_demos_in_paths_and_length_alone():
         if name == 'pretrain':
             assert shapes.pop('train_cfg') == dict(type='ResumableTrainLoop', max_epochs=4)
             assert shapes['train_dataloader']['sampler'].pop('type') == 'ResumableSampler'
+            draws = shapes.pop('fixed_draws')
+            assert (draws['type'], draws['draws']) == ('FixedDraws', 4)
+            for pipeline in (shapes['train_pipeline'],
+                             shapes['train_dataloader']['dataset']['pipeline']):
+                assert pipeline[0] == draws  # the same steps, of which two are drawn
+                pipeline[:2] = [draws['transforms'][0], pipeline[1], draws['transforms'][1]]
             for key in ('interval', 'max_keep_ckpts'):
                 assert shapes['default_hooks']['checkpoint'].pop(key) == 1
             del demo['train_cfg'], demo['default_hooks']['checkpoint']['interval']

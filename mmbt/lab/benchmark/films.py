@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import numpy as np
 
 from mmbt.files.atomic import whole_file
+from mmbt.reading import read_frames
 
 from ..world.generate import FPS, write_video
 
@@ -75,7 +75,7 @@ def make_films(world: Path, folder: Path, films: int = 3, minutes: float = 10,
 def _plan_film(names: Sequence[str], fillers: Sequence[str], length: int, world: Path,
                rng: np.random.Generator) -> Iterator[tuple[str | None, list[np.ndarray]]]:
     """Shots of a film in order: a clip's name, or None for a pause, and its frames."""
-    clips = {name: read_frames(world / 'videos' / name) for name in names}
+    clips = {name: all_frames(world / 'videos' / name) for name in names}
     shuffled = [names[place] for place in rng.permutation(len(names))]
     slow = {name: bool(half) for name, half in
             zip(shuffled, rng.permutation(len(names)) < len(names) // 2)}
@@ -86,14 +86,13 @@ def _plan_film(names: Sequence[str], fillers: Sequence[str], length: int, world:
                          'minutes: make more films, or longer ones')
     extra = rng.multinomial(room - pauses * SHORTEST, rng.dirichlet(np.ones(pauses)))
     for place, wait in enumerate(extra + SHORTEST):
-        still = read_frames(world / 'videos' / str(rng.choice(fillers)))[0]
+        still = all_frames(world / 'videos' / str(rng.choice(fillers)))[0]
         yield None, [still] * int(wait)
         if place < len(shuffled):
             name = shuffled[place]
             yield name, [frame for frame in clips[name] for _ in range(1 + slow[name])]
 
 
-def read_frames(path: Path) -> list[np.ndarray]:
-    """All frames of a small file of ours, each (H, W, 3) uint8 RGB."""
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format='rgb24') for frame in container.decode(video=0)]
+def all_frames(path: Path) -> list[np.ndarray]:
+    """The frames of a short video, each (H, W, 3) uint8 RGB."""
+    return read_frames(str(path), lambda facts: range(facts.num_frames))[0]

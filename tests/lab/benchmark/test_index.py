@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from mmbt.lab.benchmark.index import Vectors, index_as_text, run_index_benchmark
+from mmbt.lab.benchmark.index import Vectors
 from mmbt.lab.benchmark.index_peers import exact_truth, recall_of
+from mmbt.lab.benchmark.index_report import index_as_text, run_index_benchmark
 
 
 def test_vectors_are_the_same_each_time():

@@ -6,7 +6,7 @@ import numpy as np
 import open_clip
 import pytest
 
-from mmbt.lab.benchmark.films import FPS, Moment, make_films, read_frames
+from mmbt.lab.benchmark.films import FPS, Moment, all_frames, make_films
 from mmbt.lab.benchmark.moments import measure_moments, overlap, recall_of_moments
 from mmbt.lab.benchmark.searching import PLAIN, build_ways, measure_search, search_as_text
 from mmbt.lab.world import generate_world
@@ -34,13 +34,13 @@ def test_films_show_each_clip_where_it_is_said_to_be(films):
     slow = 0
     for number in range(2):
         path = folder / f'films/film_{number}.mp4'
-        frames = read_frames(path)
+        frames = all_frames(path)
         assert len(frames) == 51 * FPS
         here = [moment for moment in moments if moment.film == str(path)]
         assert all(before.end + 0.5 <= after.start for before, after in zip(here, here[1:]))
         assert here[0].start >= 0.5 and here[-1].end <= 50.5
         for moment in here:
-            clip = read_frames(folder / 'world/videos' / of_caption[moment.caption])
+            clip = all_frames(folder / 'world/videos' / of_caption[moment.caption])
             part = frames[round(moment.start * FPS):round(moment.end * FPS)]
             twice = len(part) // len(clip)
             slow += twice == 2
