@@ -95,4 +95,4 @@ def _plan_film(names: Sequence[str], fillers: Sequence[str], length: int, world:
 
 def all_frames(path: Path) -> list[np.ndarray]:
     """The frames of a short video, each (H, W, 3) uint8 RGB."""
-    return read_frames(str(path), lambda facts: range(facts.num_frames))[0]
+    return read_frames(str(path), lambda facts: range(len(facts.times)))[0]
