@@ -101,16 +101,20 @@ def embed(args: argparse.Namespace) -> None:
     part, parts = (None, None) if args.part is None else parse_part(args.part)
     paths = read_list(args.list)
     check_new(args.out)
-    signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, stop)
     report = Report(pause=1. if sys.stderr.isatty() else 5.)
     start = time.monotonic()
-    with stdout_to_stderr():
-        if is_ray:
-            from mmbt.search.embed.on_ray import LOCAL, embed_on_ray
-            counts = embed_on_ray(paths, job_of(args, 'cpu', parts), args.workers,
-                                  args.gpus_per_worker, args.address or LOCAL, report)
-        else:
-            counts = embed_list(paths, job_of(args, pick_device(args.device), parts), part, report)
+    try:
+        with stdout_to_stderr():
+            if is_ray:
+                from mmbt.search.embed.on_ray import LOCAL, embed_on_ray
+                counts = embed_on_ray(paths, job_of(args, 'cpu', parts), args.workers,
+                                      args.gpus_per_worker, args.address or LOCAL, report)
+            else:
+                counts = embed_list(paths, job_of(args, pick_device(args.device), parts), part,
+                                    report)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     print(counts.line(args.out, time.monotonic() - start))
 
 

@@ -22,7 +22,7 @@ from mmbt.datasets.transforms import ReadShardFrames
 from mmbt.engine import ResumableSampler
 from mmbt.files.lock import Lock
 
-from ..support.forked import fork, fork_until_told, kill, run_limited
+from ..support.forked import fork, fork_until_told, kill, kill_group, run_limited
 
 pytestmark = pytest.mark.slow
 
@@ -198,7 +198,7 @@ def test_a_killed_run_goes_on(make_video, tmp_path):
     end = time.monotonic() + 60
     while len(list((tmp_path / 'war').glob('shard-*.tar'))) < 2 and time.monotonic() < end:
         time.sleep(0.01)
-    kill(run)
+    kill_group(run)
     assert not (tmp_path / 'war' / 'manifest.json').exists()
     for path in (tmp_path / 'war').glob('shard-*.tar'):
         assert len(tarfile.open(path).getnames()) == 2 * 17

@@ -69,7 +69,8 @@ def write_data(home):
     for name in ('pretrain_webvid', 'zeroshot_msrvtt', 'zeroshot_k400', 'zeroshot_ucf101'):
         folder, files, videos, _ = LAYOUTS[name]
         lay_out(home / 'data' / folder, files, videos)
-    captions = next(block.text for block in BLOCKS if block.language == 'json')
+    captions = next(block.text for block in BLOCKS if block.language == 'json'
+                    and block.document.endswith('configs.md'))
     lay_out(home / 'data/mine', {
         'captions.json': captions, 'train.json': captions, 'list.txt': 'video1.mp4 3\n',
         'classes.txt': ''.join(f'class {number}\n' for number in range(10)),

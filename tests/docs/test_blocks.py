@@ -171,7 +171,7 @@ def test_the_command_of_a_manifest_takes_its_arguments(block, home, monkeypatch)
 @pytest.mark.parametrize('command, wrong', [
     ('seq 0 7 | xargs -I{} mmbt embed x.txt --prat {}', 'does not take'),
     ('make dmeo', ''), ('mmbt serach', 'no command serach'),
-    ('mmbt demo --smll x', 'does not take'), ('curl x', 'does not know'),
+    ('mmbt demo --smll x', 'does not take'), ('wget x', 'does not know'),
     ('mim test mmbt configs/zeroshot_none.py --checkpoint a.pth', 'no such config'),
     ('mim train mmbt configs/pretrain_webvid.py --gpu 8', 'does not take'),
     ('mim train mmbt configs/pretrain_webvid.py --cfg-options model.msk.ratio=1', 'no msk in'),

@@ -207,8 +207,8 @@ def test_the_part_of_a_dead_machine_is_taken_again(world, monkeypatch, capsys):
     part = merge_embedded('out', 'partly', partial=True)
     assert part.missing == [0] and 1 <= part.videos + part.broken <= 2
     assert part.line('partly').endswith('; 1 parts are missing')
-    kill(dead)
     start = time.monotonic()
+    kill(dead)
     assert embed_list(paths, job(lease=1.), model=world)[:3] == (6, 6, 1)
     assert time.monotonic() - start > 0.5 and names_of() == ONCE
 

@@ -43,7 +43,7 @@ def test_a_query_of_which_nothing_is_left_is_one_line(wanted, without):
     (dict(without='rain'), "to look for, beside 'rain' to leave out"),
     (dict(texts=('a', ' ')), "is empty or no text: ' '"),
     (dict(texts='a', without=''), "is empty or no text: ''"),
-    (dict(texts='a', mode='space'), "mode is 'plain' or 'time', got 'space'"),
+    (dict(texts='a', mode='space'), "mode is 'plain', 'time' or 'mean', got 'space'"),
 ])
 def test_bad_queries_are_one_line(settings, line):
     with pytest.raises(ValueError, match=line) as error:

@@ -41,19 +41,16 @@ def fork_until_told(work):
 
 
 def kill(child):
-    """End a fork and what it has started, as a power cut would."""
-    try:
-        os.killpg(child, signal.SIGKILL)
-    except ProcessLookupError:  # it leads no group yet
-        os.kill(child, signal.SIGKILL)
+    """End a fork as a power cut would."""
+    os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            os.killpg(child, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(.002)
+
+
+def kill_group(child):
+    """End a fork and what it has started, and see them end."""
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    wait_until(lambda: is_gone(-child))
 
 
 def finish(child):
