@@ -37,9 +37,9 @@ DOORS = [Door("a judge's replies", examples, load, named=lambda path: ('reply', 
 
 
 def test_a_damaged_reply_is_a_verdict_or_one_line(tmp_path):
-    tally = fuzz(DOORS[0], tmp_path, count=300)
+    tally = fuzz(DOORS[0], tmp_path, count=150)
     assert tally.faults == []
-    assert tally.accepted > 50 and tally.refused > 50
+    assert tally.accepted > 25 and tally.refused > 25
 
 
 def test_no_reply_takes_long():

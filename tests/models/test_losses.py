@@ -1,13 +1,13 @@
 """Losses: hand-derived numbers, and the same gradient from one process and from two."""
 import math
-import socket
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from torch import distributed as dist
 
 from mmbt.models.losses import info_nce, symmetric_info_nce, token_alignment
+
+from ..support.processes import run_splits
 
 pytestmark = pytest.mark.slow
 
@@ -53,27 +53,20 @@ def total_loss(weight, x, y, tokens):
     return symmetric_info_nce(x @ weight, y, 0.1) + token_alignment(tokens @ weight, tokens)
 
 
-def work(rank, port, gradients):
-    dist.init_process_group('gloo', f'tcp://127.0.0.1:{port}', rank=rank, world_size=len(SPLIT))
+def work(rank, split, folder):
     x, y, tokens, weight = joined_batch()
     weight.requires_grad_()
     own = slice(sum(SPLIT[:rank]), sum(SPLIT[:rank + 1]))
     total_loss(weight, x[own], y[own], tokens[own]).backward()
     dist.all_reduce(weight.grad)
-    gradients[rank] = (weight.grad / len(SPLIT)).tolist()  # what data parallelism does
-    dist.destroy_process_group()
+    torch.save(weight.grad / len(SPLIT), folder / f'{rank}.pt')  # what data parallelism does
 
 
-def test_two_processes_with_uneven_batches_have_the_gradient_of_one():
+def test_two_processes_with_uneven_batches_have_the_gradient_of_one(tmp_path):
     x, y, tokens, weight = joined_batch()
     weight.requires_grad_()
     total_loss(weight, x, y, tokens).backward()
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    with mp.Manager() as manager:
-        gradients = manager.dict()
-        mp.spawn(work, args=(port, gradients), nprocs=len(SPLIT))
-        for rank in range(len(SPLIT)):
-            torch.testing.assert_close(
-                torch.tensor(gradients[rank]).double(), weight.grad, rtol=1e-6, atol=1e-8)
+    run_splits({'uneven': SPLIT}, work, tmp_path)
+    for rank in range(len(SPLIT)):
+        torch.testing.assert_close(torch.load(tmp_path / f'{rank}.pt'), weight.grad, rtol=1e-6,
+                                   atol=1e-8)

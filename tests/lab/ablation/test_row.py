@@ -3,7 +3,6 @@ import functools
 import json
 import math
 import sys
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -165,8 +164,8 @@ def test_rivals_are_fed_the_same(watched):
     assert watched('table10_stan_open', 'rival', killed_before=2).batches == ours
 
 
-def test_a_row_that_trains_nothing(watched, data, monkeypatch):
-    """From the command line, with the CLIP of the seed."""
+def test_a_row_that_trains_nothing(watched, data, monkeypatch, tmp_path):
+    """From the command line, with the CLIP of the seed; and in a fork, as `mmbt ablate` runs it."""
     result = watched('table6_clip', 'clip')
     assert result.batches == [] and 'training' not in result.__dict__
     for test in result.tests:
@@ -175,6 +174,17 @@ def test_a_row_that_trains_nothing(watched, data, monkeypatch):
     ours = as_row(result)
     assert all(len(values) == 1 for values in ours.values.values()) and ours.weights == 0
     assert result.metrics['retrieval']['pairs/acc'] == pytest.approx(50, abs=17)
+
+    mark = fingerprint('table6_clip', SHAPES)
+    of_row = command(Run('table6_clip', 0, tmp_path / mark, data), SHAPES)
+    assert of_row[1].main is main
+    assert run_all([of_row], 1, None, lambda title, seconds: None)
+    fork = json.loads((tmp_path / mark / 'result.json').read_text())
+    assert set(fork['metrics']) == set(SHAPES.tests)
+    for test, metrics in fork['metrics'].items():
+        assert len(metrics) >= 4
+        for name, value in metrics.items():
+            assert name in ('time', 'data_time') or value == result.metrics[test][name]
 
     calls = []
     monkeypatch.setattr(module, 'run_row', lambda *args: calls.append(args))
@@ -194,26 +204,6 @@ def test_a_row_that_trains_nothing(watched, data, monkeypatch):
     with pytest.raises(SystemExit, match='changed since this run was planned'):
         main()
     assert len(calls) == 1
-
-
-def test_a_row_is_the_same_in_a_fork_and_in_a_process_of_its_own(data, tmp_path):
-    mark = fingerprint('table6_clip', SHAPES)
-    commands = []
-    for name in ('fork', 'process'):
-        title, told, log = command(Run('table6_clip', 0, tmp_path / name / mark, data), SHAPES)
-        assert told.main is main
-        commands.append((name, told if name == 'fork' else replace(told, main=None), log))
-    ended = []
-    assert run_all(commands, 1, None, lambda title, seconds: ended.append(title))
-    fork, process = (json.loads((tmp_path / name / mark / 'result.json').read_text())
-                     for name in ended)
-    assert ended == ['fork', 'process'] and set(fork['metrics']) == set(SHAPES.tests)
-    for test, metrics in fork['metrics'].items():
-        assert len(metrics) >= 4
-        for name, value in metrics.items():
-            assert name in ('time', 'data_time') or value == process['metrics'][test][name]
-    for part in ('sources', 'libraries', 'version', 'row', 'world', 'seed'):
-        assert fork[part] == process[part]
 
 
 def test_a_row_is_run_by_one_at_a_time(tmp_path, monkeypatch):
