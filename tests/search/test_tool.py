@@ -66,7 +66,7 @@ def test_an_index_of_before_is_taken_in(videos, monkeypatch, capsys):
                                        'old.npz\n')
     assert np.array_equal(opened().embedding(videos[2]), rows[2])
     assert run(monkeypatch, 'search', 'index', *MODEL, 'videos', '--index', 'other', '--import',
-               'config.py').endswith('config.py is no index of videos, or damaged')
+               'config.py').startswith('error: config.py is no index of videos, or damaged')
 
 
 def test_index_and_query(videos, world, monkeypatch, capsys):
