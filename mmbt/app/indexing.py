@@ -8,6 +8,7 @@ from typing import Any
 
 from mmbt.engine.launch import describe
 from mmbt.files.shown import printable
+from mmbt.search.jobs import build_if_due
 from mmbt.search.stamps import stamp_of
 from mmbt.search.video_search import VideoSearch
 
@@ -137,6 +138,7 @@ class Indexing:
             before += len(part)
             progress.done = before
             progress.broken = _broken_of(search, videos)
+        build_if_due(search.index, lambda line: None)
 
 
 def _broken_of(search: VideoSearch, videos: Sequence[str]) -> dict[str, str]:

@@ -136,7 +136,11 @@ def merge(args: argparse.Namespace) -> None:
     """Merge fragments into an index, and say what was done."""
     from mmbt.search.embed.merging import merge_embedded
     from mmbt.search.embed.running import Report
+    from mmbt.search.jobs import build_if_due
+    from mmbt.search.moment_index import MomentIndex
     if os.path.isfile(args.index):
         raise ValueError(f'--index {args.index} is a file; name a folder for the index')
     report = Report(pause=1. if sys.stderr.isatty() else 5.)
-    print(merge_embedded(args.merge, args.index, args.partial, report.fragments).line(args.index))
+    merged = merge_embedded(args.merge, args.index, args.partial, report.fragments)
+    build_if_due(MomentIndex.open(args.index))
+    print(merged.line(args.index))

@@ -122,6 +122,9 @@ def add_index(commands: argparse._SubParsersAction) -> None:
     index.add_argument('--index', required=True, help='the folder')
     index.add_argument('--save-every', type=int, default=100, metavar='N',
                        help='save after so many videos; default: 100')
+    index.add_argument('--import', dest='old', metavar='FILE',
+                       help='take what has not changed since from an index of before, a .npz file '
+                       'with one embedding a video')
     index.add_argument('--prune', action='store_true',
                        help='take videos whose files are gone out of the index')
     add_reading(index)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def find(args: argparse.Namespace) -> None:
     """Index what is new in a folder or a file, and answer: a text, or line after line."""
     from mmbt.search.folder_search import FolderSearch
-    from mmbt.search.jobs import check_index_place, find_videos
+    from mmbt.search.jobs import check_index_place, find_videos, tell_approximate
     query, answers = query_of(args), sys.stdout
     asks_on = args.shell or query is None
     check_output(args)
@@ -28,6 +28,8 @@ def find(args: argparse.Namespace) -> None:
     with stdout_to_stderr():
         videos = FolderSearch(build(args), args.videos, args.index)
         print(videos.open() if args.as_is else videos.update(**reading(args)))
+        if query is not None or asks_on:
+            tell_approximate(videos.search.index)
         if query is not None:
             show(videos.ask(query, args.top), args, answers)
         if asks_on:
@@ -136,12 +138,12 @@ def index(args: argparse.Namespace) -> None:
     check_index_place(args.index)
     videos = find_videos(args.words)
     print(index_videos(build(args), videos, args.index, args.prune, args.save_every,
-                       **reading(args)))
+                       args.old, **reading(args)))
 
 
 def query(args: argparse.Namespace) -> None:
     """Print the moments of an index that fit, and draw them."""
-    from mmbt.search.jobs import must_be_there
+    from mmbt.search.jobs import must_be_there, tell_approximate
     from mmbt.search.query import Query
     looked_for = Query(tuple(args.text), tuple(args.like), tuple(args.image), tuple(args.without),
                        'time' if args.time else 'plain', args.scope)
@@ -150,6 +152,7 @@ def query(args: argparse.Namespace) -> None:
     search, answers = build(args), sys.stdout
     with stdout_to_stderr():
         search.open(args.index)
+        tell_approximate(search.index)
         only_like = len(args.like) == 1 and looked_for == Query(videos=looked_for.videos)
         hits = (search.similar(args.like[0], args.top) if only_like
                 else search.search(looked_for, args.top))

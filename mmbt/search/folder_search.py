@@ -8,7 +8,7 @@ from typing import Any
 
 from mmbt.files.shown import printable
 
-from .jobs import Progress, add_videos, check_index_place, find_videos
+from .jobs import Progress, add_videos, build_if_due, check_index_place, find_videos
 from .moment_rows import is_within
 from .places import place_for, place_of
 from .query import Hit, Query
@@ -73,6 +73,7 @@ class FolderSearch:
             self.search.open(self.place, create=True)
             new += self._add(videos, **how)
         self._forget_what_is_gone()
+        build_if_due(self.search.index)
         count = self._count()
         if not count:
             raise ValueError(self._why_none(videos))

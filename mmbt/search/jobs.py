@@ -102,7 +102,7 @@ def add_videos(search: KeptVideos, videos: Sequence[str], progress: Progress | N
 
 
 def index_videos(search: KeptVideos, videos: Sequence[str], path: str, prune: bool = False,
-                 save_every: int = 100, **how: Any) -> str:
+                 save_every: int = 100, old: str | None = None, **how: Any) -> str:
     """Encode videos into a new index, or one that is there; return a line on what was done.
 
     Args:
@@ -111,14 +111,41 @@ def index_videos(search: KeptVideos, videos: Sequence[str], path: str, prune: bo
         path: The index, a folder.
         prune: Whether videos whose files are gone are taken out.
         save_every: Save after so many videos.
+        old: An index of before, ``.npz``, of which is taken what has not changed since.
         how: As in :func:`add_videos`.
     """
     check_index_place(path)
     search.open(path, create=True)
+    taken = search.index.import_npz(old) if old is not None else 0
     gone = search.drop_missing() if prune else []
     new = add_videos(search, videos, Progress(search.index.flush, save_every), **how)
-    dropped = f', {len(gone)} gone' if prune else ''
-    return f'{path}: {len(search)} videos, {new} of them encoded now{dropped}'
+    build_if_due(search.index)
+    more = f', {taken} taken from {printable(old)}' if old is not None else ''
+    more += f', {len(gone)} gone' if prune else ''
+    return f'{path}: {len(search)} videos, {new} of them encoded now{more}'
+
+
+def build_if_due(index: Any, report: Callable[[str], Any] | None = None) -> None:
+    """Make or renew the approximate index of many windows, and say how much it finds.
+
+    Args:
+        index: Of moments.
+        report: Called with a line before, as it takes minutes, and one afterwards. Defaults to
+            stderr.
+    """
+    report = report or (lambda line: print(line, file=sys.stderr, flush=True))
+    if index.needs_build():
+        report(f'{index.count_windows():,} windows: the lists of the approximate index are being '
+               'made, some minutes a million; what is indexed is kept if this is stopped')
+        index.build()
+        report(index.describe_search())
+
+
+def tell_approximate(index: Any) -> None:
+    """Say on stderr how much is found, where not all windows are compared."""
+    how = index.describe_search()
+    if how != 'exact':
+        print(how, file=sys.stderr)
 
 
 def check_index_place(path: str) -> None:

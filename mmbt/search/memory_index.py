@@ -74,6 +74,10 @@ class MemoryIndex:
     def flush(self) -> None:
         """Nothing is to be written."""
 
+    def needs_build(self) -> bool:
+        """Whether an approximate index is missing: it never is."""
+        return False
+
     def describe_search(self) -> str:
         """How windows are found."""
         return 'exact'

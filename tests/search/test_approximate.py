@@ -6,6 +6,7 @@ import pyarrow
 import pytest
 
 from mmbt.search import approximate, exact
+from mmbt.search.jobs import build_if_due, tell_approximate
 from mmbt.search.memory_index import MemoryIndex
 
 from .moments_world import WIDTH, add, expected, vectors
@@ -92,6 +93,21 @@ def test_a_small_index_stays_exact(index):
     assert not index.needs_build()
     assert index.build() == dict(kind='exact', windows=300, recall=1.)
     assert index.describe_search() == 'exact' == MemoryIndex(WIDTH).describe_search()
+
+
+def test_who_indexes_makes_it_and_who_searches_is_told(many, capsys):
+    lines = []
+    build_if_due(many, lines.append)
+    report = approximate.setting_of(many.folder)
+    assert lines == ['300 windows: the lists of the approximate index are being made, some minutes '
+                     'a million; what is indexed is kept if this is stopped',
+                     f'approximate, recall@10 {report.held_out_recall:.3f} on 150 held-out queries']
+    build_if_due(many)
+    build_if_due(MemoryIndex(WIDTH))
+    tell_approximate(MemoryIndex(WIDTH))
+    assert capsys.readouterr() == ('', '')
+    tell_approximate(many)
+    assert capsys.readouterr() == ('', f'{lines[1]}\n')
 
 
 @pytest.mark.parametrize('change', [

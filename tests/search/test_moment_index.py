@@ -23,6 +23,14 @@ def test_every_window_is_compared(index, column, in_memory, monkeypatch):
         assert_same(index.search(query, 12, column=column), expected(query, range(30), 12, column))
 
 
+def test_values_are_looked_up_run_by_run():
+    draw = np.random.default_rng(0)
+    for count in (0, 1, 2, 500):
+        values, allowed = draw.integers(0, 9, count), np.sort(draw.choice(9, 4, replace=False))
+        assert exact.is_in(values, allowed).tolist() == [each in allowed for each in values]
+        assert not exact.is_in(values, allowed[:0]).any()
+
+
 @pytest.mark.parametrize('in_memory', [100_000, 10])
 def test_a_scope_is_a_folder_or_a_file(index, in_memory, monkeypatch):
     monkeypatch.setattr(exact, 'IN_MEMORY', in_memory)

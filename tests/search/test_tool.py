@@ -18,7 +18,7 @@ from mmbt.search.tables import shown
 
 from ..datasets.conftest import GREY_STEP, write_video
 from ..support.tools import MMBT, ROOT, run
-from .search_world import TEXT, filled, opened, write_clip
+from .search_world import TEXT, filled, new_search, opened, write_clip
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +50,23 @@ def no_traceback(monkeypatch):
 
 def make_index(monkeypatch, *args):
     return run(monkeypatch, 'search', 'index', *MODEL, 'videos', *INDEX, '--workers', '0', *args)
+
+
+def test_an_index_of_before_is_taken_in(videos, monkeypatch, capsys):
+    encoder = new_search().encoder
+    rows = np.zeros((4, encoder.embed_dim), np.float32)
+    rows[range(4), range(4)] = 1
+    stamps = [(os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in videos[:4]]
+    np.savez('old.npz', embeddings=rows, paths=videos[:4], stamps=np.array(stamps),
+             broken=np.array([], str), reasons=np.array([], str), made_by=list(encoder.made_by),
+             model_card=[encoder.card])
+    capsys.readouterr()
+    assert make_index(monkeypatch, '--import', 'old.npz') is None
+    assert capsys.readouterr().out == ('index: 5 videos, 1 of them encoded now, 4 taken from '
+                                       'old.npz\n')
+    assert np.array_equal(opened().embedding(videos[2]), rows[2])
+    assert run(monkeypatch, 'search', 'index', *MODEL, 'videos', '--index', 'other', '--import',
+               'config.py').startswith('error: config.py is no index of videos, or damaged')
 
 
 def test_index_and_query(videos, world, monkeypatch, capsys):
