@@ -1,5 +1,6 @@
 """One thread, a cache of the tests' own, their order, and what they cost."""
 import collections
+import gc
 import os
 import tempfile
 
@@ -18,6 +19,17 @@ os.environ['XDG_CACHE_HOME'] = CACHE.name
 def pytest_collection_modifyitems(items):
     """Files that take long come first, so that at the end no process is left alone with one."""
     items.sort(key=lambda item: item.get_closest_marker('slow') is None)
+
+
+def pytest_collection_finish():
+    """What was imported stays: no collection looks through it again, here or in forks."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish():
+    """At the end libraries look for what they have not given back."""
+    gc.unfreeze()
 
 
 def cpu_seconds():

@@ -4,6 +4,7 @@ A fork cannot use a GPU that its parent has asked about by way of CUDA, as impor
 Such a fork turns into a new Python that is told the same. With ``PYTORCH_NVML_BASED_CUDA_CHECK=1``
 in the environment torch asks by another way.
 """
+import gc
 import multiprocessing
 import os
 import signal
@@ -62,6 +63,7 @@ def _begin(command: Command, prepare: Callable[[], None] | None, on_gpu: bool,
            pipe: Sequence[int]) -> None:
     """In the fork: be prepared, then do what the command says."""
     import torch
+    gc.freeze()  # what was imported is shared with the parent, until a collection would touch it
     _handle_signals_as_at_the_start()
     if prepare is not None:
         prepare()

@@ -1,4 +1,6 @@
 """Every config, and the layout of data that the full-size ones document."""
+import copy
+import functools
 import json
 from pathlib import Path
 
@@ -81,7 +83,17 @@ ZERO_SHOT = sorted(name for name in LAYOUTS if 'zeroshot' in name)
 
 def load(name):
     """Load a config of the project by its name."""
-    return Config.fromfile(ROOT / 'configs' / f'{name}.py')
+    return read_config(ROOT / 'configs' / f'{name}.py')
+
+
+def read_config(path):
+    """Load a config, which a test may change; each file is parsed once."""
+    return copy.deepcopy(_parsed(path))
+
+
+@functools.cache
+def _parsed(path):
+    return Config.fromfile(path)
 
 
 def loader_of(config):

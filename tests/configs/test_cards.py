@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 
 from mmbt.datasets import fit_pipeline
 
-from .layouts import ROOT, RUNNABLE
+from .layouts import ROOT, RUNNABLE, read_config
 
 CLIPS = {}
 
@@ -32,7 +32,7 @@ def pipelines(config):
 
 @pytest.mark.parametrize('path', RUNNABLE, ids=lambda path: path.stem)
 def test_pipelines_fit_the_clip(path):
-    config = Config.fromfile(path)
+    config = read_config(path)
     trunk = clip_of(config)
     steps = [each for name in ('train_dataloader', 'test_dataloader', 'val_dataloader')
              for each in pipelines((config.get(name) or Config()).get('dataset', {}))]

@@ -1,7 +1,6 @@
 """The configs of dialogue models: each builds, with tiny models in the place of the published."""
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmbt.apis import init_dialogue
 
@@ -13,7 +12,7 @@ from ..conversation.models.folders import (
     minigpt4_layer,
 )
 from ..conversation.models.tiny_dialogue import blip2, instructblip, llava
-from .layouts import DIALOGUES, ROOT, load
+from .layouts import DIALOGUES, ROOT, load, read_config
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def cut_to(pipeline, size):
 
 @pytest.mark.parametrize('path', DIALOGUES, ids=lambda path: path.stem)
 def test_it_builds_and_answers(path, stand_ins):
-    config = Config.fromfile(path)
+    config = read_config(path)
     model = config.model
     assert set(stand_ins[model.type]) <= {*model, 'vision'}
     model.update(stand_ins[model.type])
@@ -85,7 +84,7 @@ def test_the_paper_s_numbers(name):
 def test_frames_are_cut_to_what_the_tower_sees():
     """224 pixels, and 336 for LLaVA-1.5."""
     for path in DIALOGUES:
-        pipeline = Config.fromfile(path).pipeline
+        pipeline = read_config(path).pipeline
         size = 336 if path.stem == 'dialogue_llava_1_5_7b' else 224
         assert pipeline[0] == dict(type='ReadFrames', num_frames=100, test_mode=True)
         assert pipeline[1].scale == (-1, size) and pipeline[2].crop_size == size

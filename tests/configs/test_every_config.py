@@ -4,17 +4,16 @@ from collections import Counter
 import pytest
 import torch
 from mmaction.registry import MODELS
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from .layouts import CONFIGS, LAYOUTS, ROOT, RUNNABLE, load
+from .layouts import CONFIGS, LAYOUTS, ROOT, RUNNABLE, load, read_config
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_config_parses(path):
-    Config.fromfile(path)
+    read_config(path)
 
 
 # Channels D of a token, of the feed-forward network, and E of the joint space.
@@ -41,7 +40,7 @@ def count_by_hand(config):
 def test_model_builds(path, tmp_path, monkeypatch):
     """On torch's meta device, which knows shapes and holds no numbers: no weights are needed."""
     monkeypatch.chdir(tmp_path)
-    config = Config.fromfile(path).model.to_dict()
+    config = read_config(path).model.to_dict()
     config['trunk']['pretrained'] = None
     if 'cls_head' in config:
         class_file = tmp_path / config['cls_head']['class_file']
@@ -82,7 +81,7 @@ def test_frame_mean_configs_change_the_backbone_alone():
 @pytest.mark.parametrize('path', RUNNABLE, ids=lambda path: path.stem)
 def test_mmaction2_s_inference_reads_videos_as_the_test_does(path):
     """Its ``inference_recognizer`` takes ``test_pipeline`` of a config, its test the data set's."""
-    config = Config.fromfile(path)
+    config = read_config(path)
     dataset = config.get('test_dataloader', {}).get('dataset', {})
     assert config.get('test_pipeline') == dataset.get('pipeline')
 

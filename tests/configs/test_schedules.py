@@ -4,14 +4,13 @@ import math
 import pytest
 import torch
 from mmaction.registry import PARAM_SCHEDULERS
-from mmengine.config import Config
 
-from .layouts import CONFIGS, ROOT, load
+from .layouts import CONFIGS, ROOT, load, read_config
 
 pytestmark = pytest.mark.slow
 
 TRAININGS = [path for path in CONFIGS if path.parent.name != '_base_'
-             and Config.fromfile(path).get('param_scheduler')]
+             and read_config(path).get('param_scheduler')]
 LENGTHS = {'1 epoch': 3906, '3 epochs': 11718, '100 iterations': 100}
 
 
@@ -59,7 +58,7 @@ def test_the_released_rate_rises_over_half_and_falls_to_97_percent(iterations):
 @pytest.mark.parametrize('path', TRAININGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_training_counts_iterations_or_keeps_a_last_batch_that_is_smaller(path):
     """Nothing of a schedule is a number of iterations or epochs, whatever inherits what."""
-    config = Config.fromfile(path)
+    config = read_config(path)
     schedule = dict(config.param_scheduler)
     assert schedule.pop('type') == 'WarmUpCosineLR' and schedule.pop('by_epoch') is False
     assert schedule.keys() <= {'warmup', 'start_factor', 'decay'}
@@ -70,4 +69,4 @@ def test_every_training_has_a_schedule():
     """Whatever trains: what has an optimizer."""
     assert len(TRAININGS) > 40 and set(TRAININGS) == {
         path for path in CONFIGS
-        if path.parent.name != '_base_' and Config.fromfile(path).get('optim_wrapper')}
+        if path.parent.name != '_base_' and read_config(path).get('optim_wrapper')}

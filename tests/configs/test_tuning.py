@@ -4,14 +4,13 @@ import json
 import pytest
 import torch
 from mmaction.registry import DATASETS, MODELS
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from mmbt.apis import init_dialogue, save_branch
 from mmbt.models import BTAdapter, HuggingFaceTrunk
 
 from ..conversation.models.folders import clip_folder, llava_v1_folder
-from .layouts import ROOT, TUNINGS, lay_out, load
+from .layouts import ROOT, TUNINGS, lay_out, load, read_config
 from .test_dialogue import cut_to
 
 # Correctness and Temporal, of Table 3 (FT) and of Table 1.
@@ -44,7 +43,7 @@ def build(config):
 
 @pytest.mark.parametrize('path', TUNINGS, ids=lambda path: path.stem)
 def test_it_builds_learns_and_talks(path, stand_ins):
-    config = Config.fromfile(path)
+    config = read_config(path)
     config.model.dialogue.update(vision='clip', dtype='float32')
     model = build(config)
     names = {name for name, p in model.tuned_parts().named_parameters() if p.requires_grad}
@@ -96,7 +95,7 @@ def test_variants_differ_in_what_they_compare():
     """The same data, rate and schedule; fewer frames where all of their tokens are read."""
     ours = load('dialogue/tune_llava_7b').to_dict()
     for path in TUNINGS:
-        other = Config.fromfile(path).to_dict()
+        other = read_config(path).to_dict()
         frames = 6 if other['model']['dialogue'].get('pooling') == 'none' else 100
         pipelines = (other['pipeline'], other['train_pipeline'],
                      other['train_dataloader']['dataset']['pipeline'])

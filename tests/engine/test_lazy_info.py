@@ -60,6 +60,7 @@ def train(tmp_path, monkeypatch):
         cfg = config(tmp_path / name, resume=False)
         cfg.train_cfg.max_epochs = 1
         cfg.train_dataloader.update(num_workers=0, persistent_workers=False)
+        cfg.experiment_name = name  # MMEngine's own is of the second, which two runs may share
         cfg.default_hooks.runtime_info = dict(type=info)
         cfg.default_hooks.logger.interval = logger
         cfg.custom_hooks = [

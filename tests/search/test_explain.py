@@ -158,6 +158,14 @@ def test_words_are_cut_where_they_do_not_fit(made):
         len(drawing.where_of(long, 60)) <= 60
 
 
+def test_parts_that_miss_their_sum_are_told(made):
+    exact = dataclasses.replace(made, branch=dataclasses.replace(made.branch, error=0.0009))
+    missed = dataclasses.replace(made, branch=dataclasses.replace(made.branch, error=-0.02))
+    tried = dataclasses.replace(made, branch=dataclasses.replace(made.branch, error=None))
+    assert [len(drawing.told(each)) for each in (exact, missed, tried)] == [3, 4, 3]
+    assert 'branch: its patches miss their sum by -0.0200' in drawing.told(missed)[2]
+
+
 def test_the_command_writes_both_and_says_what_it_saw(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     words = ['videos/b.mp4', TEXT, '--model', 'config.py', '--weights', 'weights.pth', '--device',

@@ -1,6 +1,7 @@
 """Work done in a fork of the test's process, which has imported everything: killed, or limited."""
 import contextlib
 import functools
+import gc
 import io
 import json
 import os
@@ -18,6 +19,7 @@ def fork(work):
     if child:
         return child
     try:
+        gc.freeze()  # shared with the parent, until a collection would touch it
         os.setsid()
         work()
         os._exit(0)

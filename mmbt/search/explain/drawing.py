@@ -10,6 +10,7 @@ from matplotlib.transforms import ScaledTranslation
 from mmbt.files.shown import printable
 
 from ..windows import clock
+from .attribution import TOLERANCE
 from .explanation import Evidence, Explanation
 
 INK, FAINT, RULE = '#1d2a35', '#5f6b76', '#dfe4e8'
@@ -127,4 +128,7 @@ def told(explanation: Explanation) -> list[str]:
         when = exact_clock(at) if explanation.timed else f'frame {int(at)}'
         lines.append(f'{name}: cosine {evidence.score:.4f}, of a grey clip {evidence.grey:.4f}; '
                      f'{when} adds most, {evidence.frames[best]:+.4f}')
+        if abs(evidence.error or 0) > TOLERANCE:
+            lines.append(f'{name}: its patches miss their sum by {evidence.error:+.4f}: read the '
+                         'picture with that in mind, or take --method occlusion')
     return lines
