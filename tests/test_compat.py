@@ -24,7 +24,7 @@ def installed(monkeypatch):
     """Pretend that other versions are installed: a dict to change."""
     versions = {'mmengine': '0.10.7', 'mmcv-lite': '2.1.0', 'mmaction2': '1.2.0',
                 'av': '17.1.0'}
-    monkeypatch.setattr(compat, '_installed_version', lambda name: versions.get(name, ''))
+    monkeypatch.setattr(compat.imports, '_installed_version', lambda name: versions.get(name, ''))
     return versions
 
 
@@ -34,13 +34,13 @@ def test_either_mmcv_serves(installed, mmcv):
     installed[mmcv] = '2.1.0'
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        compat.check_versions()
+        compat.imports.check_versions()
 
 
 def test_both_mmcv_at_once_warn_in_one_line(installed):
     installed['mmcv'] = '2.1.0'
     with pytest.warns(UserWarning) as caught:
-        compat.check_versions()
+        compat.imports.check_versions()
     message = str(caught[0].message)
     assert message.startswith('mmcv and mmcv-lite are both installed') and '\n' not in message
 
@@ -51,14 +51,14 @@ def test_both_mmcv_at_once_warn_in_one_line(installed):
 def test_version_that_does_not_fit_is_named_with_the_command(installed, name, version):
     installed[name] = version
     with pytest.raises(ImportError, match=rf"{name} {version} is installed: pip install '{name}>="):
-        compat.check_versions()
+        compat.imports.check_versions()
 
 
 def test_missing_mmcv_is_named_with_the_command(installed, monkeypatch):
     del installed['mmcv-lite']
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     with pytest.raises(ImportError, match="needs mmcv, .*pip install 'mmcv-lite>=2.0.0,<2.2.0'"):
-        compat.check_versions()
+        compat.imports.check_versions()
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def no_drn(monkeypatch, tmp_path):
 
 
 def test_missing_drn_imports_and_says_why_it_cannot_be_built(no_drn):
-    compat.supply_drn_localizer()
+    compat.imports.supply_drn_localizer()
     from mmaction.models.localizers.drn.drn import DRN
     with pytest.raises(ImportError, match='DRN cannot be used: .*from source'):
         DRN()
@@ -79,7 +79,7 @@ def test_missing_drn_imports_and_says_why_it_cannot_be_built(no_drn):
 
 def test_drn_of_upstream_is_left_alone(no_drn, tmp_path):
     (tmp_path / 'models' / 'localizers' / 'drn').mkdir(parents=True)
-    compat.supply_drn_localizer()
+    compat.imports.supply_drn_localizer()
     assert 'mmaction.models.localizers.drn' not in sys.modules
 
 
@@ -98,15 +98,15 @@ def test_moved_transformers_names_are_the_real_ones():
 def test_names_that_transformers_has_are_left_alone(monkeypatch):
     theirs = object()
     monkeypatch.setattr(transformers.modeling_utils, 'apply_chunking_to_forward', theirs)
-    compat.restore_transformers_names()
+    compat.imports.restore_transformers_names()
     assert transformers.modeling_utils.apply_chunking_to_forward is theirs
 
 
 def test_names_that_are_gone_say_so_on_use(monkeypatch):
-    monkeypatch.setattr(compat, 'MOVED_NAMES', {'long_gone': 'transformers.pytorch_utils'})
+    monkeypatch.setattr(compat.imports, 'MOVED_NAMES', {'long_gone': 'transformers.pytorch_utils'})
     monkeypatch.setattr(transformers.modeling_utils, 'long_gone', None, raising=False)
     monkeypatch.delattr(transformers.modeling_utils, 'long_gone')
-    compat.restore_transformers_names()
+    compat.imports.restore_transformers_names()
     with pytest.raises(ImportError, match='long_gone cannot be used: .*no longer has it'):
         transformers.modeling_utils.long_gone()
     del transformers.modeling_utils.long_gone
@@ -138,7 +138,7 @@ def started(monkeypatch):
 
 @pytest.mark.parametrize('launcher', ['pytorch', 'slurm'])
 def test_launchers_use_gloo_without_a_gpu(started, monkeypatch, launcher):
-    monkeypatch.setattr(compat, 'has_accelerator', lambda: False)
+    monkeypatch.setattr(compat.running, 'has_accelerator', lambda: False)
     set_device = torch.cuda.set_device
     dist_utils.init_dist(launcher, backend='nccl')
     assert (started.backend, started.device) == ('gloo', None)
@@ -147,7 +147,7 @@ def test_launchers_use_gloo_without_a_gpu(started, monkeypatch, launcher):
 
 @pytest.mark.parametrize('launcher', ['pytorch', 'slurm'])
 def test_launchers_are_left_alone_with_a_gpu(started, monkeypatch, launcher):
-    monkeypatch.setattr(compat, 'has_accelerator', lambda: True)
+    monkeypatch.setattr(compat.running, 'has_accelerator', lambda: True)
     dist_utils.init_dist(launcher, backend='nccl')
     assert (started.backend, started.device) == ('nccl', 1)
 
@@ -177,12 +177,12 @@ def test_mixed_precision_trains_in_bfloat16_without_a_gpu():
     wrapper = AmpOptimWrapper(optimizer=torch.optim.SGD(model.parameters(), lr=1.0))
     before = model.weight.detach().clone()
     device = model.weight.device
-    if compat.has_accelerator():
+    if compat.running.has_accelerator():
         device = torch.device('cuda')
         model.to(device)
     with wrapper.optim_context(model):
         loss = model(torch.ones(1, 2, device=device)).sum()
-    if not compat.has_accelerator():
+    if not compat.running.has_accelerator():
         assert loss.dtype == torch.bfloat16
     wrapper.update_params(loss)
     assert not torch.equal(model.weight.detach().cpu(), before)

@@ -2,7 +2,7 @@
 import re
 from pathlib import Path
 
-from mmbt.compat import REQUIREMENTS
+from mmbt.compat.imports import REQUIREMENTS
 
 ROOT = Path(__file__).parents[1]
 QUICK_START = (ROOT / 'docs/quickstart.md').read_text()

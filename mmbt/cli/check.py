@@ -72,13 +72,9 @@ def list_videos(args: argparse.Namespace) -> list[str]:
         FileNotFoundError: If a path is missing.
         ValueError: If there is none.
     """
-    from mmbt.datasets.video_files import VIDEO_SUFFIXES
-    from mmbt.files.walk import files_below
+    from mmbt.datasets.video_files import find_videos
     paths = of_config(args.config, args.split) if args.config else []
-    for path in args.videos:
-        if not os.path.exists(path):
-            raise FileNotFoundError(f'{path} is missing: name videos, or folders that hold some')
-        paths += files_below(path, VIDEO_SUFFIXES) if os.path.isdir(path) else [path]
+    paths += find_videos(args.videos) if args.videos else []
     if args.list:
         with open(args.list, encoding='utf-8-sig', errors='surrogateescape') as file:
             paths += [os.path.join(args.root, line.strip()) for line in file if line.strip()]
@@ -89,20 +85,13 @@ def list_videos(args: argparse.Namespace) -> list[str]:
 
 def of_config(config: str, split: str) -> list[str]:
     """The videos of a config's data set; folders of frames are left out."""
-    from mmaction.registry import DATASETS
-    from mmengine.registry import DefaultScope
-
-    import mmbt  # noqa: F401  registers the data sets
-    from mmbt.datasets.transforms.frame_folders import find_frame_folder
+    from mmbt.apis import videos_of_dataset
     from mmbt.engine.launch import load_config
 
     loader = load_config(config).get(f'{split}_dataloader')
     if not loader:
         raise ValueError(f'{config} has no {split}_dataloader; --split says which it has')
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        dataset = DATASETS.build(dict(loader.dataset, pipeline=[]))
-    names = [dataset.get_data_info(index)['filename'] for index in range(len(dataset))]
-    return [name for name in names if find_frame_folder(name) is None]
+    return videos_of_dataset(loader.dataset)
 
 
 def check(args: argparse.Namespace) -> bool:

@@ -111,26 +111,16 @@ def shards(args: argparse.Namespace) -> None:
 
 
 def build_source(args: argparse.Namespace) -> Any:
-    """Return the data set that the flags describe, without its pipeline."""
-    from mmaction.registry import DATASETS
-    from mmengine.registry import DefaultScope
-
-    import mmbt  # noqa: F401  registers the data sets
-    from mmbt.datasets import CaptionedVideos
+    """The data set that the flags describe."""
+    from mmbt.apis import captions_of_dataset
     from mmbt.engine.launch import load_config
 
     if bool(args.config) == bool(args.ann_file):
         raise ValueError('shards need --config, or --ann-file and --videos')
     if args.config:
-        dataset = load_config(args.config).train_dataloader.dataset
-    else:
-        dataset = dict(type='CaptionedVideos', ann_file=args.ann_file, form=args.form,
-                       data_prefix=dict(video=args.videos or ''))
-    with DefaultScope.overwrite_default_scope('mmaction'):
-        source = DATASETS.build(dict(dataset, pipeline=[]))
-    if not isinstance(source, CaptionedVideos):
-        raise ValueError(f'shards are made of CaptionedVideos, not {type(source).__name__}')
-    return source
+        return captions_of_dataset(load_config(args.config).train_dataloader.dataset)
+    return captions_of_dataset(dict(type='CaptionedVideos', ann_file=args.ann_file, form=args.form,
+                            data_prefix=dict(video=args.videos or '')))
 
 
 def world(args: argparse.Namespace) -> None:

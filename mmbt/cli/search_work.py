@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 def find(args: argparse.Namespace) -> None:
     """Index what is new in a folder or a file, and answer: a text, or line after line."""
+    from mmbt.datasets.video_files import find_videos
     from mmbt.search.folder_search import FolderSearch
-    from mmbt.search.jobs import check_index_place, find_videos, tell_approximate
+    from mmbt.search.jobs import check_index_place, tell_approximate
     query, answers = query_of(args), sys.stdout
     asks_on = args.shell or query is None
     check_output(args)
@@ -134,7 +135,8 @@ def show(hits: 'list[Hit]', args: argparse.Namespace, answers: TextIO) -> None:
 
 def index(args: argparse.Namespace) -> None:
     """Encode videos into a new index, or one that is there."""
-    from mmbt.search.jobs import check_index_place, find_videos, index_videos
+    from mmbt.datasets.video_files import find_videos
+    from mmbt.search.jobs import check_index_place, index_videos
     check_index_place(args.index)
     videos = find_videos(args.words)
     print(index_videos(build(args), videos, args.index, args.prune, args.save_every,
@@ -161,7 +163,8 @@ def query(args: argparse.Namespace) -> None:
 
 def label(args: argparse.Namespace) -> None:
     """Print the classes of each video, or of its windows, and write them as a table."""
-    from mmbt.search.jobs import add_videos, find_videos, read_names
+    from mmbt.datasets.video_files import find_videos
+    from mmbt.search.jobs import add_videos, read_names
     from mmbt.search.labels import check_labels
     from mmbt.search.tables import label_lines, write_labels
     check_output(args)

@@ -2,7 +2,9 @@
 import os
 import os.path as osp
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+from mmbt.files.walk import files_below
 
 from .annotations import read_lines
 
@@ -25,6 +27,24 @@ def check_folder(folder: str) -> None:
     if folder and not osp.isdir(folder):
         raise FileNotFoundError(f'video folder {folder} is missing: put the videos there or set '
                                 "data_prefix=dict(video=...)")
+
+
+def find_videos(paths: Sequence[str]) -> list[str]:
+    """The files that were named, and the videos below folders that were, by suffix and sorted.
+
+    Raises:
+        FileNotFoundError: If a path is missing.
+        ValueError: If there is no video.
+    """
+    found: list[str] = []
+    for path in paths:
+        if not os.path.exists(path):
+            raise FileNotFoundError(f'{path} is missing: name videos, or folders that hold some')
+        found += files_below(path, VIDEO_SUFFIXES) if os.path.isdir(path) else [path]
+    if not found:
+        raise ValueError(f'no videos in {", ".join(paths)}: no file below ends in '
+                         f'{", ".join(VIDEO_SUFFIXES)}')
+    return found
 
 
 def without_suffix(video: str) -> str:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mmbt.datasets.video_files import find_videos
 from mmbt.files.shown import printable
 
-from .jobs import Progress, add_videos, build_if_due, check_index_place, find_videos
+from .jobs import Progress, add_videos, build_if_due, check_index_place
 from .moment_rows import is_within
 from .places import place_for, place_of
 from .query import Hit, Query

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmbt.datasets.video_files import VIDEO_SUFFIXES
 from mmbt.files.shown import printable
-from mmbt.files.walk import files_below
 from mmbt.models.class_names import read_classes
 
 from .kept_videos import KeptVideos
@@ -17,24 +15,6 @@ from .windows import clock
 
 QUIET = 10.  # seconds between two lines of progress in a log
 CLEAR = '\x1b[K'  # the rest of a terminal's line
-
-
-def find_videos(paths: Sequence[str]) -> list[str]:
-    """The files that were named, and the videos below folders that were, by suffix and sorted.
-
-    Raises:
-        FileNotFoundError: If a path is missing.
-        ValueError: If there is no video.
-    """
-    found: list[str] = []
-    for path in paths:
-        if not os.path.exists(path):
-            raise FileNotFoundError(f'{path} is missing: name videos, or folders that hold some')
-        found += files_below(path, VIDEO_SUFFIXES) if os.path.isdir(path) else [path]
-    if not found:
-        raise ValueError(f'no videos in {", ".join(paths)}: no file below ends in '
-                         f'{", ".join(VIDEO_SUFFIXES)}')
-    return found
 
 
 class Progress:

@@ -84,16 +84,7 @@ class MemoryIndex:
 
     def search(self, query: np.ndarray, top: int, *, scope: str | None = None,
                column: str = 'embedding', exclude_path: str | None = None) -> list[Found]:
-        """The windows that score best, best first, the first of equal ones first.
-
-        Args:
-            query: (E,).
-            top: How many windows.
-            scope: A folder or file that they are of.
-            column: 'embedding', 'baseline', or 'time' for the difference of their scores, by which
-                the ``top`` best of 'baseline' are ordered.
-            exclude_path: A video that they are not of.
-        """
+        """As :meth:`.moment_index.MomentIndex.search`; of equal windows the first comes first."""
         paths = [path for path in self._entries if path != exclude_path and is_within(path, scope)]
         by = 'baseline' if column == 'time' else column
         found = [each for path in paths for each in self.scores(path, query, by)]

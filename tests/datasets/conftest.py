@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from .shards_world import shards, source  # noqa: F401  fixtures
+
 AUDIO_ONLY = Path(__file__).parents[1] / 'data' / 'audio_only.mp4'
 GREY_STEP = 15
 
