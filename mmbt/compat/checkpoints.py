@@ -3,7 +3,7 @@ import logging
 from functools import wraps
 from typing import Any
 
-from .replacing import replace
+from .running import replace
 
 
 def guard_checkpoints() -> None:

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from .replacing import replace
-
 FORMATTED = 16
 """Configs that are kept as they were written."""
 
@@ -151,3 +149,12 @@ def has_accelerator() -> bool:
     from mmengine.device import get_device
 
     return get_device() not in ('cpu', 'mps')
+
+
+def replace(owner: Any, name: str, original: Callable, replacement: Callable) -> None:
+    """Set ``owner.name``, unless what it holds is already a replacement of ours."""
+    if hasattr(original, '_replaced_by_mmbt'):
+        return
+    replacement._replaced_by_mmbt = True  # type: ignore[attr-defined]
+    kind = type(vars(owner)[name])
+    setattr(owner, name, kind(replacement) if kind in (classmethod, staticmethod) else replacement)

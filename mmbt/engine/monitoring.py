@@ -110,7 +110,7 @@ class NonFiniteHook(Hook):
                          outputs: dict | None = None) -> None:
         """Keep the losses of the step with their clips; look at them where it is time."""
         losses = {k: v.detach() for k, v in (outputs or {}).items() if torch.is_tensor(v)}
-        self.recent.append((runner.iter + 1, losses, clip_ids(data_batch)))
+        self.recent.append((runner.iter + 1, losses, video_ids(data_batch)))
         if self.every_n_train_iters(runner, self.interval):
             self.look(runner)
 
@@ -169,7 +169,7 @@ def _part_rates(runner: Runner) -> dict[str, float]:
     return rates if len({group['lr'] for group in groups}) > 1 else {}
 
 
-def clip_ids(batch: Any) -> list[str]:
+def video_ids(batch: Any) -> list[str]:
     """Identifiers of a batch's clips: ``video_id``, else ``filename``."""
     samples: Sequence = batch.get('data_samples') or () if isinstance(batch, dict) else ()
     return [str(sample.get('video_id') or sample.get('filename') or '?') for sample in samples]

@@ -1,4 +1,6 @@
-"""Two processes, started by torchrun's agent, train one model on the CPU."""
+"""Processes of one training: started by torchrun's agent on the CPU, and the rank of each."""
+import os
+
 import pytest
 from mmengine.runner import CheckpointLoader
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -7,6 +9,7 @@ import toys
 from mmbt.cli import main
 
 from ..support.forked import run_limited
+from ..support.tools import run
 
 pytestmark = pytest.mark.slow
 
@@ -31,3 +34,18 @@ def test_two_processes_train_over_gloo(tmp_path, monkeypatch):
     batch_size, processes = 2, 2
     assert saved['meta']['iter'] == 2 * toys.NUM_SAMPLES // (batch_size * processes)
     assert not any(name.startswith('module.') for name in saved['state_dict'])
+
+
+@pytest.mark.parametrize('command', ['train', 'test'])
+@pytest.mark.parametrize('flag', ['--local-rank', '--local_rank'])
+def test_the_rank_of_old_launchers_is_taken_unless_the_environment_has_one(
+        command, flag, tmp_path, monkeypatch):
+    """``python -m torch.distributed.launch`` gives it as a flag, torchrun as a variable."""
+    words = [str(tmp_path / 'none.py'), *(['x.pth'] if command == 'test' else []), flag, '3']
+    monkeypatch.setenv('LOCAL_RANK', '1')
+    assert 'none.py' in run(monkeypatch, command, *words)
+    assert os.environ['LOCAL_RANK'] == '1'
+    monkeypatch.delenv('LOCAL_RANK')
+    assert 'none.py' in run(monkeypatch, command, *words)
+    assert os.environ['LOCAL_RANK'] == '3'
+    monkeypatch.setenv('LOCAL_RANK', '0')  # undone with the rest

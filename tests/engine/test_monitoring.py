@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from mmbt.engine.monitoring import clip_ids
+from mmbt.engine.monitoring import video_ids
 from mmbt.engine.training_picture import training_picture
 
 from .killed_runs import BATCH, SAMPLES, RememberClips, TellIteration, config
@@ -134,7 +134,7 @@ def test_a_run_in_order_is_not_stopped(run):
 
 
 def test_clips_without_names_are_counted():
-    assert clip_ids(dict(inputs=1)) == [] and clip_ids(None) == []
+    assert video_ids(dict(inputs=1)) == [] and video_ids(None) == []
 
 
 def test_the_picture_draws_each_curve_over_the_whole_run():

@@ -27,7 +27,7 @@ def file_name(number: int) -> str:
     return f'states-{number:06}.bin'
 
 
-def clip_mark(name: str) -> bytes:
+def name_mark(name: str) -> bytes:
     """8 bytes that tell a clip's name from others."""
     return hashlib.sha256(name.encode('utf-8', 'surrogateescape')).digest()[:NAME_BYTES]
 
@@ -117,7 +117,7 @@ class StatesForm:
         parts = [] if scale is None else [as_bytes(scale)]
         if visible is not None:
             parts.append(as_bytes(visible.to(torch.int32)))
-        record = b''.join([*parts, as_bytes(stored), clip_mark(name)])
+        record = b''.join([*parts, as_bytes(stored), name_mark(name)])
         assert len(record) == self.record_bytes
         return record
 

@@ -10,7 +10,7 @@ import numpy as np
 from mmbt.files.json_text import read_json
 from mmbt.reading import VideoReadError
 
-from .layout import BROKEN, MANIFEST, NAME_BYTES, StatesForm, clip_mark, file_name
+from .layout import BROKEN, MANIFEST, NAME_BYTES, StatesForm, file_name, name_mark
 
 REMEDY = 'run mmbt cache --check, which takes it out, and mmbt cache again'
 
@@ -75,7 +75,7 @@ class StatesReader:
         found = None if record is None else bytes(record[-NAME_BYTES:])
         if found == BROKEN:
             raise VideoReadError(f'{name} could not be read when its frozen states were made')
-        if record is None or found != clip_mark(name):
+        if record is None or found != name_mark(name):
             raise ValueError(f'the frozen states in {self.folder} are of another list: clip '
                              f'{index} was not {name!r} there; make them anew with mmbt cache in '
                              'another folder, or train from frames (states=None)')
